@@ -1,0 +1,63 @@
+use async_trait::async_trait;
+use vestibule::models::{AuditEvent, AuditEventId, AuditEventKind, UserId};
+use vestibule::repository::{AuditEvents, StoreError};
+
+use crate::database::{At, Connection, Id};
+use crate::store::{BrokenRow, client};
+
+#[async_trait]
+impl AuditEvents for Connection {
+    async fn insert_audit_event(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
+        const SQL: &str = "
+            INSERT INTO audit_events
+                (id, kind, user_id, created_at, ip, user_agent)
+            VALUES
+                ($1, $2, $3, $4, $5, $6)";
+        self.write(SQL)
+            .bind(Id(event.id.as_uuid()))
+            .bind(event.kind.as_str())
+            .bind(event.user_id.map(|id| Id(id.as_uuid())))
+            .bind(At(event.created_at))
+            .bind(event.client.ip().map(|ip| ip.to_string()))
+            .bind(event.client.user_agent().map(str::to_owned))
+            .execute()
+            .await?;
+        Ok(())
+    }
+
+    async fn list_audit_events(&mut self, limit: u32) -> Result<Vec<AuditEvent>, StoreError> {
+        const SQL: &str = "
+            SELECT id, kind, user_id, created_at, ip, user_agent
+            FROM audit_events
+            ORDER BY id DESC
+            LIMIT $1";
+        let rows: Vec<AuditEventRow> = self.read(SQL).bind(i64::from(limit)).all().await?;
+        Ok(rows.into_iter().map(AuditEvent::try_from).collect::<Result<_, _>>()?)
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct AuditEventRow {
+    id: Id,
+    kind: String,
+    user_id: Option<Id>,
+    created_at: At,
+    ip: Option<String>,
+    user_agent: Option<String>,
+}
+
+impl TryFrom<AuditEventRow> for AuditEvent {
+    type Error = BrokenRow;
+
+    fn try_from(row: AuditEventRow) -> Result<Self, BrokenRow> {
+        const TABLE: &str = "audit_events";
+        Ok(Self {
+            id: AuditEventId::from(row.id.0),
+            kind: AuditEventKind::from_word(&row.kind)
+                .ok_or_else(|| BrokenRow::new(TABLE, "kind", "no known kind of event"))?,
+            user_id: row.user_id.map(|id| UserId::from(id.0)),
+            created_at: row.created_at.0,
+            client: client(TABLE, row.ip.as_deref(), row.user_agent.as_deref())?,
+        })
+    }
+}

@@ -1,0 +1,343 @@
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use vestibule::repository::StoreError;
+
+mod columns;
+mod migrations;
+mod statement;
+
+pub use columns::{At, Id};
+pub use migrations::{MigrateError, Migrations, SchemaState};
+pub use statement::{Row, Statement, Value};
+
+use statement::store_error;
+
+/// How long SQLite waits for another process (a command of the operator's, a backup) to finish writing.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// SQLite has one writer at a time. A pool of one queues the writers of this process fairly; without it they
+/// would find the database busy and sleep.
+const SQLITE_WRITERS: u32 = 1;
+const SQLITE_READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 10;
+/// How long a request waits for a free connection before the person is told to try again.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that rested longer than this is tried before it is used: the server may have gone meanwhile.
+/// A busy one is not, for that would double the round trips of a session check.
+const TRIED_AFTER_REST: Duration = Duration::from_secs(5);
+/// Limits that PostgreSQL itself holds, so that a statement gone wrong does not hold its locks for ever.
+const POSTGRES_LIMITS: [(&str, &str); 3] =
+    [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "15s")];
+
+/// Where accounts are kept: an embedded SQLite file or a PostgreSQL server. Cheap to clone.
+#[derive(Clone)]
+pub struct Database {
+    pools: Pools,
+    round_trips: Arc<AtomicU64>,
+}
+
+#[derive(Clone)]
+enum Pools {
+    Sqlite { readers: SqlitePool, writer: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// A checked `sqlite://…` or `postgres://…`. It may hold a password, so it is never printed in full.
+#[derive(Clone)]
+pub struct DatabaseUrl(Target);
+
+#[derive(Clone)]
+enum Target {
+    Sqlite(Box<SqliteConnectOptions>),
+    Postgres(Box<PgConnectOptions>),
+}
+
+/// Why a text is not the address of a database.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DatabaseUrlError {
+    /// Another kind of database, or none.
+    #[error("it must begin with sqlite:// or postgres://")]
+    Scheme,
+    /// A database in memory: each connection would see another one.
+    #[error("a database in memory keeps nothing; name a file, such as sqlite://data/vestibule.db")]
+    InMemory,
+    /// Something after the scheme cannot be read.
+    #[error("it cannot be read: {0}")]
+    Malformed(String),
+}
+
+/// Why a database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The folder or the file of an embedded database could not be made.
+    #[error("the database file {path} cannot be opened")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The database did not answer.
+    #[error("the database at {place} cannot be opened")]
+    Database {
+        /// Host and database, or the file, without a password.
+        place: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = DatabaseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
+        let malformed = |error: sqlx::Error| DatabaseUrlError::Malformed(error.to_string());
+        if text.starts_with("sqlite:") {
+            if text.contains(":memory:") || text.contains("mode=memory") {
+                return Err(DatabaseUrlError::InMemory);
+            }
+            let options = SqliteConnectOptions::from_str(text).map_err(malformed)?;
+            if options.get_filename().as_os_str().is_empty() {
+                return Err(DatabaseUrlError::Malformed("it names no file".into()));
+            }
+            return Ok(Self(Target::Sqlite(Box::new(options))));
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            let options = PgConnectOptions::from_str(text).map_err(malformed)?;
+            return Ok(Self(Target::Postgres(Box::new(options))));
+        }
+        Err(DatabaseUrlError::Scheme)
+    }
+}
+
+impl DatabaseUrl {
+    /// The file of an embedded database.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Target::Sqlite(options) => Some(options.get_filename()),
+            Target::Postgres(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Target::Sqlite(options) => write!(f, "sqlite://{}", options.get_filename().display()),
+            Target::Postgres(options) => {
+                let database = options.get_database().unwrap_or(options.get_username());
+                write!(f, "postgres://{}:{}/{database}", options.get_host(), options.get_port())
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DatabaseUrl({self})")
+    }
+}
+
+impl Database {
+    /// Opens the database. The file of an embedded one is made where it is missing, with its folder, both
+    /// readable by their owner only.
+    pub async fn connect(url: &DatabaseUrl) -> Result<Self, ConnectError> {
+        let failed = |source| ConnectError::Database { place: url.to_string(), source };
+        let pools = match &url.0 {
+            Target::Sqlite(options) => {
+                let path = options.get_filename();
+                make_private_file(path)
+                    .map_err(|source| ConnectError::File { path: path.display().to_string(), source })?;
+                connect_sqlite(options).await.map_err(failed)?
+            }
+            Target::Postgres(options) => {
+                let options =
+                    (**options).clone().application_name("vestibule").options(POSTGRES_LIMITS);
+                Pools::Postgres(postgres_pool().connect_with(options).await.map_err(failed)?)
+            }
+        };
+        Ok(Self { pools, round_trips: Arc::default() })
+    }
+
+    /// Statements that each hold by themselves.
+    pub fn alone(&self) -> Connection {
+        let link = match &self.pools {
+            Pools::Sqlite { readers, writer } => {
+                Link::Sqlite { readers: readers.clone(), writer: writer.clone() }
+            }
+            Pools::Postgres(pool) => Link::Postgres(pool.clone()),
+        };
+        Connection { link, round_trips: Arc::clone(&self.round_trips) }
+    }
+
+    /// A transaction. Dropped without [`Connection::commit`], it undoes everything.
+    pub async fn begin(&self) -> Result<Connection, StoreError> {
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        let failed = |error| store_error("BEGIN", error);
+        let link = match &self.pools {
+            // Taking the write lock at once: a transaction that reads first and writes later would fail when
+            // another one wrote in between.
+            Pools::Sqlite { writer, .. } => {
+                Link::SqliteTransaction(writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?)
+            }
+            Pools::Postgres(pool) => Link::PostgresTransaction(pool.begin().await.map_err(failed)?),
+        };
+        Ok(Connection { link, round_trips: Arc::clone(&self.round_trips) })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.alone().read("SELECT 1").execute().await.map(drop)
+    }
+
+    /// How many times the database was spoken to since it was opened: statements, `BEGIN` and `COMMIT`.
+    pub fn round_trips(&self) -> u64 {
+        self.round_trips.load(Ordering::Relaxed)
+    }
+
+    /// Closes all connections, after what is under way on them.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { readers, writer } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// Where statements run: by themselves, or in a transaction.
+pub struct Connection {
+    link: Link,
+    round_trips: Arc<AtomicU64>,
+}
+
+enum Link {
+    Sqlite { readers: SqlitePool, writer: SqlitePool },
+    Postgres(PgPool),
+    SqliteTransaction(Transaction<'static, Sqlite>),
+    PostgresTransaction(Transaction<'static, Postgres>),
+}
+
+impl Connection {
+    /// A statement that only reads.
+    pub fn read(&mut self, sql: &'static str) -> Statement<'_> {
+        Statement::new(self, sql, statement::Intent::Read)
+    }
+
+    /// A statement that may change something.
+    pub fn write(&mut self, sql: &'static str) -> Statement<'_> {
+        Statement::new(self, sql, statement::Intent::Write)
+    }
+
+    /// Whether rows can be locked for a transaction (`FOR SHARE`), because there are several writers at a time.
+    pub fn has_row_locks(&self) -> bool {
+        matches!(self.link, Link::Postgres(_) | Link::PostgresTransaction(_))
+    }
+
+    /// Makes everything that was done in this transaction hold. Outside one there is nothing to do.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        match self.link {
+            Link::SqliteTransaction(transaction) => transaction.commit().await,
+            Link::PostgresTransaction(transaction) => transaction.commit().await,
+            Link::Sqlite { .. } | Link::Postgres(_) => Ok(()),
+        }
+        .map_err(|error| store_error("COMMIT", error))
+    }
+}
+
+async fn connect_sqlite(options: &SqliteConnectOptions) -> Result<Pools, sqlx::Error> {
+    let options = options
+        .clone()
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // With less, a power cut could take back a refresh that was answered, and the browser's newer secret
+        // would look like a thief's.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(SQLITE_BUSY_TIMEOUT)
+        .create_if_missing(true);
+    // The writer first: it makes the file a write-ahead-log database before anyone reads it.
+    let writer = SqlitePoolOptions::new()
+        .max_connections(SQLITE_WRITERS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(options.clone())
+        .await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(SQLITE_READERS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(options.pragma("query_only", "ON"))
+        .await?;
+    Ok(Pools::Sqlite { readers, writer })
+}
+
+fn postgres_pool() -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                use sqlx::Connection as _;
+                Ok(meta.idle_for < TRIED_AFTER_REST || connection.ping().await.is_ok())
+            })
+        })
+}
+
+/// Makes folder and file for the owner only, where they are missing. SQLite gives its side files (`-wal`, `-shm`)
+/// the rights of the file.
+fn make_private_file(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_the_url_is_not_printed() {
+        let url = DatabaseUrl::from_str("postgres://ann:hunter2@db.example.com:5433/accounts").unwrap();
+        assert_eq!(format!("{url} {url:?}").matches("hunter2").count(), 0);
+        assert_eq!(url.to_string(), "postgres://db.example.com:5433/accounts");
+    }
+
+    #[test]
+    fn other_databases_and_memory_are_refused() {
+        for (text, expected) in [
+            ("mysql://localhost/accounts", DatabaseUrlError::Scheme),
+            ("", DatabaseUrlError::Scheme),
+            ("sqlite::memory:", DatabaseUrlError::InMemory),
+            ("sqlite://accounts.db?mode=memory", DatabaseUrlError::InMemory),
+        ] {
+            assert_eq!(DatabaseUrl::from_str(text).unwrap_err(), expected, "{text}");
+        }
+        assert!(matches!(DatabaseUrl::from_str("sqlite://"), Err(DatabaseUrlError::Malformed(_))));
+    }
+
+    #[test]
+    fn a_relative_and_an_absolute_file_are_told_apart() {
+        let file = |text: &str| DatabaseUrl::from_str(text).unwrap().file().unwrap().to_owned();
+        assert_eq!(file("sqlite://data/vestibule.db"), Path::new("data/vestibule.db"));
+        assert_eq!(file("sqlite:///srv/vestibule.db"), Path::new("/srv/vestibule.db"));
+    }
+}

@@ -1,0 +1,193 @@
+use std::sync::atomic::Ordering;
+
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Arguments as _, Database, Encode, Executor, FromRow, IntoArguments, Postgres, Sqlite, Type};
+use vestibule::repository::StoreError;
+
+use super::{Connection, Link};
+
+/// A value that both databases take.
+pub trait Value:
+    for<'q> Encode<'q, Sqlite> + Type<Sqlite> + for<'q> Encode<'q, Postgres> + Type<Postgres> + Send
+{
+}
+
+impl<T> Value for T where
+    T: for<'q> Encode<'q, Sqlite> + Type<Sqlite> + for<'q> Encode<'q, Postgres> + Type<Postgres> + Send
+{
+}
+
+/// A row that both databases give. `#[derive(sqlx::FromRow)]` makes one.
+pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+
+impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+
+/// A statement on its way: one SQL text with `$1`, `$2`, … for both databases, and the values.
+#[must_use = "a statement does nothing until it is executed"]
+pub struct Statement<'c> {
+    connection: &'c mut Connection,
+    sql: &'static str,
+    intent: Intent,
+    arguments: Result<Arguments, BoxDynError>,
+}
+
+pub(super) enum Intent {
+    Read,
+    Write,
+}
+
+enum Arguments {
+    Sqlite(SqliteArguments),
+    Postgres(PgArguments),
+}
+
+/// Runs a function of (executor, SQL, arguments) on whichever driver the connection has.
+macro_rules! on_driver {
+    ($statement:ident, $function:path) => {{
+        $statement.connection.round_trips.fetch_add(1, Ordering::Relaxed);
+        let sql = $statement.sql;
+        let arguments = $statement.arguments.map_err(|error| StoreError::new(summary(sql), error))?;
+        match (&mut $statement.connection.link, arguments, $statement.intent) {
+            (Link::Sqlite { readers, .. }, Arguments::Sqlite(arguments), Intent::Read) => {
+                $function(&*readers, sql, arguments).await
+            }
+            (Link::Sqlite { writer, .. }, Arguments::Sqlite(arguments), Intent::Write) => {
+                $function(&*writer, sql, arguments).await
+            }
+            (Link::SqliteTransaction(transaction), Arguments::Sqlite(arguments), _) => {
+                $function(&mut **transaction, sql, arguments).await
+            }
+            (Link::Postgres(pool), Arguments::Postgres(arguments), _) => {
+                $function(&*pool, sql, arguments).await
+            }
+            (Link::PostgresTransaction(transaction), Arguments::Postgres(arguments), _) => {
+                $function(&mut **transaction, sql, arguments).await
+            }
+            _ => unreachable!("a statement's arguments are made for its connection's driver"),
+        }
+        .map_err(|error| store_error(sql, error))
+    }};
+}
+
+impl<'c> Statement<'c> {
+    pub(super) fn new(connection: &'c mut Connection, sql: &'static str, intent: Intent) -> Self {
+        let arguments = match connection.link {
+            Link::Sqlite { .. } | Link::SqliteTransaction(_) => Arguments::Sqlite(SqliteArguments::default()),
+            Link::Postgres(_) | Link::PostgresTransaction(_) => Arguments::Postgres(PgArguments::default()),
+        };
+        Self { connection, sql, intent, arguments: Ok(arguments) }
+    }
+
+    /// Gives the next placeholder its value.
+    pub fn bind(mut self, value: impl Value) -> Self {
+        self.arguments = self.arguments.and_then(|mut arguments| {
+            match &mut arguments {
+                Arguments::Sqlite(arguments) => arguments.add(value)?,
+                Arguments::Postgres(arguments) => arguments.add(value)?,
+            }
+            Ok(arguments)
+        });
+        self
+    }
+
+    /// Runs it and counts the rows that it changed.
+    pub async fn execute(self) -> Result<u64, StoreError> {
+        on_driver!(self, execute)
+    }
+
+    /// Runs it for one row or none.
+    pub async fn optional<R: Row>(self) -> Result<Option<R>, StoreError> {
+        on_driver!(self, optional)
+    }
+
+    /// Runs it for all its rows.
+    pub async fn all<R: Row>(self) -> Result<Vec<R>, StoreError> {
+        on_driver!(self, all)
+    }
+}
+
+/// What both drivers call the number of changed rows.
+trait RowsAffected {
+    fn rows_affected(&self) -> u64;
+}
+
+impl RowsAffected for sqlx::sqlite::SqliteQueryResult {
+    fn rows_affected(&self) -> u64 {
+        self.rows_affected()
+    }
+}
+
+impl RowsAffected for sqlx::postgres::PgQueryResult {
+    fn rows_affected(&self) -> u64 {
+        self.rows_affected()
+    }
+}
+
+async fn execute<'e, DB, E>(executor: E, sql: &'static str, arguments: DB::Arguments) -> Result<u64, sqlx::Error>
+where
+    DB: Database,
+    DB::Arguments: IntoArguments<DB>,
+    DB::QueryResult: RowsAffected,
+    E: Executor<'e, Database = DB>,
+{
+    Ok(sqlx::query_with(sql, arguments).execute(executor).await?.rows_affected())
+}
+
+async fn optional<'e, DB, E, R>(
+    executor: E,
+    sql: &'static str,
+    arguments: DB::Arguments,
+) -> Result<Option<R>, sqlx::Error>
+where
+    DB: Database,
+    DB::Arguments: IntoArguments<DB>,
+    E: Executor<'e, Database = DB>,
+    R: for<'r> FromRow<'r, DB::Row> + Send + Unpin,
+{
+    sqlx::query_as_with(sql, arguments).fetch_optional(executor).await
+}
+
+async fn all<'e, DB, E, R>(executor: E, sql: &'static str, arguments: DB::Arguments) -> Result<Vec<R>, sqlx::Error>
+where
+    DB: Database,
+    DB::Arguments: IntoArguments<DB>,
+    E: Executor<'e, Database = DB>,
+    R: for<'r> FromRow<'r, DB::Row> + Send + Unpin,
+{
+    sqlx::query_as_with(sql, arguments).fetch_all(executor).await
+}
+
+/// Translates a driver's error. The statement's beginning says what was being done; values are not in it.
+pub(super) fn store_error(sql: &'static str, error: sqlx::Error) -> StoreError {
+    if is_unavailable(&error) {
+        StoreError::unavailable(summary(sql), error)
+    } else {
+        StoreError::new(summary(sql), error)
+    }
+}
+
+fn summary(sql: &str) -> String {
+    let words: Vec<&str> = sql.split_whitespace().take(8).collect();
+    format!("the database refused or failed: {} …", words.join(" "))
+}
+
+/// Whether trying again later may help.
+fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // SQLite: busy, locked, I/O error, full. PostgreSQL: connection exceptions, out of resources, shutting
+        // down, statement or lock time-out.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            matches!(code.as_ref(), "5" | "6" | "10" | "13" | "57014" | "55P03" | "25P03")
+                || ["08", "53", "57P"].iter().any(|class| code.starts_with(class))
+        }),
+        _ => false,
+    }
+}

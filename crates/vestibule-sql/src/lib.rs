@@ -1,0 +1,24 @@
+//! Vestibule's store on SQLite and on PostgreSQL.
+//!
+//! 1. [`Database`] connects, migrates and runs statements. It and its parts alone know that there are two drivers.
+//! 2. [`SqlStore`] is the store that the services of `vestibule` ask. Each of its files answers one file of
+//!    `vestibule::repository`, with the same name, in one SQL text for both databases.
+//!
+//! An application may keep tables of its own in the same database, with [`Database::alone`], [`Database::begin`]
+//! and its own [`Migrations`].
+
+#![forbid(unsafe_code)]
+
+mod audit_events;
+mod database;
+mod outgoing_mails;
+mod sessions;
+mod signing_keys;
+mod store;
+mod users;
+
+pub use database::{
+    At, Connection, ConnectError, Database, DatabaseUrl, DatabaseUrlError, Id, MigrateError, Migrations, Row,
+    SchemaState, Statement, Value,
+};
+pub use store::{MIGRATIONS, SqlStore};

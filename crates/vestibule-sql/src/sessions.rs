@@ -1,0 +1,234 @@
+use async_trait::async_trait;
+use time::OffsetDateTime;
+use vestibule::models::{CsrfToken, PublicSessionId, RefreshSecretHash, Session, SessionIdHash, User, UserId};
+use vestibule::repository::{NewSession, Rotation, SessionAndUser, Sessions, StoreError};
+
+use crate::database::{At, Connection, Id};
+use crate::store::{BrokenRow, bytes32, client};
+use crate::users::UserRow;
+
+/// The statement of `insert_session`, and for PostgreSQL the same with a lock. There, without the lock, a
+/// password change could commit between this statement's look at the user and its insertion, end "all" sessions
+/// without seeing this one, and leave a session of the old password alive. SQLite has one writer at a time and
+/// no such clause.
+macro_rules! insert_session {
+    ($lock:literal) => {
+        concat!(
+            "
+            INSERT INTO sessions
+                (id_hash, public_id, user_id, secret_hash, previous_secret_hash, secret_rotated_at,
+                 secret_first_used_at, csrf_token, is_revoked, created_at, last_seen_at, expires_at,
+                 absolute_expires_at, ip, user_agent)
+            SELECT
+                $1, $2, id, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+            FROM users
+            WHERE id = $3 AND password_hash = $16 AND NOT is_disabled
+            ",
+            $lock
+        )
+    };
+}
+
+#[async_trait]
+impl Sessions for Connection {
+    async fn insert_session(&mut self, new: NewSession<'_>) -> Result<bool, StoreError> {
+        let session = new.session;
+        let sql = if self.has_row_locks() { insert_session!("FOR SHARE") } else { insert_session!("") };
+        let inserted = self
+            .write(sql)
+            .bind(session.id_hash.as_bytes().to_vec())
+            .bind(Id(session.public_id.as_uuid()))
+            .bind(Id(session.user_id.as_uuid()))
+            .bind(session.secret_hash.as_bytes().to_vec())
+            .bind(session.previous_secret_hash.map(|hash| hash.as_bytes().to_vec()))
+            .bind(At(session.secret_rotated_at))
+            .bind(session.secret_first_used_at.map(At))
+            .bind(session.csrf_token.as_str().to_owned())
+            .bind(session.is_revoked)
+            .bind(At(session.created_at))
+            .bind(At(session.last_seen_at))
+            .bind(At(session.expires_at))
+            .bind(At(session.absolute_expires_at))
+            .bind(session.client.ip().map(|ip| ip.to_string()))
+            .bind(session.client.user_agent().map(str::to_owned))
+            .bind(new.password_hash.as_str().to_owned())
+            .execute()
+            .await?;
+        Ok(inserted == 1)
+    }
+
+    async fn find_session_with_user(
+        &mut self,
+        id: SessionIdHash,
+    ) -> Result<Option<SessionAndUser>, StoreError> {
+        const SQL: &str = "
+            SELECT
+                id_hash, public_id, user_id, secret_hash, previous_secret_hash, secret_rotated_at,
+                secret_first_used_at, csrf_token, is_revoked, sessions.created_at, last_seen_at, expires_at,
+                absolute_expires_at, ip, user_agent,
+                email, name, is_email_verified, role, is_disabled,
+                users.created_at AS user_created_at, users.updated_at AS user_updated_at
+            FROM sessions
+            JOIN users ON users.id = sessions.user_id
+            WHERE id_hash = $1";
+        let row: Option<SessionAndUserRow> = self.read(SQL).bind(id.as_bytes().to_vec()).optional().await?;
+        Ok(row.map(SessionAndUser::try_from).transpose()?)
+    }
+
+    async fn rotate_secret(&mut self, rotation: Rotation) -> Result<Option<Session>, StoreError> {
+        // Two cases pass: the secret shown is current, and everything about secrets moves on by one; or it is the
+        // one before, still honoured, whose successor is in place already, and only the expiry moves.
+        const SQL: &str = "
+            UPDATE sessions
+            SET
+                secret_hash          = CASE WHEN secret_hash = $2 THEN $3   ELSE secret_hash          END,
+                previous_secret_hash = CASE WHEN secret_hash = $2 THEN $2   ELSE previous_secret_hash END,
+                secret_rotated_at    = CASE WHEN secret_hash = $2 THEN $4   ELSE secret_rotated_at    END,
+                secret_first_used_at = CASE WHEN secret_hash = $2 THEN NULL ELSE secret_first_used_at END,
+                last_seen_at = $4,
+                expires_at = $6
+            WHERE id_hash = $1
+                AND NOT is_revoked
+                AND expires_at > $4
+                AND absolute_expires_at > $4
+                AND EXISTS (SELECT 1 FROM users WHERE users.id = sessions.user_id AND NOT users.is_disabled)
+                AND (
+                    secret_hash = $2
+                    OR (
+                        previous_secret_hash = $2
+                        AND secret_hash = $3
+                        AND (secret_first_used_at IS NULL OR secret_first_used_at > $5)
+                    )
+                )
+            RETURNING
+                id_hash, public_id, user_id, secret_hash, previous_secret_hash, secret_rotated_at,
+                secret_first_used_at, csrf_token, is_revoked, created_at, last_seen_at, expires_at,
+                absolute_expires_at, ip, user_agent";
+        let row: Option<SessionRow> = self
+            .write(SQL)
+            .bind(rotation.session.as_bytes().to_vec())
+            .bind(rotation.shown.as_bytes().to_vec())
+            .bind(rotation.next.as_bytes().to_vec())
+            .bind(At(rotation.now))
+            .bind(At(rotation.grace_start))
+            .bind(At(rotation.expires_at))
+            .optional()
+            .await?;
+        Ok(row.map(Session::try_from).transpose()?)
+    }
+
+    async fn mark_secret_used(
+        &mut self,
+        id: SessionIdHash,
+        current: &RefreshSecretHash,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE sessions
+            SET secret_first_used_at = $3, last_seen_at = $3
+            WHERE id_hash = $1 AND secret_hash = $2 AND secret_first_used_at IS NULL";
+        self.write(SQL)
+            .bind(id.as_bytes().to_vec())
+            .bind(current.as_bytes().to_vec())
+            .bind(At(now))
+            .execute()
+            .await?;
+        Ok(())
+    }
+
+    async fn revoke_replayed_session(
+        &mut self,
+        id: SessionIdHash,
+        shown: &RefreshSecretHash,
+        grace_start: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            UPDATE sessions
+            SET is_revoked = $4
+            WHERE id_hash = $1
+                AND NOT is_revoked
+                AND secret_hash <> $2
+                AND (
+                    previous_secret_hash IS NULL
+                    OR previous_secret_hash <> $2
+                    OR secret_first_used_at <= $3
+                )";
+        let revoked = self
+            .write(SQL)
+            .bind(id.as_bytes().to_vec())
+            .bind(shown.as_bytes().to_vec())
+            .bind(At(grace_start))
+            .bind(true)
+            .execute()
+            .await?;
+        Ok(revoked == 1)
+    }
+
+    async fn delete_session(&mut self, id: SessionIdHash) -> Result<bool, StoreError> {
+        const SQL: &str = "DELETE FROM sessions WHERE id_hash = $1";
+        Ok(self.write(SQL).bind(id.as_bytes().to_vec()).execute().await? == 1)
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct SessionRow {
+    id_hash: Vec<u8>,
+    public_id: Id,
+    user_id: Id,
+    secret_hash: Vec<u8>,
+    previous_secret_hash: Option<Vec<u8>>,
+    secret_rotated_at: At,
+    secret_first_used_at: Option<At>,
+    csrf_token: String,
+    is_revoked: bool,
+    created_at: At,
+    last_seen_at: At,
+    expires_at: At,
+    absolute_expires_at: At,
+    ip: Option<String>,
+    user_agent: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct SessionAndUserRow {
+    #[sqlx(flatten)]
+    session: SessionRow,
+    #[sqlx(flatten)]
+    user: UserRow,
+}
+
+impl TryFrom<SessionRow> for Session {
+    type Error = BrokenRow;
+
+    fn try_from(row: SessionRow) -> Result<Self, BrokenRow> {
+        const TABLE: &str = "sessions";
+        let previous = row.previous_secret_hash.as_deref();
+        Ok(Self {
+            id_hash: bytes32(TABLE, "id_hash", &row.id_hash)?.into(),
+            public_id: PublicSessionId::from(row.public_id.0),
+            user_id: UserId::from(row.user_id.0),
+            secret_hash: bytes32(TABLE, "secret_hash", &row.secret_hash)?.into(),
+            previous_secret_hash: previous
+                .map(|hash| bytes32(TABLE, "previous_secret_hash", hash))
+                .transpose()?
+                .map(RefreshSecretHash::from),
+            secret_rotated_at: row.secret_rotated_at.0,
+            secret_first_used_at: row.secret_first_used_at.map(|at| at.0),
+            csrf_token: CsrfToken::from_stored(row.csrf_token),
+            is_revoked: row.is_revoked,
+            created_at: row.created_at.0,
+            last_seen_at: row.last_seen_at.0,
+            expires_at: row.expires_at.0,
+            absolute_expires_at: row.absolute_expires_at.0,
+            client: client(TABLE, row.ip.as_deref(), row.user_agent.as_deref())?,
+        })
+    }
+}
+
+impl TryFrom<SessionAndUserRow> for SessionAndUser {
+    type Error = BrokenRow;
+
+    fn try_from(row: SessionAndUserRow) -> Result<Self, BrokenRow> {
+        Ok(Self { session: row.session.try_into()?, user: User::try_from(row.user)? })
+    }
+}

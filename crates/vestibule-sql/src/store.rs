@@ -1,0 +1,78 @@
+use async_trait::async_trait;
+use vestibule::repository::{Repository, Store, StoreError, UnitOfWork};
+
+use crate::database::{Connection, Database, Migrations};
+
+/// The tables of accounts.
+pub const MIGRATIONS: Migrations = Migrations {
+    table: "vestibule_migrations",
+    sqlite: || sqlx::migrate!("migrations/sqlite"),
+    postgres: || sqlx::migrate!("migrations/postgres"),
+};
+
+/// Accounts kept in a [`Database`].
+#[derive(Clone)]
+pub struct SqlStore {
+    database: Database,
+}
+
+impl SqlStore {
+    /// The store of a database whose schema is up to date.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    fn alone(&self) -> Box<dyn Repository> {
+        Box::new(self.database.alone())
+    }
+
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        Ok(Box::new(self.database.begin().await?))
+    }
+}
+
+#[async_trait]
+impl UnitOfWork for Connection {
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        Self::commit(*self).await
+    }
+}
+
+/// What is stored is not what a model takes. Says the table and the column, not the value.
+#[derive(Debug, thiserror::Error)]
+#[error("{table}.{column} holds what it must not: {problem}")]
+pub(crate) struct BrokenRow {
+    table: &'static str,
+    column: &'static str,
+    problem: String,
+}
+
+impl BrokenRow {
+    pub(crate) fn new(table: &'static str, column: &'static str, problem: impl std::fmt::Display) -> Self {
+        Self { table, column, problem: problem.to_string() }
+    }
+}
+
+impl From<BrokenRow> for StoreError {
+    fn from(broken: BrokenRow) -> Self {
+        Self::new("a row in the database is broken", broken)
+    }
+}
+
+/// Reads 32 bytes.
+pub(crate) fn bytes32(table: &'static str, column: &'static str, bytes: &[u8]) -> Result<[u8; 32], BrokenRow> {
+    bytes.try_into().map_err(|_| BrokenRow::new(table, column, format!("{} bytes, not 32", bytes.len())))
+}
+
+/// Reads the client columns, which have the same names in every table.
+pub(crate) fn client(
+    table: &'static str,
+    ip: Option<&str>,
+    user_agent: Option<&str>,
+) -> Result<vestibule::models::Client, BrokenRow> {
+    let ip = ip.map(str::parse).transpose().map_err(|error| BrokenRow::new(table, "ip", error))?;
+    Ok(vestibule::models::Client::new(ip, user_agent))
+}

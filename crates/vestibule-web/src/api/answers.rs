@@ -1,0 +1,98 @@
+//! What users and sessions look like from outside.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use serde::Serialize;
+use time::OffsetDateTime;
+use ::vestibule::models::{Session, User};
+use ::vestibule::services::LoggedIn;
+
+use crate::vestibule::Vestibule;
+
+/// A user with their session.
+#[derive(Serialize)]
+pub struct UserAndSession<'a> {
+    user: UserBody<'a>,
+    session: SessionBody<'a>,
+}
+
+/// A user.
+#[derive(Serialize)]
+pub struct UserBody<'a> {
+    id: String,
+    email: &'a str,
+    name: &'a str,
+    is_email_verified: bool,
+    role: &'static str,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+}
+
+/// A session, by its public id.
+#[derive(Serialize)]
+pub struct SessionBody<'a> {
+    id: String,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    last_seen_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    expires_at: OffsetDateTime,
+    ip: Option<String>,
+    user_agent: Option<&'a str>,
+    current: bool,
+}
+
+impl<'a> UserAndSession<'a> {
+    /// The user who asks, with the session in which they ask.
+    pub fn current(user: &'a User, session: &'a Session) -> Self {
+        Self { user: UserBody::from(user), session: SessionBody::new(session, true) }
+    }
+}
+
+impl<'a> From<&'a User> for UserBody<'a> {
+    fn from(user: &'a User) -> Self {
+        Self {
+            id: user.id.to_string(),
+            email: user.email.as_str(),
+            name: user.name.as_str(),
+            is_email_verified: user.is_email_verified,
+            role: user.role.as_str(),
+            created_at: user.created_at,
+        }
+    }
+}
+
+impl<'a> SessionBody<'a> {
+    fn new(session: &'a Session, current: bool) -> Self {
+        Self {
+            id: session.public_id.to_string(),
+            created_at: session.created_at,
+            last_seen_at: session.last_seen_at,
+            expires_at: session.expires_at,
+            ip: session.client.ip().map(|ip| ip.to_string()),
+            user_agent: session.client.user_agent(),
+            current,
+        }
+    }
+}
+
+/// Answers who was just logged in, with the three cookies.
+pub(super) fn of_new_session(vestibule: &Vestibule, status: StatusCode, logged_in: &LoggedIn) -> Response {
+    let cookies = vestibule.cookie_names().of_new_session(logged_in, vestibule.accounts().now());
+    (status, set(cookies), Json(UserAndSession::current(&logged_in.user, &logged_in.session))).into_response()
+}
+
+/// Answers who was just refreshed, with the two cookies that changed.
+pub(super) fn of_refreshed_session(vestibule: &Vestibule, logged_in: &LoggedIn) -> Response {
+    let cookies = vestibule.cookie_names().of_refreshed_session(logged_in, vestibule.accounts().now());
+    (set(cookies), Json(UserAndSession::current(&logged_in.user, &logged_in.session))).into_response()
+}
+
+/// `Set-Cookie` for each.
+pub(crate) fn set(
+    cookies: Vec<axum::http::HeaderValue>,
+) -> AppendHeaders<impl Iterator<Item = (axum::http::HeaderName, axum::http::HeaderValue)>> {
+    AppendHeaders(cookies.into_iter().map(|cookie| (axum::http::header::SET_COOKIE, cookie)))
+}

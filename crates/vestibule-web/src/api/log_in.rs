@@ -1,0 +1,31 @@
+//! `POST /api/auth/log-in`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use ::vestibule::services::LogIn;
+
+use super::answers;
+use crate::{ClientOf, Json, Problem, Vestibule, nullable_text};
+
+/// What is sent.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Body {
+    #[serde(deserialize_with = "nullable_text::deserialize")]
+    email: String,
+    #[serde(deserialize_with = "nullable_text::deserialize")]
+    password: String,
+}
+
+/// Logs in.
+pub async fn log_in(
+    State(vestibule): State<Vestibule>,
+    ClientOf(client): ClientOf,
+    Json(body): Json<Body>,
+) -> Result<Response, Problem> {
+    let typed = LogIn { email: &body.email, password: &body.password };
+    let logged_in = vestibule.accounts().log_in(typed, &client).await?;
+    Ok(answers::of_new_session(&vestibule, StatusCode::OK, &logged_in))
+}

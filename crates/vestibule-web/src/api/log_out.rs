@@ -1,0 +1,18 @@
+//! `POST /api/auth/log-out`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use super::answers;
+use crate::{ClientOf, CurrentUser, Problem, Vestibule};
+
+/// Ends the session and removes its cookies.
+pub async fn log_out(
+    State(vestibule): State<Vestibule>,
+    ClientOf(client): ClientOf,
+    current: CurrentUser,
+) -> Result<Response, Problem> {
+    vestibule.accounts().log_out(current.current(), &client).await?;
+    Ok((StatusCode::NO_CONTENT, answers::set(vestibule.cookie_names().cleared())).into_response())
+}

@@ -1,0 +1,33 @@
+//! `POST /api/auth/sign-up`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use ::vestibule::services::SignUp;
+
+use super::answers;
+use crate::{ClientOf, Json, Problem, Vestibule, nullable_text};
+
+/// What is sent.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Body {
+    #[serde(deserialize_with = "nullable_text::deserialize")]
+    name: String,
+    #[serde(deserialize_with = "nullable_text::deserialize")]
+    email: String,
+    #[serde(deserialize_with = "nullable_text::deserialize")]
+    password: String,
+}
+
+/// Makes an account and logs in.
+pub async fn sign_up(
+    State(vestibule): State<Vestibule>,
+    ClientOf(client): ClientOf,
+    Json(body): Json<Body>,
+) -> Result<Response, Problem> {
+    let typed = SignUp { name: &body.name, email: &body.email, password: &body.password };
+    let logged_in = vestibule.accounts().sign_up(typed, &client).await?;
+    Ok(answers::of_new_session(&vestibule, StatusCode::CREATED, &logged_in))
+}

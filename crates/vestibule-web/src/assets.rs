@@ -1,0 +1,81 @@
+//! Files that go out as they are: style sheets, pictures. They are built into the program, named with a
+//! fingerprint of their content, and may then be kept by browsers for ever.
+
+use axum::extract::{Path, Query};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rust_embed::{EmbeddedFile, RustEmbed};
+use serde::Deserialize;
+
+use crate::problem::Problem;
+
+/// 96 bits of SHA-256: no two versions of a file share it.
+const FINGERPRINT_BYTES: usize = 12;
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+const ASK_AGAIN: &str = "public, no-cache";
+
+#[derive(RustEmbed)]
+#[folder = "assets/"]
+struct LibraryAssets;
+
+/// The address of the library's style sheet.
+pub fn stylesheet() -> String {
+    address::<LibraryAssets>("/assets", "vestibule.css")
+}
+
+/// The address of a file under a prefix, with its fingerprint. A file that is not there gets none.
+pub fn address<E: RustEmbed>(prefix: &str, file: &str) -> String {
+    match E::get(file) {
+        Some(embedded) => format!("{prefix}/{file}?v={}", fingerprint(&embedded)),
+        None => format!("{prefix}/{file}"),
+    }
+}
+
+/// The version that a page asked for.
+#[derive(Debug, Default, Deserialize)]
+pub struct Version {
+    v: Option<String>,
+}
+
+/// Answers with a file. With the right fingerprint it may be kept for ever, else the browser asks again each time
+/// and is told `304` while it has not changed.
+pub fn serve<E: RustEmbed>(file: &str, version: &Version, headers: &HeaderMap) -> Response {
+    let Some(embedded) = E::get(file) else {
+        return Problem::not_found().into_response();
+    };
+    let fingerprint = fingerprint(&embedded);
+    let etag = format!("\"{fingerprint}\"");
+    let caching = if version.v.as_deref() == Some(fingerprint.as_str()) { FOR_EVER } else { ASK_AGAIN };
+    let is_known = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| tag.trim().trim_start_matches("W/") == etag);
+    let common = [(header::CACHE_CONTROL, caching), (header::ETAG, etag.as_str())];
+    if is_known {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    let mut response = (common, embedded.data.to_vec()).into_response();
+    let kind = embedded.metadata.mimetype();
+    let kind = if kind.starts_with("text/") { format!("{kind}; charset=utf-8") } else { kind.to_owned() };
+    if let Ok(kind) = HeaderValue::try_from(kind) {
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
+    response
+}
+
+/// The route of the library's own files.
+pub(crate) async fn library(
+    Path(file): Path<String>,
+    Query(version): Query<Version>,
+    headers: HeaderMap,
+) -> Response {
+    serve::<LibraryAssets>(&file, &version, &headers)
+}
+
+fn fingerprint(file: &EmbeddedFile) -> String {
+    URL_SAFE_NO_PAD.encode(&file.metadata.sha256_hash()[..FINGERPRINT_BYTES])
+}

@@ -1,0 +1,84 @@
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use serde::de::DeserializeOwned;
+use ::vestibule::models::InvalidInput;
+
+use crate::problem::Problem;
+
+/// The largest body that is read.
+pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// A JSON body: 415 where it is not said to be JSON, 413 over 64 KiB, 400 where it is not JSON, 422 where it is
+/// of another shape.
+pub struct Json<T>(pub T);
+
+/// The fields of a form, under the same rules.
+pub struct Form<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let is_json =
+            |kind: &str| kind == "application/json" || kind.starts_with("application/") && kind.ends_with("+json");
+        if !has_content_type(request.headers(), is_json) {
+            return Err(Problem::unsupported_media_type("application/json"));
+        }
+        let bytes = read(request.into_body()).await?;
+        // In two steps, so that what is no JSON at all and what has another shape can be told apart.
+        let value: serde_json::Value = serde_json::from_slice(&bytes)
+            .map_err(|error| Problem::malformed(format!("The body is not JSON: {error}.")))?;
+        serde_path_to_error::deserialize(value).map(Self).map_err(|error| {
+            let field = known_field(&error.path().to_string());
+            Problem::invalid(InvalidInput::one(field, "wrong_type", format!("{}.", error.inner())))
+        })
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        if !has_content_type(request.headers(), |kind| kind == "application/x-www-form-urlencoded") {
+            return Err(Problem::unsupported_media_type("application/x-www-form-urlencoded"));
+        }
+        let bytes = read(request.into_body()).await?;
+        serde_urlencoded::from_bytes(&bytes)
+            .map(Self)
+            .map_err(|error| Problem::malformed(format!("The form cannot be read: {error}.")))
+    }
+}
+
+/// Reads a body that may be 64 KiB at most.
+pub(crate) async fn read(body: Body) -> Result<Bytes, Problem> {
+    axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
+        let is_too_long = std::error::Error::source(&error)
+            .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+        if is_too_long { Problem::payload_too_large() } else { Problem::malformed("The body broke off.") }
+    })
+}
+
+fn has_content_type(headers: &HeaderMap, is_wanted: impl Fn(&str) -> bool) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    is_wanted(&essence)
+}
+
+/// Names in problems are our own words, never the sender's.
+fn known_field(path: &str) -> &'static str {
+    const FIELDS: [&str; 6] = ["name", "email", "password", "next", "title", "body"];
+    FIELDS.into_iter().find(|field| *field == path).unwrap_or("request")
+}
+
+/// Reads a text that may be missing or null: both are empty, and the model says that it is required.
+pub mod nullable_text {
+    use serde::{Deserialize, Deserializer};
+
+    /// For `#[serde(deserialize_with = "…")]`, with `#[serde(default)]`.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        Option::<String>::deserialize(deserializer).map(Option::unwrap_or_default)
+    }
+}

@@ -1,0 +1,211 @@
+use axum::http::{HeaderMap, HeaderValue, header};
+use time::{Duration, OffsetDateTime};
+use ::vestibule::models::{CsrfProof, CsrfToken};
+use ::vestibule::services::{LoggedIn, PresentedSession};
+
+/// The CSRF cookie is good as long as its session is, so it has no expiry of its own; browsers keep no cookie
+/// longer than this (RFC 6265bis, section 5.5).
+const CSRF_MAX_AGE: Duration = Duration::days(400);
+
+/// The names of the cookies. On https they carry the prefix `__Host-`: the browser then takes them only from this
+/// host, over https, without a `Domain`, so neither a neighbouring subdomain nor plain http can plant one. On
+/// plain http, which is for development, browsers do not take the prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CookieNames {
+    /// The access token.
+    pub access: &'static str,
+    /// Session id and secret.
+    pub refresh: &'static str,
+    /// The CSRF token.
+    pub csrf: &'static str,
+    is_https: bool,
+}
+
+impl CookieNames {
+    /// The names for a site on https, or on plain http.
+    pub fn new(is_https: bool) -> Self {
+        if is_https {
+            Self {
+                access: "__Host-vestibule_access",
+                refresh: "__Host-vestibule_refresh",
+                csrf: "__Host-vestibule_csrf",
+                is_https,
+            }
+        } else {
+            Self {
+                access: "vestibule_access",
+                refresh: "vestibule_refresh",
+                csrf: "vestibule_csrf",
+                is_https,
+            }
+        }
+    }
+
+    /// The three cookies of a new session.
+    pub(crate) fn of_new_session(&self, logged_in: &LoggedIn, now: OffsetDateTime) -> Vec<HeaderValue> {
+        let mut cookies = self.of_refreshed_session(logged_in, now);
+        cookies.push(self.csrf_cookie(&logged_in.tokens.csrf));
+        cookies
+    }
+
+    /// The two cookies that a refresh changes.
+    pub(crate) fn of_refreshed_session(&self, logged_in: &LoggedIn, now: OffsetDateTime) -> Vec<HeaderValue> {
+        let tokens = &logged_in.tokens;
+        vec![
+            self.hidden(self.access, &tokens.access, tokens.access_expires_at - now),
+            self.hidden(self.refresh, &tokens.refresh, logged_in.session.expires_at - now),
+        ]
+    }
+
+    /// The CSRF cookie, which scripts of the site may read.
+    pub(crate) fn csrf_cookie(&self, token: &CsrfToken) -> HeaderValue {
+        self.cookie(self.csrf, token.as_str(), CSRF_MAX_AGE, "")
+    }
+
+    /// Removes all three.
+    pub(crate) fn cleared(&self) -> Vec<HeaderValue> {
+        [self.access, self.refresh]
+            .into_iter()
+            .map(|name| self.hidden(name, "", Duration::ZERO))
+            .chain([self.cookie(self.csrf, "", Duration::ZERO, "")])
+            .collect()
+    }
+
+    fn hidden(&self, name: &str, value: &str, max_age: Duration) -> HeaderValue {
+        self.cookie(name, value, max_age, "; HttpOnly")
+    }
+
+    fn cookie(&self, name: &str, value: &str, max_age: Duration, http_only: &str) -> HeaderValue {
+        let secure = if self.is_https { "; Secure" } else { "" };
+        let seconds = max_age.whole_seconds().max(0);
+        let text = format!("{name}={value}; Path=/; Max-Age={seconds}; SameSite=Lax{http_only}{secure}");
+        let mut cookie = HeaderValue::try_from(text).expect("names and base64 are visible ASCII");
+        cookie.set_sensitive(true);
+        cookie
+    }
+}
+
+/// The values of our cookies in a request: all of each name, in the order sent.
+#[derive(Clone, Default)]
+pub struct CookieValues {
+    access: Vec<String>,
+    refresh: Vec<String>,
+    csrf: Vec<String>,
+}
+
+impl CookieValues {
+    /// Reads the `Cookie` headers. What is not text is no cookie of ours.
+    pub fn read(headers: &HeaderMap, names: &CookieNames) -> Self {
+        let mut values = Self::default();
+        let pairs = headers
+            .get_all(header::COOKIE)
+            .into_iter()
+            .filter_map(|header| header.to_str().ok())
+            .flat_map(|header| header.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='));
+        for (name, value) in pairs {
+            let of_name = match name {
+                name if name == names.access => &mut values.access,
+                name if name == names.refresh => &mut values.refresh,
+                name if name == names.csrf => &mut values.csrf,
+                _ => continue,
+            };
+            of_name.push(value.to_owned());
+        }
+        values
+    }
+
+    /// What the service is shown.
+    pub(crate) fn presented<'a>(&'a self, csrf: CsrfProof<'a>) -> PresentedSession<'a> {
+        let texts = |values: &'a [String]| values.iter().map(String::as_str).collect();
+        PresentedSession {
+            access: texts(&self.access),
+            refresh: texts(&self.refresh),
+            csrf_cookies: texts(&self.csrf),
+            csrf,
+        }
+    }
+
+    /// Whether there is anything to check.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.access.is_empty() && self.refresh.is_empty()
+    }
+
+    /// Whether a name came more than once: nobody's honest doing, and never a reason to send a person in circles.
+    pub(crate) fn has_duplicates(&self) -> bool {
+        [&self.access, &self.refresh, &self.csrf].into_iter().any(|values| values.len() > 1)
+    }
+}
+
+/// Adds cookies to an answer, except those that it sets itself: a log-out after a refresh in the same request
+/// must not bring the session's cookies back.
+pub(crate) fn add_unless_set(headers: &mut HeaderMap, cookies: Vec<HeaderValue>) {
+    let name_of = |cookie: &HeaderValue| cookie.as_bytes().split(|byte| *byte == b'=').next().map(<[u8]>::to_vec);
+    let already_set: Vec<_> = headers.get_all(header::SET_COOKIE).iter().map(name_of).collect();
+    for cookie in cookies {
+        if !already_set.contains(&name_of(&cookie)) {
+            headers.append(header::SET_COOKIE, cookie);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(cookies: &[&'static str]) -> HeaderMap {
+        let values = cookies.iter().map(|cookie| (header::COOKIE, HeaderValue::from_static(cookie)));
+        values.collect()
+    }
+
+    #[test]
+    fn all_values_of_a_name_are_read_in_order() {
+        let names = CookieNames::new(false);
+        let read = CookieValues::read(
+            &headers(&["vestibule_access=one; other=x;vestibule_access=two", "vestibule_csrf=three"]),
+            &names,
+        );
+        assert_eq!(read.access, ["one", "two"]);
+        assert_eq!(read.csrf, ["three"]);
+        assert!(read.refresh.is_empty() && read.has_duplicates());
+    }
+
+    #[test]
+    fn on_https_a_bare_cookie_is_not_ours() {
+        let names = CookieNames::new(true);
+        let read = CookieValues::read(
+            &headers(&["vestibule_access=planted; __Host-vestibule_access=real"]),
+            &names,
+        );
+        assert_eq!(read.access, ["real"]);
+    }
+
+    #[test]
+    fn what_is_not_text_is_no_cookie() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, HeaderValue::from_bytes(b"vestibule_access=\xff").unwrap());
+        headers.append(header::COOKIE, HeaderValue::from_static(";;=; =x; vestibule_access"));
+        assert!(CookieValues::read(&headers, &CookieNames::new(false)).is_empty());
+    }
+
+    #[test]
+    fn attributes_are_those_of_the_contract() {
+        let cleared = CookieNames::new(true).cleared();
+        assert_eq!(
+            cleared[0],
+            "__Host-vestibule_access=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly; Secure"
+        );
+        assert_eq!(cleared[2], "__Host-vestibule_csrf=; Path=/; Max-Age=0; SameSite=Lax; Secure");
+        let cleared = CookieNames::new(false).cleared();
+        assert_eq!(cleared[1], "vestibule_refresh=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly");
+    }
+
+    #[test]
+    fn what_the_answer_sets_itself_is_not_set_again() {
+        let names = CookieNames::new(false);
+        let mut headers = HeaderMap::new();
+        headers.append(header::SET_COOKIE, HeaderValue::from_static("vestibule_access=; Max-Age=0"));
+        add_unless_set(&mut headers, names.cleared());
+        assert_eq!(headers.get_all(header::SET_COOKIE).iter().count(), 3);
+    }
+}

@@ -1,0 +1,350 @@
+//! The check that stands before every route. [`Who`] says who may pass, the guard asks the service, and what it
+//! found travels with the request as [`CurrentUser`] or [`PageVisit`], which nothing else can make: a handler
+//! that asks for one and stands behind no guard refuses, whatever headers a client sends.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::middleware::Next as Inner;
+use axum::response::{IntoResponse, Redirect, Response};
+use ::vestibule::models::{CsrfProof, CsrfToken, Role, Session, User, UserId};
+use ::vestibule::services::{CheckError, CurrentSession, PresentedSession};
+
+use crate::body;
+use crate::client::ClientOf;
+use crate::cookies::{CookieValues, add_unless_set};
+use crate::next::Next;
+use crate::problem::Problem;
+use crate::vestibule::Vestibule;
+
+const CSRF_HEADER: &str = "x-csrf-token";
+const CSRF_FIELD: &str = "csrf_token";
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Everybody. The route changes nothing, or has a check of its own.
+    Anyone,
+    /// Everybody, from a page of this site: for what changes something before there is a session.
+    Stranger,
+    /// Who is logged in.
+    LoggedIn,
+    /// Who is logged in and has the role.
+    Role(Role),
+}
+
+impl Who {
+    fn role(self) -> Option<Role> {
+        match self {
+            Self::Anyone | Self::Stranger => None,
+            Self::LoggedIn => Some(Role::User),
+            Self::Role(role) => Some(role),
+        }
+    }
+}
+
+/// Who is logged in. Only a passed check makes one.
+#[derive(Debug, Clone)]
+pub struct CurrentUser(Arc<CurrentSession>);
+
+impl CurrentUser {
+    /// The user.
+    pub fn user(&self) -> &User {
+        &self.0.user
+    }
+
+    /// Their session.
+    pub fn session(&self) -> &Session {
+        &self.0.session
+    }
+
+    /// What the services ask for.
+    pub fn current(&self) -> &CurrentSession {
+        &self.0
+    }
+}
+
+/// A visit to a page: of somebody who is logged in, or of a stranger.
+#[derive(Debug, Clone)]
+pub struct PageVisit {
+    current: Option<CurrentUser>,
+    path: String,
+}
+
+impl PageVisit {
+    /// Somebody of whom nothing is known, for pages that stand behind no guard.
+    pub(crate) fn of_stranger(path: &str) -> Self {
+        Self { current: None, path: path.to_owned() }
+    }
+
+    /// Who visits, where they are logged in.
+    pub fn current_user(&self) -> Option<&CurrentUser> {
+        self.current.as_ref()
+    }
+
+    /// The path of the page, for the menu.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The token for the forms of this page. Empty for strangers, whose forms need none.
+    pub fn csrf_token(&self) -> &str {
+        self.current.as_ref().map_or("", |current| current.session().csrf_token.as_str())
+    }
+}
+
+/// Left on an answer for the log: whose request it was.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestOf(pub UserId);
+
+/// What a guard knows: the house, and who may pass.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    pub vestibule: Vestibule,
+    pub who: Who,
+}
+
+/// Stands before a route of the API.
+pub(crate) async fn guard_api(State(guard): State<Guard>, request: Request, inner: Inner) -> Response {
+    if guard.who == Who::Stranger
+        && let Err(problem) = check_from_this_site(&guard.vestibule, request.method(), request.headers())
+    {
+        return problem.into_response();
+    }
+    let Some(role) = guard.who.role() else {
+        return inner.run(request).await;
+    };
+    let headers = request.headers();
+    let cookies = CookieValues::read(headers, guard.vestibule.cookie_names());
+    let checked = match bearer(headers) {
+        Bearer::Token(token) => guard.vestibule.accounts().check_bearer(token, role).await,
+        Bearer::Malformed => Err(CheckError::NotLoggedIn),
+        Bearer::None => {
+            let presented = cookies.presented(proof(request.method(), header_token(headers)));
+            guard.vestibule.accounts().check_session(&presented, role).await
+        }
+    };
+    match checked {
+        Ok(current) => {
+            let set = missing_csrf_cookie(&guard.vestibule, &current);
+            run_as(CurrentUser(Arc::new(current)), set, request, inner).await
+        }
+        Err(error) => clearing_duplicates(&cookies, error.into()).into_response(),
+    }
+}
+
+/// Stands before a page. Where only the access token is over, the session is refreshed within the same request,
+/// so that a form posted after a long pause is not lost.
+pub(crate) async fn guard_page(State(guard): State<Guard>, request: Request, inner: Inner) -> Response {
+    if guard.who == Who::Stranger
+        && let Err(problem) = check_from_this_site(&guard.vestibule, request.method(), request.headers())
+    {
+        return problem.into_response();
+    }
+    let (parts, body) = request.into_parts();
+    let (body, form_token) = match guard.who.role() {
+        Some(_) if !parts.method.is_safe() => match read_form_token(body).await {
+            Ok(read) => read,
+            Err(problem) => return problem.into_response(),
+        },
+        _ => (body, None),
+    };
+    let visited = visit(&guard, &parts, form_token.as_deref()).await;
+    let mut request = Request::from_parts(parts, body);
+    match visited {
+        Ok((Some(current), set)) => run_as(CurrentUser(Arc::new(current)), set, request, inner).await,
+        Ok((None, _)) => {
+            let visit = PageVisit::of_stranger(request.uri().path());
+            request.extensions_mut().insert(visit);
+            inner.run(request).await
+        }
+        Err(problem) => refuse_page(&request, problem),
+    }
+}
+
+/// Who visits a page, and the cookies that this changes. On pages for everybody a failed check makes a stranger.
+async fn visit(
+    guard: &Guard,
+    request: &Parts,
+    form_token: Option<&str>,
+) -> Result<(Option<CurrentSession>, Vec<HeaderValue>), Problem> {
+    let vestibule = &guard.vestibule;
+    let cookies = CookieValues::read(&request.headers, vestibule.cookie_names());
+    let Some(role) = guard.who.role() else {
+        // A stranger's form carries no token, and the visit is only told in the menu.
+        let presented = cookies.presented(CsrfProof::NotNeeded);
+        if cookies.is_empty() || !request.method.is_safe() {
+            return Ok((None, Vec::new()));
+        }
+        let visit = check_or_refresh(vestibule, request, &presented, Role::User).await;
+        return Ok(visit.map_or((None, Vec::new()), |(current, set)| (Some(current), set)));
+    };
+    let presented = cookies.presented(proof(&request.method, form_token));
+    check_or_refresh(vestibule, request, &presented, role)
+        .await
+        .map(|(current, set)| (Some(current), set))
+        .map_err(|problem| clearing_duplicates(&cookies, problem))
+}
+
+async fn check_or_refresh(
+    vestibule: &Vestibule,
+    request: &Parts,
+    presented: &PresentedSession<'_>,
+    role: Role,
+) -> Result<(CurrentSession, Vec<HeaderValue>), Problem> {
+    let accounts = vestibule.accounts();
+    match accounts.check_session(presented, role).await {
+        Ok(current) => {
+            let set = missing_csrf_cookie(vestibule, &current);
+            Ok((current, set))
+        }
+        Err(CheckError::AccessTokenExpired) => {
+            let client = ClientOf::read(&request.extensions, &request.headers);
+            let refreshed = accounts.refresh(presented, &client.0).await?;
+            if !refreshed.user.role.includes(role) {
+                return Err(Problem::forbidden());
+            }
+            let names = vestibule.cookie_names();
+            let mut set = names.of_refreshed_session(&refreshed, accounts.now());
+            let is_csrf_cookie_missing = presented.csrf_cookies.is_empty();
+            if is_csrf_cookie_missing {
+                set.push(names.csrf_cookie(&refreshed.tokens.csrf));
+            }
+            let current =
+                CurrentSession { user: refreshed.user, session: refreshed.session, is_csrf_cookie_missing };
+            Ok((current, set))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Runs a request as somebody, and leaves on the answer whose it was and the cookies to set.
+async fn run_as(current: CurrentUser, set: Vec<HeaderValue>, mut request: Request, inner: Inner) -> Response {
+    let of = RequestOf(current.user().id);
+    let visit = PageVisit { current: Some(current.clone()), path: request.uri().path().to_owned() };
+    request.extensions_mut().insert(current);
+    request.extensions_mut().insert(visit.clone());
+    let mut response = inner.run(request).await;
+    response.extensions_mut().insert(of);
+    // For the page that tells an error in the site's layout.
+    response.extensions_mut().insert(visit);
+    add_unless_set(response.headers_mut(), set);
+    response
+}
+
+/// Before there is a session, a request that changes something must come from a page of this site. Browsers say
+/// so themselves (Fetch Metadata, and `Origin` from those that do not send it), so there is no token that could
+/// go stale. Programs that are no browsers send neither and have no cookies that a stranger could ride on.
+fn check_from_this_site(vestibule: &Vestibule, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    if method.is_safe() {
+        return Ok(());
+    }
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let is_foreign = match site {
+        Some(site) => matches!(site, b"cross-site" | b"same-site"),
+        None => headers
+            .get(header::ORIGIN)
+            .is_some_and(|origin| origin.as_bytes() != vestibule.origin().as_bytes()),
+    };
+    if is_foreign { Err(Problem::csrf_failed()) } else { Ok(()) }
+}
+
+enum Bearer<'a> {
+    Token(&'a str),
+    Malformed,
+    None,
+}
+
+/// The access token of a program that is no browser. Other schemes are not ours: they may be those of a proxy.
+fn bearer(headers: &HeaderMap) -> Bearer<'_> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Bearer::None;
+    };
+    let Ok(text) = value.to_str() else {
+        return Bearer::Malformed;
+    };
+    match (text.split_once(' '), values.next()) {
+        (_, Some(_)) => Bearer::Malformed,
+        (Some((scheme, token)), None) if scheme.eq_ignore_ascii_case("bearer") => Bearer::Token(token.trim()),
+        (None, None) if text.eq_ignore_ascii_case("bearer") => Bearer::Malformed,
+        _ => Bearer::None,
+    }
+}
+
+fn proof<'a>(method: &Method, sent: Option<&'a str>) -> CsrfProof<'a> {
+    if method.is_safe() { CsrfProof::NotNeeded } else { CsrfProof::Sent(sent) }
+}
+
+/// The CSRF token of a request of the API.
+pub(crate) fn header_token(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok())
+}
+
+/// Reads the body for its CSRF token and gives both back.
+async fn read_form_token(body: Body) -> Result<(Body, Option<String>), Problem> {
+    let bytes = body::read(body).await?;
+    let token = url::form_urlencoded::parse(&bytes)
+        .find(|(field, _)| field == CSRF_FIELD)
+        .map(|(_, token)| token.into_owned());
+    Ok((Body::from(bytes), token))
+}
+
+fn missing_csrf_cookie(vestibule: &Vestibule, current: &CurrentSession) -> Vec<HeaderValue> {
+    let token: &CsrfToken = &current.session.csrf_token;
+    if current.is_csrf_cookie_missing { vec![vestibule.cookie_names().csrf_cookie(token)] } else { Vec::new() }
+}
+
+/// Where none of several cookies of a name fits, all are removed: otherwise the person could not get out.
+fn clearing_duplicates(cookies: &CookieValues, mut problem: Problem) -> Problem {
+    let is_refused_session = problem.status == axum::http::StatusCode::UNAUTHORIZED;
+    problem.is_session_over |= is_refused_session && cookies.has_duplicates();
+    problem
+}
+
+/// Sends to the log-in page who is not logged in; tells everything else as it is.
+fn refuse_page(request: &Request, problem: Problem) -> Response {
+    if problem.status != axum::http::StatusCode::UNAUTHORIZED {
+        return problem.into_response();
+    }
+    let next = if request.method().is_safe() {
+        request.uri().path_and_query().map(|path| Next::parse(path.as_str())).unwrap_or_default()
+    } else {
+        page_of_the_form(request.headers())
+    };
+    let mut response = Redirect::to(&next.link("/log-in")).into_response();
+    // The problem's own answer is not told, but its cookies are to be cleared.
+    response.extensions_mut().insert(problem);
+    response
+}
+
+/// The page that a form was on: the address it was posted to may have no page of its own.
+fn page_of_the_form(headers: &HeaderMap) -> Next {
+    let referer = headers.get(header::REFERER).and_then(|value| value.to_str().ok());
+    let path = referer.and_then(|referer| url::Url::parse(referer).ok()).map(|url| match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    });
+    path.map(|path| Next::parse(&path)).unwrap_or_default()
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
+    type Rejection = Problem;
+
+    /// Refuses where no guard let the request pass. That happens only if a route was built without one.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthenticated)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PageVisit {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let visit = parts.extensions.get::<Self>().cloned();
+        Ok(visit.unwrap_or_else(|| Self::of_stranger(parts.uri.path())))
+    }
+}

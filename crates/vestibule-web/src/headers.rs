@@ -1,0 +1,27 @@
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next as Inner;
+use axum::response::Response;
+
+/// Headers of every answer that does not set them itself.
+///
+/// `Cache-Control`: an answer with a session's cookies or data that a shared cache kept would be handed to others.
+/// `Content-Security-Policy`: nothing is loaded from elsewhere, and no script or style stands within a page.
+/// `Referrer-Policy`: addresses of our pages are not told to other sites.
+const DEFAULTS: [(HeaderName, &str); 4] = [
+    (header::CACHE_CONTROL, "private, no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+    ),
+];
+
+pub(crate) async fn add_defaults(request: Request, inner: Inner) -> Response {
+    let mut response = inner.run(request).await;
+    for (name, value) in DEFAULTS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,83 @@
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+
+use crate::assets;
+use crate::guard::{CurrentUser, PageVisit};
+use crate::problem::Problem;
+use crate::vestibule::Vestibule;
+
+/// What stands around every page: an application's own header, menu and footer.
+///
+/// Pages give their content, the layout the house around it. An application writes one and its sign-up page,
+/// log-in page and error pages look like the rest of it.
+pub trait Layout: Send + Sync + 'static {
+    /// The whole document.
+    fn render(&self, page: &Page<'_>) -> Result<String, askama::Error>;
+}
+
+/// A page to be put into the layout.
+pub struct Page<'a> {
+    /// The page's own title.
+    pub title: &'a str,
+    /// The HTML that goes into `<main>`.
+    pub content: &'a str,
+    /// The site's name.
+    pub site_name: &'a str,
+    /// Who visits, and where.
+    pub visit: &'a PageVisit,
+}
+
+impl Vestibule {
+    /// Answers with a page: a template's content in the site's layout.
+    pub fn page(&self, visit: &PageVisit, title: &str, content: &impl Template) -> Response {
+        self.page_with_status(StatusCode::OK, visit, title, content)
+    }
+
+    /// The same, with another status than 200.
+    pub fn page_with_status(
+        &self,
+        status: StatusCode,
+        visit: &PageVisit,
+        title: &str,
+        content: &impl Template,
+    ) -> Response {
+        let rendered = content.render().and_then(|content| {
+            self.layout().render(&Page { title, content: &content, site_name: self.site_name(), visit })
+        });
+        match rendered {
+            Ok(html) => (status, Html(html)).into_response(),
+            Err(error) => Problem::internal(error).into_response(),
+        }
+    }
+}
+
+/// A plain layout, for who has none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DefaultLayout;
+
+#[derive(Template)]
+#[template(path = "layout.html")]
+struct LayoutTemplate<'a> {
+    title: &'a str,
+    site_name: &'a str,
+    content: &'a str,
+    visitor: Option<&'a str>,
+    csrf_token: &'a str,
+    stylesheet: String,
+}
+
+impl Layout for DefaultLayout {
+    fn render(&self, page: &Page<'_>) -> Result<String, askama::Error> {
+        let visitor = page.visit.current_user().map(|current: &CurrentUser| current.user().name.as_str());
+        let template = LayoutTemplate {
+            title: page.title,
+            site_name: page.site_name,
+            content: page.content,
+            visitor,
+            csrf_token: page.visit.csrf_token(),
+            stylesheet: assets::stylesheet(),
+        };
+        template.render()
+    }
+}

@@ -1,0 +1,40 @@
+//! Vestibule for axum: sign-up, log-in, sessions and their protection as a [`Router`](axum::Router).
+//!
+//! In reading order:
+//!
+//! 1. `router.rs`: the table of contents, every route and who may call it;
+//! 2. [`api`] and [`pages`]: one file for each thing a person does, with the names of `vestibule::services`;
+//! 3. [`guard`]: the check that stands before every route;
+//! 4. [`Problem`]: what is answered when something cannot be done, to programs and to people;
+//! 5. [`Layout`]: where an application puts its own header, menu and footer around the pages.
+//!
+//! A handler reads the request, calls one service and answers. It never opens a transaction.
+
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod assets;
+mod body;
+mod client;
+mod cookies;
+pub mod guard;
+mod headers;
+mod layout;
+mod next;
+pub mod pages;
+mod problem;
+mod request_log;
+mod router;
+mod routes;
+mod vestibule;
+
+pub use body::{Form, Json, nullable_text};
+pub use client::ClientOf;
+pub use cookies::{CookieNames, CookieValues};
+pub use guard::{CurrentUser, PageVisit, Who};
+pub use layout::{DefaultLayout, Layout, Page};
+pub use next::Next;
+pub use problem::{FieldErrors, Problem};
+pub use router::routes;
+pub use routes::{Face, Route, Routes};
+pub use vestibule::{Parts, Readiness, Vestibule};

@@ -1,0 +1,53 @@
+//! For people: pages and the addresses that their forms are sent to, one file for each thing that is done.
+
+pub mod log_in;
+pub mod log_out;
+pub mod refresh;
+pub mod sign_up;
+
+use askama::Template;
+use axum::http::header;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use ::vestibule::services::LoggedIn;
+
+use crate::api::answers::set;
+use crate::{FieldErrors, Next, PageVisit, Problem, Vestibule};
+
+/// Where one goes after logging in, if nowhere else.
+const DEFAULT_NEXT: &str = "/dashboard";
+
+/// What the address of a form may carry.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct FormQuery {
+    next: Next,
+}
+
+/// Sends somebody who was just logged in on their way, with the three cookies.
+fn enter(vestibule: &Vestibule, logged_in: &LoggedIn, next: &Next) -> Response {
+    let cookies = vestibule.cookie_names().of_new_session(logged_in, vestibule.accounts().now());
+    (set(cookies), Redirect::to(next.or(DEFAULT_NEXT))).into_response()
+}
+
+/// Answers with a form, empty or with what is wrong. A summary stands above it where no field is to blame.
+pub fn form_page<'p, T: Template>(
+    vestibule: &Vestibule,
+    visit: &PageVisit,
+    title: &str,
+    problem: Option<&'p Problem>,
+    content: impl FnOnce(FieldErrors, Option<&'p str>) -> T,
+) -> Response {
+    let Some(problem) = problem else {
+        return vestibule.page(visit, title, &content(FieldErrors::default(), None));
+    };
+    let summary = problem.errors.is_empty().then_some(problem.detail.as_str());
+    let content = content(problem.field_errors(), summary);
+    let mut response = vestibule.page_with_status(problem.status, visit, title, &content);
+    if let Some(seconds) = problem.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    // For the log.
+    response.extensions_mut().insert(problem.clone());
+    response
+}

@@ -1,0 +1,64 @@
+//! `/sign-up`.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use serde::Deserialize;
+use ::vestibule::services::SignUp;
+
+use super::{FormQuery, enter};
+use crate::{ClientOf, FieldErrors, Form, Next, PageVisit, Problem, Vestibule};
+
+/// What is typed.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Fields {
+    name: String,
+    email: String,
+    password: String,
+    next: Next,
+}
+
+#[derive(Template)]
+#[template(path = "sign_up.html")]
+struct SignUpTemplate<'a> {
+    form: &'a Fields,
+    next: &'a str,
+    log_in_link: String,
+    errors: FieldErrors,
+    summary: Option<&'a str>,
+}
+
+/// The empty form.
+pub async fn form(
+    State(vestibule): State<Vestibule>,
+    Query(query): Query<FormQuery>,
+    visit: PageVisit,
+) -> Response {
+    page(&vestibule, &visit, &Fields { next: query.next, ..Fields::default() }, None)
+}
+
+/// Makes an account and logs in, or shows the form again with what is wrong beside each field.
+pub async fn sign_up(
+    State(vestibule): State<Vestibule>,
+    ClientOf(client): ClientOf,
+    visit: PageVisit,
+    Form(fields): Form<Fields>,
+) -> Result<Response, Problem> {
+    let typed = SignUp { name: &fields.name, email: &fields.email, password: &fields.password };
+    match vestibule.accounts().sign_up(typed, &client).await.map_err(Problem::from) {
+        Ok(logged_in) => Ok(enter(&vestibule, &logged_in, &fields.next)),
+        Err(problem) if problem.is_for_the_form() => Ok(page(&vestibule, &visit, &fields, Some(&problem))),
+        Err(problem) => Err(problem),
+    }
+}
+
+fn page(vestibule: &Vestibule, visit: &PageVisit, fields: &Fields, problem: Option<&Problem>) -> Response {
+    super::form_page(vestibule, visit, "Sign up", problem, |errors, summary| SignUpTemplate {
+        form: fields,
+        next: fields.next.path().unwrap_or_default(),
+        log_in_link: fields.next.link("/log-in"),
+        errors,
+        summary,
+    })
+}

@@ -1,0 +1,287 @@
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use ::vestibule::models::{InvalidField, InvalidInput, SessionEnded};
+use ::vestibule::ports::HasherError;
+use ::vestibule::repository::StoreError;
+use ::vestibule::services::{CheckError, LogInError, LogOutError, RefreshError, SignUpError};
+
+/// How long to wait before asking a store again that could not be reached, in seconds.
+const RETRY_STORE_AFTER: u64 = 5;
+
+/// Why something was not done, as told to who asked: to programs as RFC 9457 `application/problem+json`, to people
+/// as a page with the same words.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// A stable word for programs.
+    pub code: &'static str,
+    /// A sentence for people.
+    pub detail: String,
+    /// What is wrong with each field.
+    pub errors: Vec<InvalidField>,
+    /// Seconds after which to try again.
+    pub retry_after: Option<u64>,
+    /// The session is certainly over, so its cookies are removed.
+    pub is_session_over: bool,
+    /// What went wrong inside. It is logged and never told.
+    pub cause: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct FieldBody<'a> {
+    field: &'static str,
+    code: &'static str,
+    message: &'a str,
+}
+
+impl Problem {
+    /// A problem with a status, a word for programs and a sentence for people.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+            is_session_over: false,
+            cause: None,
+        }
+    }
+
+    /// Nothing is there, or nothing that this person may see.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this address.")
+    }
+
+    /// The address is right and the method is not.
+    pub fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This address does not take this method.")
+    }
+
+    /// Nobody is logged in.
+    pub fn unauthenticated() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Log in to go on.")
+    }
+
+    /// The request did not come from a page of ours.
+    pub fn csrf_failed() -> Self {
+        let detail = "This request did not come from a current page of this site. Go back, reload the page and try again.";
+        Self::new(StatusCode::FORBIDDEN, "csrf_failed", detail)
+    }
+
+    /// Logged in, and not allowed.
+    pub fn forbidden() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Your account may not do that.")
+    }
+
+    /// Over 64 KiB.
+    pub fn payload_too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "The request is larger than 64 KiB.")
+    }
+
+    /// A body of a kind that is not read here.
+    pub fn unsupported_media_type(wanted: &str) -> Self {
+        let detail = format!("Send the body as {wanted}.");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+    }
+
+    /// A body that is not what its content type says.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_input", detail)
+    }
+
+    /// Something has to be typed again.
+    pub fn invalid(input: InvalidInput) -> Self {
+        let detail = "Some of what was sent is not valid.";
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", detail);
+        Self { errors: input.fields, ..problem }
+    }
+
+    /// Something went wrong inside.
+    pub fn internal(cause: impl Error + Send + Sync + 'static) -> Self {
+        let detail = "Something went wrong on our side. It has been noted; please try again.";
+        let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
+        Self { cause: Some(Arc::new(cause)), ..problem }
+    }
+
+    fn session_over(code: &'static str, detail: &'static str) -> Self {
+        Self { is_session_over: true, ..Self::new(StatusCode::UNAUTHORIZED, code, detail) }
+    }
+
+    fn unavailable(code: &'static str, detail: &'static str, retry_after: u64) -> Self {
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
+        Self { retry_after: Some(retry_after), ..problem }
+    }
+
+    /// What is wrong with each field, for a form.
+    pub fn field_errors(&self) -> FieldErrors {
+        FieldErrors(self.errors.clone())
+    }
+
+    /// Whether a person can mend it in the form that they sent, or by sending it again.
+    pub fn is_for_the_form(&self) -> bool {
+        self.status != StatusCode::INTERNAL_SERVER_ERROR && self.cause.is_none()
+    }
+
+    /// The short name of the status, as a heading.
+    pub fn title(&self) -> &'static str {
+        self.status.canonical_reason().unwrap_or("Error")
+    }
+}
+
+/// The messages of a form, by field.
+#[derive(Debug, Clone, Default)]
+pub struct FieldErrors(Vec<InvalidField>);
+
+impl FieldErrors {
+    /// The message of a field.
+    pub fn of(&self, field: &str) -> Option<&str> {
+        self.0.iter().find(|invalid| invalid.field == field).map(|invalid| invalid.message.as_str())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let errors = self
+            .errors
+            .iter()
+            .map(|invalid| FieldBody { field: invalid.field, code: invalid.code, message: &invalid.message })
+            .collect();
+        let body = Body {
+            r#type: "about:blank",
+            title: self.title(),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            errors,
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        // For the layers that log the cause, remove the cookies, or tell it to a person.
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+// The tables from each flow's errors to what is told. Nowhere else does an error of a service become a status.
+
+impl From<SignUpError> for Problem {
+    fn from(error: SignUpError) -> Self {
+        match error {
+            SignUpError::Invalid(input) => Self::invalid(input),
+            SignUpError::EmailTaken => {
+                let message = "There is an account with this address. Log in, or use another address.";
+                let errors = InvalidInput::one("email", "email_taken", message).fields;
+                Self { errors, ..Self::new(StatusCode::CONFLICT, "email_taken", message) }
+            }
+            SignUpError::Hasher(error) => error.into(),
+            SignUpError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LogInError> for Problem {
+    fn from(error: LogInError) -> Self {
+        match error {
+            LogInError::Invalid(input) => Self::invalid(input),
+            LogInError::WrongCredentials => {
+                let detail = "The email address or the password is not right.";
+                Self::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail)
+            }
+            LogInError::Hasher(error) => error.into(),
+            LogInError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CheckError> for Problem {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::NotLoggedIn => Self::unauthenticated(),
+            CheckError::AccessTokenExpired => {
+                let detail = "The access token is missing or has expired. Refresh the session and try again.";
+                Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+            }
+            CheckError::SessionEnded(ended) => ended.into(),
+            CheckError::CsrfFailed => Self::csrf_failed(),
+            CheckError::Forbidden => Self::forbidden(),
+            CheckError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::NotLoggedIn => Self::unauthenticated(),
+            RefreshError::SessionEnded(ended) => ended.into(),
+            RefreshError::Reused => Self::session_over(
+                "refresh_reused",
+                "An old copy of this session was used, so the session was ended. Log in again.",
+            ),
+            RefreshError::CsrfFailed => Self::csrf_failed(),
+            RefreshError::Forbidden => Self::forbidden(),
+            RefreshError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LogOutError> for Problem {
+    fn from(error: LogOutError) -> Self {
+        match error {
+            LogOutError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SessionEnded> for Problem {
+    fn from(ended: SessionEnded) -> Self {
+        match ended {
+            SessionEnded::Expired => Self::session_over("session_expired", "This session has expired. Log in again."),
+            SessionEnded::Revoked => Self::session_over("session_revoked", "This session was ended. Log in again."),
+        }
+    }
+}
+
+impl From<HasherError> for Problem {
+    fn from(error: HasherError) -> Self {
+        match error {
+            HasherError::Overloaded(overloaded) => {
+                let detail = "The server is busy at the moment. Please try again in a few seconds.";
+                Self::unavailable("overloaded", detail, overloaded.retry_after.as_secs().max(1))
+            }
+            HasherError::Failed(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        if !error.is_unavailable() {
+            return Self::internal(error);
+        }
+        let detail = "The site cannot reach its database at the moment. Please try again in a few seconds.";
+        Self { cause: Some(Arc::new(error)), ..Self::unavailable("overloaded", detail, RETRY_STORE_AFTER) }
+    }
+}

@@ -1,0 +1,131 @@
+use std::error::Error;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, Method, header};
+use axum::middleware::Next as Inner;
+use axum::response::{IntoResponse, Response};
+use askama::Template;
+use uuid::Uuid;
+
+use crate::cookies::add_unless_set;
+use crate::guard::{PageVisit, RequestOf};
+use crate::problem::Problem;
+use crate::vestibule::Vestibule;
+
+const REQUEST_ID: &str = "x-request-id";
+/// Where answers are for programs. Everything else is read by people.
+const API_PREFIXES: [&str; 4] = ["/api/", "/.well-known/", "/healthz", "/readyz"];
+
+/// The id of a request, given by us. One that a client claims is not taken: it would let strangers write in our log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestId(pub Uuid);
+
+/// The outermost layer: gives the request its id, writes one line about it, and finishes what problems ask for:
+/// removes the cookies of a session that is over, and tells people in a page what programs are told in JSON.
+pub(crate) async fn log_and_finish(
+    State(vestibule): State<Vestibule>,
+    mut request: Request,
+    inner: Inner,
+) -> Response {
+    let accounts = vestibule.accounts();
+    let started = accounts.now();
+    let id = vestibule.random().uuid_v7(started);
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
+    request.extensions_mut().insert(RequestId(id));
+
+    let response = inner.run(request).await;
+
+    let problem = response.extensions().get::<Problem>().cloned();
+    let line = Line { id, method: &method, route: route.as_deref().unwrap_or("-"), response: &response };
+    line.write(accounts.now() - started, problem.as_ref());
+
+    let mut response = match problem {
+        Some(problem) => finish(&vestibule, &path, id, &problem, response),
+        None => response,
+    };
+    let id = HeaderValue::try_from(id.to_string()).expect("a UUID is visible ASCII");
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+struct Line<'a> {
+    id: Uuid,
+    method: &'a Method,
+    route: &'a str,
+    response: &'a Response,
+}
+
+impl Line<'_> {
+    /// One line a request: what was asked by its route and not by its address, which may hold a token.
+    fn write(&self, duration: time::Duration, problem: Option<&Problem>) {
+        let status = self.response.status().as_u16();
+        let user = self.response.extensions().get::<RequestOf>().map(|of| of.0.to_string());
+        let user = user.as_deref().unwrap_or("-");
+        let duration_ms = duration.as_seconds_f64() * 1000.0;
+        let (method, route, request_id) = (self.method.as_str(), self.route, self.id);
+        let code = problem.map_or("-", |problem| problem.code);
+        if let Some(cause) = problem.and_then(|problem| problem.cause.as_deref()) {
+            let cause = chain(cause);
+            tracing::error!(%request_id, method, route, status, duration_ms, user.id = user, code, cause, "request failed");
+        } else {
+            tracing::info!(%request_id, method, route, status, duration_ms, user.id = user, code, "request");
+        }
+    }
+}
+
+/// An error with all its causes, outermost first.
+fn chain(error: &(dyn Error + Send + Sync)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn finish(vestibule: &Vestibule, path: &str, id: Uuid, problem: &Problem, response: Response) -> Response {
+    let is_page_made = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind != "application/problem+json")
+        || response.status().is_redirection();
+    let is_for_programs = API_PREFIXES.iter().any(|prefix| path.starts_with(prefix));
+    let mut response = if is_page_made || is_for_programs {
+        response
+    } else {
+        error_page(vestibule, path, id, problem, &response)
+    };
+    if problem.is_session_over {
+        add_unless_set(response.headers_mut(), vestibule.cookie_names().cleared());
+    }
+    response
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorTemplate<'a> {
+    status: u16,
+    title: &'a str,
+    message: &'a str,
+    request_id: Option<&'a str>,
+}
+
+fn error_page(vestibule: &Vestibule, path: &str, id: Uuid, problem: &Problem, told: &Response) -> Response {
+    let id = id.to_string();
+    let content = ErrorTemplate {
+        status: problem.status.as_u16(),
+        title: problem.title(),
+        message: &problem.detail,
+        // Only where somebody may have to look it up.
+        request_id: problem.cause.is_some().then_some(id.as_str()),
+    };
+    let visit = told.extensions().get::<PageVisit>().cloned().unwrap_or_else(|| PageVisit::of_stranger(path));
+    let mut page = vestibule.page_with_status(problem.status, &visit, problem.title(), &content).into_response();
+    // What was told besides the body stays: `Retry-After`, cookies.
+    for (name, value) in told.headers() {
+        if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
+            page.headers_mut().append(name, value.clone());
+        }
+    }
+    page
+}

@@ -1,0 +1,149 @@
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::guard::{Guard, Who, guard_api, guard_page};
+use crate::problem::Problem;
+use crate::vestibule::Vestibule;
+use crate::{headers, request_log};
+
+/// A list of routes, each with who may call it, which grows into a [`Router`].
+///
+/// A route can only be added together with its guard, and is on the list because it was added: none can be
+/// forgotten by the test that walks them all.
+pub struct Routes<S = ()> {
+    vestibule: Vestibule,
+    router: Router<S>,
+    list: Vec<Route>,
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The method. A GET route also answers HEAD.
+    pub method: Method,
+    /// The path, with `{parameters}`.
+    pub path: &'static str,
+    /// Who may call it.
+    pub who: Who,
+    /// Whom its answers are for.
+    pub face: Face,
+}
+
+/// Whom the answers of a route are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Face {
+    /// Programs: JSON, the CSRF token in a header.
+    Api,
+    /// People: pages, the CSRF token in the form.
+    Page,
+}
+
+impl<S: Clone + Send + Sync + 'static> Routes<S> {
+    /// An empty list.
+    pub fn new(vestibule: Vestibule) -> Self {
+        Self { vestibule, router: Router::new(), list: Vec::new() }
+    }
+
+    /// Adds a route for programs.
+    #[must_use]
+    pub fn api<H: Handler<T, S>, T: 'static>(
+        self,
+        who: Who,
+        method: Method,
+        path: &'static str,
+        handler: H,
+    ) -> Self {
+        let guard = self.guard(who);
+        let guarded = on(filter(&method), handler).route_layer(from_fn_with_state(guard, guard_api));
+        self.add(Route { method, path, who, face: Face::Api }, guarded)
+    }
+
+    /// Adds a page, or the address that a page's form is sent to.
+    #[must_use]
+    pub fn page<H: Handler<T, S>, T: 'static>(
+        self,
+        who: Who,
+        method: Method,
+        path: &'static str,
+        handler: H,
+    ) -> Self {
+        let guard = self.guard(who);
+        let guarded = on(filter(&method), handler).route_layer(from_fn_with_state(guard, guard_page));
+        self.add(Route { method, path, who, face: Face::Page }, guarded)
+    }
+
+    /// Adds all routes of another list.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.router = self.router.merge(other.router);
+        self.list.extend(other.list);
+        self
+    }
+
+    /// Gives the handlers their state.
+    pub fn with_state<S2>(self, state: S) -> Routes<S2> {
+        Routes { vestibule: self.vestibule, router: self.router.with_state(state), list: self.list }
+    }
+
+    /// All routes.
+    pub fn list(&self) -> &[Route] {
+        &self.list
+    }
+
+    fn guard(&self, who: Who) -> Guard {
+        Guard { vestibule: self.vestibule.clone(), who }
+    }
+
+    fn add(mut self, route: Route, guarded: MethodRouter<S, Infallible>) -> Self {
+        self.router = self.router.route(route.path, guarded);
+        self.list.push(route);
+        self
+    }
+}
+
+impl Routes {
+    /// The router, with everything around it: what is answered where nothing is, headers, the log.
+    pub fn into_router(self) -> Router {
+        self.router
+            .fallback(not_found)
+            .method_not_allowed_fallback(method_not_allowed)
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn_with_state(self.vestibule, request_log::log_and_finish))
+            .layer(from_fn(headers::add_defaults))
+    }
+}
+
+fn filter(method: &Method) -> MethodFilter {
+    MethodFilter::try_from(method.clone()).expect("routes have one of the standard methods")
+}
+
+async fn not_found(_: Uri) -> Problem {
+    Problem::not_found()
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::method_not_allowed()
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a handler panicked: {0}")]
+struct Panicked(String);
+
+/// A defect of ours: told like any other, and the server goes on.
+fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
+    let message = payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    let problem = Problem::internal(Panicked(message.to_owned()));
+    debug_assert_eq!(problem.status, StatusCode::INTERNAL_SERVER_ERROR);
+    problem.into_response()
+}

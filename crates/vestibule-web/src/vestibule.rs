@@ -1,0 +1,78 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ::vestibule::Accounts;
+use ::vestibule::ports::Random;
+
+use crate::cookies::CookieNames;
+use crate::layout::Layout;
+
+/// What all handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct Vestibule(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    cookie_names: CookieNames,
+    origin: String,
+}
+
+/// What [`Vestibule`] is put together from.
+pub struct Parts {
+    /// The accounts.
+    pub accounts: Accounts,
+    /// For the ids of requests.
+    pub random: Arc<dyn Random>,
+    /// What stands around the pages.
+    pub layout: Arc<dyn Layout>,
+    /// What `/readyz` asks.
+    pub readiness: Arc<dyn Readiness>,
+}
+
+/// Whether the server can do its work now.
+#[async_trait]
+pub trait Readiness: Send + Sync + 'static {
+    /// `Ok`, or a sentence that says what is missing.
+    async fn check(&self) -> Result<(), String>;
+}
+
+impl Vestibule {
+    /// Puts the parts together. The names of the cookies and the origin that requests must come from are made
+    /// from the public URL.
+    pub fn new(parts: Parts) -> Self {
+        let public_url = &parts.accounts.policy().public_url;
+        let cookie_names = CookieNames::new(public_url.is_https());
+        let origin = public_url.origin();
+        Self(Arc::new(Inner { parts, cookie_names, origin }))
+    }
+
+    /// The accounts.
+    pub fn accounts(&self) -> &Accounts {
+        &self.0.parts.accounts
+    }
+
+    /// The site's name.
+    pub fn site_name(&self) -> &str {
+        &self.accounts().policy().site_name
+    }
+
+    pub(crate) fn random(&self) -> &dyn Random {
+        &*self.0.parts.random
+    }
+
+    pub(crate) fn layout(&self) -> &dyn Layout {
+        &*self.0.parts.layout
+    }
+
+    pub(crate) fn readiness(&self) -> &dyn Readiness {
+        &*self.0.parts.readiness
+    }
+
+    pub(crate) fn cookie_names(&self) -> &CookieNames {
+        &self.0.cookie_names
+    }
+
+    pub(crate) fn origin(&self) -> &str {
+        &self.0.origin
+    }
+}

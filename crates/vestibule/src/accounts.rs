@@ -1,0 +1,103 @@
+use std::sync::Arc;
+
+use time::Duration;
+
+use crate::models::{KeyRing, PublicKey, PublicUrl, SecretKey, ServerKeys, SessionLifetimes, SigningKey, SigningKeyError};
+use crate::ports::{Clock, PasswordHasher, Random};
+use crate::repository::{Store, StoreError};
+
+/// Everything that can be done with accounts. Each thing is a method, in a file of its own under
+/// [`services`](crate::services).
+pub struct Accounts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) hasher: Arc<dyn PasswordHasher>,
+    pub(crate) keys: ServerKeys,
+    pub(crate) key_ring: KeyRing,
+    pub(crate) policy: Policy,
+}
+
+/// What accounts need of the world.
+pub struct Ports {
+    /// Where they are kept.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+    /// A place to hash passwords.
+    pub hasher: Arc<dyn PasswordHasher>,
+}
+
+/// What the owner of the site decides.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The site's name, as people know it.
+    pub site_name: String,
+    /// The site's address.
+    pub public_url: PublicUrl,
+    /// How long an access token is good. Longer saves refreshes; who copies a token has it that long at most,
+    /// and only while its session lives.
+    pub access_ttl: Duration,
+    /// How long sessions live.
+    pub session: SessionLifetimes,
+}
+
+/// Why accounts could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stored signing keys belong to another secret key.
+    #[error(transparent)]
+    SigningKey(#[from] SigningKeyError),
+}
+
+impl Policy {
+    /// The defaults for a site: access tokens of 5 minutes, sessions of 7 days without use and 30 days in all.
+    pub fn new(site_name: impl Into<String>, public_url: PublicUrl) -> Self {
+        Self {
+            site_name: site_name.into(),
+            public_url,
+            access_ttl: Duration::minutes(5),
+            session: SessionLifetimes { idle: Duration::days(7), absolute: Duration::days(30) },
+        }
+    }
+}
+
+impl Accounts {
+    /// Opens the accounts of a store. The first time, the key that signs access tokens is made; of several
+    /// servers that start at once, all use the key of the one that was first.
+    pub async fn open(ports: Ports, secret: &SecretKey, policy: Policy) -> Result<Self, OpenError> {
+        let Ports { store, clock, random, hasher } = ports;
+        let keys = secret.derive();
+        let mut repository = store.alone();
+        let mut stored = repository.list_signing_keys().await?;
+        if stored.is_empty() {
+            let first = SigningKey::generate(1, clock.now(), &*random).seal(&keys, &*random);
+            // Another server's key may be there first. Whichever it is, it is the one to use.
+            let _ = repository.insert_signing_key(&first).await?;
+            stored = repository.list_signing_keys().await?;
+        }
+        drop(repository);
+        let key_ring = KeyRing::open(&stored, &keys, policy.public_url.origin())?;
+        Ok(Self { store, clock, random, hasher, keys, key_ring, policy })
+    }
+
+    /// The public halves of the keys that sign access tokens: the JWKS.
+    pub fn public_keys(&self) -> Vec<PublicKey> {
+        self.key_ring.public_keys()
+    }
+
+    /// What the owner of the site decided.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The present moment, as the accounts see it.
+    pub fn now(&self) -> time::OffsetDateTime {
+        self.clock.now()
+    }
+}

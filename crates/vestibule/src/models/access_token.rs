@@ -1,0 +1,324 @@
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::{Signature, Signer, VerifyingKey};
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::{SealedSigningKey, SessionIdHash, ServerKeys, SigningKey, SigningKeyError, UserId};
+
+/// How far another server's clock may be ahead of ours: its fresh token is not from the future.
+const CLOCK_LEEWAY: Duration = Duration::seconds(30);
+/// Ours are a third of this. A longer text is not one, and is not worth decoding.
+const MAX_LENGTH: usize = 2048;
+
+/// What an access token says: who, in which session, until when. Nothing personal, for whoever holds a token
+/// can read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccessClaims {
+    /// `sub`.
+    pub user_id: UserId,
+    /// `sid`.
+    pub session: SessionIdHash,
+    /// `iat`, to the second.
+    pub issued_at: OffsetDateTime,
+    /// `exp`, to the second.
+    pub expires_at: OffsetDateTime,
+}
+
+/// Why a text is not taken for an access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AccessTokenError {
+    /// Not a token of this installation.
+    #[error("this is no access token of ours")]
+    NotOurs,
+    /// It was one, and its time is over.
+    #[error("the access token has expired")]
+    Expired,
+}
+
+/// The keys that sign and verify access tokens: JWTs (RFC 7519) with Ed25519 signatures (RFC 8037), of the type
+/// `at+jwt` (RFC 9068).
+///
+/// A token's header is never parsed. Each key has exactly one header that this server writes, and a token
+/// belongs to a key if it begins with that header, byte for byte. So there is no algorithm to confuse and no
+/// `none`, `crit`, `jwk`, `jku` or `x5u` to obey (RFC 8725, sections 2.1 and 3.1).
+pub struct KeyRing {
+    issuer: String,
+    signer: SigningKey,
+    signer_header: String,
+    verifiers: Vec<Verifier>,
+}
+
+struct Verifier {
+    kid: String,
+    header: String,
+    key: VerifyingKey,
+}
+
+/// A public key, for the JWKS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    /// The key's name.
+    pub kid: String,
+    /// The 32 bytes in base64url without padding.
+    pub x: String,
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'static str,
+    kid: &'a str,
+    typ: &'static str,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: Uuid,
+    sid: String,
+    iat: i64,
+    exp: i64,
+    /// Makes each token another text, also two of one second.
+    jti: Uuid,
+}
+
+impl KeyRing {
+    /// Opens the stored keys. The one of the highest generation signs, all verify.
+    ///
+    /// `issuer` becomes `iss` and `aud`: the public URL, so that a token of the staging site is none of production.
+    ///
+    /// # Panics
+    /// Without a key: the caller makes one first.
+    pub fn open(stored: &[SealedSigningKey], keys: &ServerKeys, issuer: String) -> Result<Self, SigningKeyError> {
+        let opened = stored.iter().map(|sealed| sealed.open(keys)).collect::<Result<Vec<_>, _>>()?;
+        let verifiers = opened
+            .iter()
+            .map(|key| Verifier {
+                kid: key.kid().to_owned(),
+                header: header_of(key.kid()),
+                key: key.pair().verifying_key(),
+            })
+            .collect();
+        let newest = stored.iter().zip(opened).max_by_key(|(sealed, _)| sealed.generation);
+        let (_, signer) = newest.expect("an installation has at least one signing key");
+        let signer_header = header_of(signer.kid());
+        Ok(Self { issuer, signer, signer_header, verifiers })
+    }
+
+    /// Signs a token.
+    pub fn sign(&self, claims: &AccessClaims, jti: Uuid) -> String {
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            aud: self.issuer.clone(),
+            sub: claims.user_id.as_uuid(),
+            sid: claims.session.to_base64(),
+            iat: claims.issued_at.unix_timestamp(),
+            exp: claims.expires_at.unix_timestamp(),
+            jti,
+        };
+        let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims).expect("claims are plain JSON"));
+        let signed = format!("{}.{payload}", self.signer_header);
+        let signature = self.signer.pair().sign(signed.as_bytes()).to_bytes();
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// Reads and verifies a token.
+    pub fn verify(&self, token: &str, now: OffsetDateTime) -> Result<AccessClaims, AccessTokenError> {
+        let claims = self.claims_of(token).ok_or(AccessTokenError::NotOurs)?;
+        if claims.issued_at > now + CLOCK_LEEWAY {
+            return Err(AccessTokenError::NotOurs);
+        }
+        if claims.expires_at <= now {
+            return Err(AccessTokenError::Expired);
+        }
+        Ok(claims)
+    }
+
+    /// What the token says, if the signature is ours and it is meant for us.
+    fn claims_of(&self, token: &str) -> Option<AccessClaims> {
+        if token.len() > MAX_LENGTH {
+            return None;
+        }
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (header, payload) = signed.split_once('.')?;
+        let verifier = self.verifiers.iter().find(|verifier| verifier.header == header)?;
+        let signature: [u8; 64] = URL_SAFE_NO_PAD.decode(signature).ok()?.try_into().ok()?;
+        // Strict: refuses the malleable signatures that plain verification lets through.
+        verifier.key.verify_strict(signed.as_bytes(), &Signature::from_bytes(&signature)).ok()?;
+
+        let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+        if claims.iss != self.issuer || claims.aud != self.issuer {
+            return None;
+        }
+        Some(AccessClaims {
+            user_id: claims.sub.into(),
+            session: SessionIdHash::from_base64(&claims.sid)?,
+            issued_at: OffsetDateTime::from_unix_timestamp(claims.iat).ok()?,
+            expires_at: OffsetDateTime::from_unix_timestamp(claims.exp).ok()?,
+        })
+    }
+
+    /// The public halves of all keys.
+    pub fn public_keys(&self) -> Vec<PublicKey> {
+        self.verifiers
+            .iter()
+            .map(|verifier| PublicKey {
+                kid: verifier.kid.clone(),
+                x: URL_SAFE_NO_PAD.encode(verifier.key.as_bytes()),
+            })
+            .collect()
+    }
+}
+
+/// The one header of a key, encoded.
+fn header_of(kid: &str) -> String {
+    let header = Header { alg: "EdDSA", kid, typ: "at+jwt" };
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).expect("three texts are plain JSON"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::models::SecretKey;
+    use crate::ports::{OsRandom, Random};
+
+    const NOON: OffsetDateTime = datetime!(2026-05-01 12:00 UTC);
+    const ISSUER: &str = "https://example.com";
+
+    fn random() -> &'static dyn Random {
+        &OsRandom
+    }
+
+    fn ring() -> KeyRing {
+        ring_of(&[SigningKey::generate(1, NOON, random())])
+    }
+
+    fn ring_of(signing_keys: &[SigningKey]) -> KeyRing {
+        let keys = SecretKey::generate(random()).derive();
+        let sealed: Vec<_> = signing_keys.iter().map(|key| key.seal(&keys, random())).collect();
+        KeyRing::open(&sealed, &keys, ISSUER.into()).unwrap()
+    }
+
+    fn claims() -> AccessClaims {
+        AccessClaims {
+            user_id: UserId::new(NOON, random()),
+            session: random().bytes().into(),
+            issued_at: NOON,
+            expires_at: NOON + Duration::minutes(5),
+        }
+    }
+
+    /// A token of the ring's own key with any header and payload.
+    fn forge(ring: &KeyRing, header: &str, payload: &str) -> String {
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+        let signature = ring.signer.pair().sign(signed.as_bytes()).to_bytes();
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    fn payload_of(token: &str) -> String {
+        String::from_utf8(URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_token_says_what_it_was_given_until_it_expires() {
+        let (ring, claims) = (ring(), claims());
+        let token = ring.sign(&claims, random().uuid_v7(NOON));
+        assert_eq!(ring.verify(&token, NOON), Ok(claims));
+        assert_eq!(ring.verify(&token, claims.expires_at - Duration::seconds(1)), Ok(claims));
+        assert_eq!(ring.verify(&token, claims.expires_at), Err(AccessTokenError::Expired));
+    }
+
+    #[test]
+    fn a_token_from_the_future_is_refused_beyond_the_leeway() {
+        let (ring, claims) = (ring(), claims());
+        let token = ring.sign(&claims, random().uuid_v7(NOON));
+        assert_eq!(ring.verify(&token, NOON - Duration::seconds(30)), Ok(claims));
+        assert_eq!(ring.verify(&token, NOON - Duration::seconds(31)), Err(AccessTokenError::NotOurs));
+    }
+
+    #[test]
+    fn an_older_key_still_verifies_and_the_newest_one_signs() {
+        let old = SigningKey::generate(1, NOON, random());
+        let new = SigningKey::generate(2, NOON, random());
+        let token_of_old = ring_of(std::slice::from_ref(&old)).sign(&claims(), random().uuid_v7(NOON));
+        let new_header = header_of(new.kid());
+        let both = ring_of(&[new, old]);
+        assert!(both.verify(&token_of_old, NOON).is_ok());
+        assert!(both.sign(&claims(), random().uuid_v7(NOON)).starts_with(&new_header));
+        assert_eq!(both.public_keys().len(), 2);
+    }
+
+    #[test]
+    fn headers_that_ask_for_another_treatment_are_refused_though_well_signed() {
+        let ring = ring();
+        let token = ring.sign(&claims(), random().uuid_v7(NOON));
+        let (kid, payload) = (ring.signer.kid(), payload_of(&token));
+        let x = &ring.public_keys()[0].x;
+        for header in [
+            format!(r#"{{"alg":"none","kid":"{kid}","typ":"at+jwt"}}"#),
+            format!(r#"{{"alg":"HS256","kid":"{kid}","typ":"at+jwt"}}"#),
+            format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"JWT"}}"#),
+            format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"at+jwt","crit":["exp"]}}"#),
+            format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"at+jwt","jku":"https://evil.test/jwks"}}"#),
+            format!(r#"{{"alg":"EdDSA","typ":"at+jwt","jwk":{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}}}"#),
+            r#"{"alg":"EdDSA","kid":"../../etc/passwd","typ":"at+jwt"}"#.to_owned(),
+            r#"{"alg":"EdDSA","typ":"at+jwt"}"#.to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(ring.verify(&forge(&ring, &header, &payload), NOON), Err(AccessTokenError::NotOurs), "{header}");
+        }
+        let unsigned = token.rsplit_once('.').unwrap().0;
+        assert_eq!(ring.verify(&format!("{unsigned}."), NOON), Err(AccessTokenError::NotOurs));
+    }
+
+    #[test]
+    fn a_token_of_another_site_is_refused_though_well_signed() {
+        let ring = ring();
+        let header = format!(r#"{{"alg":"EdDSA","kid":"{}","typ":"at+jwt"}}"#, ring.signer.kid());
+        let payload = payload_of(&ring.sign(&claims(), random().uuid_v7(NOON)));
+        assert!(ring.verify(&forge(&ring, &header, &payload), NOON).is_ok(), "the forging works");
+        let badexample = payload.replace("https://example.com", "https://badexample.com");
+        assert_eq!(ring.verify(&forge(&ring, &header, &badexample), NOON), Err(AccessTokenError::NotOurs));
+        assert_eq!(ring.verify(&forge(&ring, &header, "{}"), NOON), Err(AccessTokenError::NotOurs));
+    }
+
+    #[test]
+    fn every_changed_character_makes_a_token_invalid() {
+        let ring = ring();
+        let token = ring.sign(&claims(), random().uuid_v7(NOON));
+        for position in 0..token.len() {
+            let mut changed = token.clone().into_bytes();
+            changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).unwrap();
+            assert_eq!(ring.verify(&changed, NOON), Err(AccessTokenError::NotOurs), "position {position}");
+        }
+    }
+
+    #[test]
+    fn signatures_are_those_of_rfc_8037_appendix_a_4() {
+        let seed: [u8; 32] = URL_SAFE_NO_PAD
+            .decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")
+            .unwrap()
+            .try_into()
+            .unwrap();
+        let ring = ring_of(&[SigningKey::from_seed(&seed, 1, NOON)]);
+        let token = forge(&ring, r#"{"alg":"EdDSA"}"#, "Example of Ed25519 signing");
+        assert_eq!(
+            token,
+            "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCj\
+             P0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(text in any::<String>()) {
+            prop_assert_eq!(ring().verify(&text, NOON), Err(AccessTokenError::NotOurs));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The nouns, each with the rules that are its own.
+
+mod access_token;
+mod audit_event;
+mod client;
+mod csrf_token;
+mod email_address;
+pub(crate) mod invalid_input;
+mod outgoing_mail;
+mod password;
+mod person_name;
+mod public_url;
+mod refresh_token;
+mod role;
+mod secret_key;
+mod session;
+mod signing_key;
+mod user;
+
+pub use access_token::{AccessClaims, AccessTokenError, KeyRing, PublicKey};
+pub use audit_event::{AuditEvent, AuditEventId, AuditEventKind};
+pub use client::Client;
+pub use csrf_token::{CsrfProof, CsrfToken};
+pub use email_address::{EmailAddress, EmailAddressError};
+pub use invalid_input::{InvalidField, InvalidInput};
+pub use outgoing_mail::{MailKind, OutgoingMail, OutgoingMailId};
+pub use password::{NewPassword, Password, PasswordCheck, PasswordError, PasswordHash, VerifiedPassword};
+pub use person_name::{PersonName, PersonNameError};
+pub use public_url::{PublicUrl, PublicUrlError};
+pub use refresh_token::{RefreshSecret, RefreshSecretHash, RefreshToken, SessionId, SessionIdHash};
+pub use role::{Role, RoleError};
+pub use secret_key::{SecretKey, SecretKeyError, ServerKeys};
+pub use session::{PublicSessionId, SecretStanding, Session, SessionEnded, SessionLifetimes};
+pub use signing_key::{SealedSigningKey, SigningKey, SigningKeyError};
+pub use user::{User, UserId};
+
+/// Defines an id that cannot be taken for the id of something else.
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        pub struct $name(uuid::Uuid);
+
+        impl $name {
+            /// A new id, ordered by the moment it was made (UUID version 7).
+            pub fn new(now: time::OffsetDateTime, random: &dyn crate::ports::Random) -> Self {
+                Self(random.uuid_v7(now))
+            }
+
+            /// The plain UUID, for a store or an answer.
+            pub fn as_uuid(self) -> uuid::Uuid {
+                self.0
+            }
+        }
+
+        impl From<uuid::Uuid> for $name {
+            fn from(id: uuid::Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+pub(crate) use id;

@@ -1,0 +1,11 @@
+//! What the services need of the world besides a store: the time, chance and a place to hash passwords.
+
+mod clock;
+mod hashing_slots;
+mod password_hasher;
+mod random;
+
+pub use clock::{Clock, SystemClock};
+pub use hashing_slots::HashingSlots;
+pub use password_hasher::{Argon2Parameters, HasherError, Overloaded, PasswordHasher};
+pub use random::{OsRandom, Random};

@@ -1,0 +1,98 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::models::{Password, PasswordHash};
+
+/// Turns passwords into hashes and compares them, off the caller's thread.
+///
+/// Memory and waiting are bounded: an implementation that has no room answers [`Overloaded`] at once instead
+/// of queueing without limit.
+#[async_trait]
+pub trait PasswordHasher: Send + Sync + 'static {
+    /// Hashes a password with a fresh salt and today's parameters.
+    async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError>;
+
+    /// Whether the password is the one behind the hash.
+    ///
+    /// With no hash (an unknown address, an account without a password) the same work is done against a decoy
+    /// of today's parameters and the answer is `false`, so that time does not tell who has an account.
+    async fn matches(&self, password: Password, hash: Option<PasswordHash>) -> Result<bool, HasherError>;
+
+    /// Whether the hash was made with other parameters than today's and should be made again.
+    fn is_outdated(&self, hash: &PasswordHash) -> bool;
+}
+
+/// There is no room for another password check right now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the server is busy checking passwords, try again in a moment")]
+pub struct Overloaded {
+    /// When to try again.
+    pub retry_after: Duration,
+}
+
+/// Why a password could not be hashed or compared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HasherError {
+    /// Too many others wait.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// The stored hash is none of ours, or memory could not be had.
+    #[error("a password could not be hashed: {0}")]
+    Failed(String),
+}
+
+/// The cost of one password hash (Argon2id, RFC 9106).
+///
+/// Never below the floor of the OWASP Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Argon2Parameters {
+    memory_kib: u32,
+    passes: u32,
+}
+
+impl Argon2Parameters {
+    /// OWASP's minimum for Argon2id.
+    pub const FLOOR: Self = Self { memory_kib: 19 * 1024, passes: 2 };
+    /// Beyond 1 GiB a single log-in could take down a small server.
+    const MEMORY_CEILING_KIB: u32 = 1024 * 1024;
+    const PASSES_CEILING: u32 = 100;
+
+    /// Parameters at or above the floor.
+    ///
+    /// # Errors
+    /// A sentence that says which bound was missed.
+    pub fn new(memory_kib: u32, passes: u32) -> Result<Self, String> {
+        if !(Self::FLOOR.memory_kib..=Self::MEMORY_CEILING_KIB).contains(&memory_kib) {
+            return Err(format!(
+                "memory must be from {} to {} KiB, got {memory_kib}",
+                Self::FLOOR.memory_kib,
+                Self::MEMORY_CEILING_KIB
+            ));
+        }
+        if !(Self::FLOOR.passes..=Self::PASSES_CEILING).contains(&passes) {
+            return Err(format!(
+                "passes must be from {} to {}, got {passes}",
+                Self::FLOOR.passes,
+                Self::PASSES_CEILING
+            ));
+        }
+        Ok(Self { memory_kib, passes })
+    }
+
+    /// Memory of one hash in KiB.
+    pub fn memory_kib(self) -> u32 {
+        self.memory_kib
+    }
+
+    /// Passes over that memory.
+    pub fn passes(self) -> u32 {
+        self.passes
+    }
+}
+
+impl Default for Argon2Parameters {
+    fn default() -> Self {
+        Self::FLOOR
+    }
+}

@@ -1,0 +1,70 @@
+//! What the services ask of a store.
+//!
+//! Absence is an `Option`, a duplicate is an outcome, and [`StoreError`] is kept for a store that failed. A
+//! change that depends on a check is one statement that does both.
+
+mod audit_events;
+mod outgoing_mails;
+mod sessions;
+mod signing_keys;
+mod users;
+
+use async_trait::async_trait;
+
+pub use audit_events::AuditEvents;
+pub use outgoing_mails::OutgoingMails;
+pub use sessions::{NewSession, Rotation, SessionAndUser, Sessions};
+pub use signing_keys::SigningKeys;
+pub use users::{Credentials, Inserted, Users};
+
+/// Where accounts are kept.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Questions and changes of one statement each, which holds by itself when it returns.
+    fn alone(&self) -> Box<dyn Repository>;
+
+    /// Several statements that hold together or not at all. Only services begin one.
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
+}
+
+/// All that can be asked of the store.
+pub trait Repository: Users + Sessions + OutgoingMails + AuditEvents + SigningKeys + Send {}
+
+impl<T: Users + Sessions + OutgoingMails + AuditEvents + SigningKeys + Send> Repository for T {}
+
+/// A transaction. Dropping it undoes everything.
+#[async_trait]
+pub trait UnitOfWork: Repository {
+    /// Makes everything hold.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// The store failed. There is nothing that the person who asked did wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}")]
+pub struct StoreError {
+    doing: String,
+    is_unavailable: bool,
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl StoreError {
+    /// What was being done, and why it failed.
+    pub fn new(doing: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { doing: doing.into(), is_unavailable: false, source: source.into() }
+    }
+
+    /// The same, where the store cannot be reached or does not answer in time: trying again later may help.
+    pub fn unavailable(
+        doing: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { is_unavailable: true, ..Self::new(doing, source) }
+    }
+
+    /// Whether the store could not be reached, in contrast to being broken.
+    pub fn is_unavailable(&self) -> bool {
+        self.is_unavailable
+    }
+}

@@ -1,0 +1,78 @@
+use async_trait::async_trait;
+use time::OffsetDateTime;
+
+use super::StoreError;
+use crate::models::{PasswordHash, RefreshSecretHash, Session, SessionIdHash, User};
+
+/// A session to be stored, and the password hash that its owner was verified against.
+#[derive(Debug, Clone)]
+pub struct NewSession<'a> {
+    /// The session.
+    pub session: &'a Session,
+    /// The session is stored only while this is still the user's hash.
+    pub password_hash: &'a PasswordHash,
+}
+
+/// A session and whose it is.
+#[derive(Debug, Clone)]
+pub struct SessionAndUser {
+    /// The session.
+    pub session: Session,
+    /// Its owner.
+    pub user: User,
+}
+
+/// A refresh, as the store is asked to decide it.
+#[derive(Debug, Clone, Copy)]
+pub struct Rotation {
+    /// Which session.
+    pub session: SessionIdHash,
+    /// The secret that was shown.
+    pub shown: RefreshSecretHash,
+    /// Its successor.
+    pub next: RefreshSecretHash,
+    /// The present moment.
+    pub now: OffsetDateTime,
+    /// The shown secret, where it is the previous one, is honoured if the current one was first used after this.
+    pub grace_start: OffsetDateTime,
+    /// When the session ends if it is not refreshed again.
+    pub expires_at: OffsetDateTime,
+}
+
+/// The sessions.
+#[async_trait]
+pub trait Sessions {
+    /// Stores a session, in one statement with the check that its user is there, not disabled, and still has
+    /// the password that was verified. `false` where that is not so. An id that exists is never overwritten.
+    async fn insert_session(&mut self, new: NewSession<'_>) -> Result<bool, StoreError>;
+
+    /// A session with its user, whatever state they are in.
+    async fn find_session_with_user(&mut self, id: SessionIdHash)
+    -> Result<Option<SessionAndUser>, StoreError>;
+
+    /// Decides a refresh in one statement. The secret shown must be the current one, whose place the next one
+    /// then takes; or the one before it, while that is honoured and the next one is already in place. Gives the
+    /// session as it is after that; nothing where the refresh is refused.
+    async fn rotate_secret(&mut self, rotation: Rotation) -> Result<Option<Session>, StoreError>;
+
+    /// Notes that the current secret was shown for the first time. Nothing happens where it is not current any
+    /// more or was shown before.
+    async fn mark_secret_used(
+        &mut self,
+        id: SessionIdHash,
+        current: &RefreshSecretHash,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError>;
+
+    /// Ends a session for ever because of a secret that is stale, in one statement with the check that it is.
+    /// `false` where it was ended before, or the secret is not stale.
+    async fn revoke_replayed_session(
+        &mut self,
+        id: SessionIdHash,
+        shown: &RefreshSecretHash,
+        grace_start: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
+
+    /// Removes a session. `false` where it was gone.
+    async fn delete_session(&mut self, id: SessionIdHash) -> Result<bool, StoreError>;
+}

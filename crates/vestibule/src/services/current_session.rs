@@ -1,0 +1,172 @@
+use time::OffsetDateTime;
+
+use crate::Accounts;
+use crate::models::{
+    AccessClaims, AccessTokenError, CsrfProof, RefreshToken, Role, SecretStanding, Session, SessionEnded,
+    SessionIdHash, User,
+};
+use crate::repository::{SessionAndUser, StoreError};
+
+/// A browser may send several cookies of one name, and a stranger may have planted some. One that fits is looked
+/// for among the first few of each; more are nobody's honest doing.
+const MAX_COOKIES_OF_ONE_NAME: usize = 4;
+
+/// What a browser showed: all values that came under each cookie's name, and the proof that a page of ours asks.
+#[derive(Debug, Clone)]
+pub struct PresentedSession<'a> {
+    /// Access tokens.
+    pub access: Vec<&'a str>,
+    /// Refresh cookies.
+    pub refresh: Vec<&'a str>,
+    /// CSRF cookies.
+    pub csrf_cookies: Vec<&'a str>,
+    /// The CSRF token that came in the header or the form.
+    pub csrf: CsrfProof<'a>,
+}
+
+/// Who is asking.
+#[derive(Debug, Clone)]
+pub struct CurrentSession {
+    /// The user.
+    pub user: User,
+    /// Their session.
+    pub session: Session,
+    /// The browser has lost the CSRF cookie and should be given it again.
+    pub is_csrf_cookie_missing: bool,
+}
+
+/// Why a request is not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// Nothing was shown, or nothing that fits together.
+    #[error("log in to go on")]
+    NotLoggedIn,
+    /// The access token is missing or over while there is an authentic refresh cookie: a refresh may help.
+    #[error("the access token has expired, refresh the session")]
+    AccessTokenExpired,
+    /// The session is over.
+    #[error(transparent)]
+    SessionEnded(#[from] SessionEnded),
+    /// The CSRF token is missing or wrong.
+    #[error("the CSRF token is missing or wrong")]
+    CsrfFailed,
+    /// The user is disabled or has not the role.
+    #[error("this account may not do that")]
+    Forbidden,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Accounts {
+    /// The check on every protected route, for browsers. In this order, and the first failure answers: the access
+    /// token is ours; its session is alive; the refresh cookie is of that session and its secret honoured; the
+    /// CSRF token is the session's; the user is not disabled and has the role.
+    ///
+    /// One statement, and a second the first time that a new refresh secret is shown.
+    pub async fn check_session(
+        &self,
+        presented: &PresentedSession<'_>,
+        role: Role,
+    ) -> Result<CurrentSession, CheckError> {
+        let now = self.clock.now();
+        let refresh_tokens = self.authentic_refresh_tokens(presented);
+        let access_tokens = self.valid_access_tokens(presented, now);
+        if access_tokens.is_empty() {
+            let may_refresh = !refresh_tokens.is_empty();
+            return Err(if may_refresh { CheckError::AccessTokenExpired } else { CheckError::NotLoggedIn });
+        }
+
+        let mut refusal = CheckError::NotLoggedIn;
+        for claims in access_tokens {
+            match self.check_pair(&claims, &refresh_tokens, presented, role, now).await {
+                // Perhaps another pair of cookies fits.
+                Err(error @ (CheckError::NotLoggedIn | CheckError::SessionEnded(_))) => refusal = error,
+                answer => return answer,
+            }
+        }
+        Err(refusal)
+    }
+
+    /// The same check for other programs, which show an access token in a header that no browser sends by itself:
+    /// there is no refresh cookie to fit and no forged request to fear.
+    pub async fn check_bearer(&self, access_token: &str, role: Role) -> Result<CurrentSession, CheckError> {
+        let now = self.clock.now();
+        let claims = self.key_ring.verify(access_token, now).map_err(|error| match error {
+            AccessTokenError::NotOurs | AccessTokenError::Expired => CheckError::NotLoggedIn,
+        })?;
+        let SessionAndUser { session, user } = self.live_session_of(&claims, now).await?;
+        check_user(&user, role)?;
+        Ok(CurrentSession { user, session, is_csrf_cookie_missing: false })
+    }
+
+    async fn check_pair(
+        &self,
+        claims: &AccessClaims,
+        refresh_tokens: &[RefreshToken],
+        presented: &PresentedSession<'_>,
+        role: Role,
+        now: OffsetDateTime,
+    ) -> Result<CurrentSession, CheckError> {
+        let of_this_session: Vec<&RefreshToken> = tokens_of(claims.session, refresh_tokens);
+        let SessionAndUser { session, user } = self.live_session_of(claims, now).await?;
+        let Some(token) = honoured_among(&of_this_session, &session, now) else {
+            // A stale secret is refused here and no more. The request may have been under way for long, and
+            // ending its session would log out somebody honest; who holds a stolen one has to refresh to go on,
+            // and that ends the session.
+            return Err(CheckError::NotLoggedIn);
+        };
+        if !session.accepts_csrf(&presented.csrf_cookies, presented.csrf) {
+            return Err(CheckError::CsrfFailed);
+        }
+        check_user(&user, role)?;
+
+        let secret = token.secret.hash();
+        if session.is_first_use_of(&secret) {
+            self.store.alone().mark_secret_used(session.id_hash, &secret, now).await?;
+        }
+        let is_csrf_cookie_missing = presented.csrf_cookies.is_empty();
+        Ok(CurrentSession { user, session, is_csrf_cookie_missing })
+    }
+
+    async fn live_session_of(
+        &self,
+        claims: &AccessClaims,
+        now: OffsetDateTime,
+    ) -> Result<SessionAndUser, CheckError> {
+        let found = self.store.alone().find_session_with_user(claims.session).await?;
+        // No row: it was logged out, or its user is gone.
+        let found = found.ok_or(SessionEnded::Revoked)?;
+        found.session.check_usable(now)?;
+        if found.user.id != claims.user_id {
+            return Err(CheckError::NotLoggedIn);
+        }
+        Ok(found)
+    }
+
+    fn valid_access_tokens(&self, presented: &PresentedSession<'_>, now: OffsetDateTime) -> Vec<AccessClaims> {
+        let cookies = presented.access.iter().take(MAX_COOKIES_OF_ONE_NAME);
+        cookies.filter_map(|cookie| self.key_ring.verify(cookie, now).ok()).collect()
+    }
+
+    pub(super) fn authentic_refresh_tokens(&self, presented: &PresentedSession<'_>) -> Vec<RefreshToken> {
+        let cookies = presented.refresh.iter().take(MAX_COOKIES_OF_ONE_NAME);
+        cookies.filter_map(|cookie| RefreshToken::from_cookie(cookie, &self.keys)).collect()
+    }
+}
+
+pub(super) fn tokens_of(session: SessionIdHash, tokens: &[RefreshToken]) -> Vec<&RefreshToken> {
+    tokens.iter().filter(|token| token.session.hash() == session).collect()
+}
+
+pub(super) fn honoured_among<'a>(
+    tokens: &[&'a RefreshToken],
+    session: &Session,
+    now: OffsetDateTime,
+) -> Option<&'a RefreshToken> {
+    tokens.iter().find(|token| session.standing_of(&token.secret.hash(), now) != SecretStanding::Stale).copied()
+}
+
+fn check_user(user: &User, role: Role) -> Result<(), CheckError> {
+    if user.is_disabled || !user.role.includes(role) { Err(CheckError::Forbidden) } else { Ok(()) }
+}
