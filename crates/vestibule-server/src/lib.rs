@@ -1,1 +1,20 @@
-//! .
+//! Runs Vestibule: everything between `fn main` and a site that answers.
+//!
+//! 1. [`App`]: what an application adds: its name, layout, tables and routes. [`run`] does the rest;
+//! 2. `command_line.rs` and `commands/`: what can be asked of the program;
+//! 3. [`settings`]: the configuration, from a file and the environment, checked before anything starts;
+//! 4. `house.rs`: puts database, accounts and routes together;
+//! 5. `telemetry.rs`: the log.
+
+#![forbid(unsafe_code)]
+
+mod app;
+mod command_line;
+mod commands;
+mod failure;
+mod house;
+mod secret_file;
+pub mod settings;
+mod telemetry;
+
+pub use app::{App, run};

@@ -77,7 +77,8 @@ impl CookieNames {
 
     fn cookie(&self, name: &str, value: &str, max_age: Duration, http_only: &str) -> HeaderValue {
         let secure = if self.is_https { "; Secure" } else { "" };
-        let seconds = max_age.whole_seconds().max(0);
+        // Rounded up: the moments since the session was made must not take a second from its lifetime.
+        let seconds = max_age.as_seconds_f64().ceil().max(0.0);
         let text = format!("{name}={value}; Path=/; Max-Age={seconds}; SameSite=Lax{http_only}{secure}");
         let mut cookie = HeaderValue::try_from(text).expect("names and base64 are visible ASCII");
         cookie.set_sensitive(true);

@@ -135,9 +135,10 @@ impl Problem {
         FieldErrors(self.errors.clone())
     }
 
-    /// Whether a person can mend it in the form that they sent, or by sending it again.
-    pub fn is_for_the_form(&self) -> bool {
-        self.status != StatusCode::INTERNAL_SERVER_ERROR && self.cause.is_none()
+    /// Whether the form is shown again, with what was typed and what is wrong. Also where the fault is ours: what
+    /// somebody wrote is not lost because a database was away.
+    pub fn keeps_the_form(&self) -> bool {
+        !matches!(self.status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN)
     }
 
     /// The short name of the status, as a heading.

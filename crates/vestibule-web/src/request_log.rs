@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, Method, header};
 use axum::middleware::Next as Inner;
 use axum::response::{IntoResponse, Response};
 use askama::Template;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::cookies::add_unless_set;
@@ -16,15 +17,12 @@ const REQUEST_ID: &str = "x-request-id";
 /// Where answers are for programs. Everything else is read by people.
 const API_PREFIXES: [&str; 4] = ["/api/", "/.well-known/", "/healthz", "/readyz"];
 
-/// The id of a request, given by us. One that a client claims is not taken: it would let strangers write in our log.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RequestId(pub Uuid);
-
-/// The outermost layer: gives the request its id, writes one line about it, and finishes what problems ask for:
+/// The outermost layer: gives the request its id, which stands on every log line about it, writes one line when it
+/// is answered, and finishes what problems ask for:
 /// removes the cookies of a session that is over, and tells people in a page what programs are told in JSON.
 pub(crate) async fn log_and_finish(
     State(vestibule): State<Vestibule>,
-    mut request: Request,
+    request: Request,
     inner: Inner,
 ) -> Response {
     let accounts = vestibule.accounts();
@@ -33,9 +31,10 @@ pub(crate) async fn log_and_finish(
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
-    request.extensions_mut().insert(RequestId(id));
 
-    let response = inner.run(request).await;
+    // An id that the client claims is not taken: it would let strangers write in our log.
+    let span = tracing::info_span!("request", id = %id);
+    let response = inner.run(request).instrument(span).await;
 
     let problem = response.extensions().get::<Problem>().cloned();
     let line = Line { id, method: &method, route: route.as_deref().unwrap_or("-"), response: &response };
@@ -63,7 +62,7 @@ impl Line<'_> {
         let status = self.response.status().as_u16();
         let user = self.response.extensions().get::<RequestOf>().map(|of| of.0.to_string());
         let user = user.as_deref().unwrap_or("-");
-        let duration_ms = duration.as_seconds_f64() * 1000.0;
+        let duration_ms = (duration.as_seconds_f64() * 1_000_000.0).round() / 1000.0;
         let (method, route, request_id) = (self.method.as_str(), self.route, self.id);
         let code = problem.map_or("-", |problem| problem.code);
         if let Some(cause) = problem.and_then(|problem| problem.cause.as_deref()) {

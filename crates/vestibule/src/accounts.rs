@@ -100,4 +100,14 @@ impl Accounts {
     pub fn now(&self) -> time::OffsetDateTime {
         self.clock.now()
     }
+
+    /// The clock, for what an application keeps beside accounts.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    /// The source of chance, for what an application keeps beside accounts.
+    pub fn random(&self) -> Arc<dyn Random> {
+        Arc::clone(&self.random)
+    }
 }

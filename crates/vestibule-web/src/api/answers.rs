@@ -1,13 +1,14 @@
 //! What users and sessions look like from outside.
 
-use axum::Json;
-use axum::http::StatusCode;
+use axum::{Extension, Json};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::Serialize;
 use time::OffsetDateTime;
 use ::vestibule::models::{Session, User};
 use ::vestibule::services::LoggedIn;
 
+use crate::guard::RequestOf;
 use crate::vestibule::Vestibule;
 
 /// A user with their session.
@@ -81,18 +82,27 @@ impl<'a> SessionBody<'a> {
 /// Answers who was just logged in, with the three cookies.
 pub(super) fn of_new_session(vestibule: &Vestibule, status: StatusCode, logged_in: &LoggedIn) -> Response {
     let cookies = vestibule.cookie_names().of_new_session(logged_in, vestibule.accounts().now());
-    (status, set(cookies), Json(UserAndSession::current(&logged_in.user, &logged_in.session))).into_response()
+    (status, set(cookies), of(logged_in), answer(logged_in)).into_response()
 }
 
 /// Answers who was just refreshed, with the two cookies that changed.
 pub(super) fn of_refreshed_session(vestibule: &Vestibule, logged_in: &LoggedIn) -> Response {
     let cookies = vestibule.cookie_names().of_refreshed_session(logged_in, vestibule.accounts().now());
-    (set(cookies), Json(UserAndSession::current(&logged_in.user, &logged_in.session))).into_response()
+    (set(cookies), of(logged_in), answer(logged_in)).into_response()
+}
+
+fn answer(logged_in: &LoggedIn) -> Json<UserAndSession<'_>> {
+    Json(UserAndSession::current(&logged_in.user, &logged_in.session))
+}
+
+/// For the log: whose request it was.
+pub(crate) fn of(logged_in: &LoggedIn) -> Extension<RequestOf> {
+    Extension(RequestOf(logged_in.user.id))
 }
 
 /// `Set-Cookie` for each.
 pub(crate) fn set(
-    cookies: Vec<axum::http::HeaderValue>,
-) -> AppendHeaders<impl Iterator<Item = (axum::http::HeaderName, axum::http::HeaderValue)>> {
-    AppendHeaders(cookies.into_iter().map(|cookie| (axum::http::header::SET_COOKIE, cookie)))
+    cookies: Vec<HeaderValue>,
+) -> AppendHeaders<impl IntoIterator<Item = (HeaderName, HeaderValue)>> {
+    AppendHeaders(cookies.into_iter().map(|cookie| (header::SET_COOKIE, cookie)))
 }

@@ -1,13 +1,13 @@
 //! `/log-in`.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use ::vestibule::services::LogIn;
 
 use super::{FormQuery, enter};
-use crate::{ClientOf, FieldErrors, Form, Next, PageVisit, Problem, Vestibule};
+use crate::{ClientOf, FieldErrors, Form, Next, PageVisit, Problem, Query, Vestibule};
 
 /// What is typed.
 #[derive(Deserialize, Default)]
@@ -48,7 +48,7 @@ pub async fn log_in(
     let typed = LogIn { email: &fields.email, password: &fields.password };
     match vestibule.accounts().log_in(typed, &client).await.map_err(Problem::from) {
         Ok(logged_in) => Ok(enter(&vestibule, &logged_in, &fields.next)),
-        Err(problem) if problem.is_for_the_form() => Ok(page(&vestibule, &visit, &fields, Some(&problem))),
+        Err(problem) if problem.keeps_the_form() => Ok(page(&vestibule, &visit, &fields, Some(&problem))),
         Err(problem) => Err(problem),
     }
 }

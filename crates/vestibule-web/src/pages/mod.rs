@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use ::vestibule::services::LoggedIn;
 
-use crate::api::answers::set;
+use crate::api::answers::{of, set};
 use crate::{FieldErrors, Next, PageVisit, Problem, Vestibule};
 
 /// Where one goes after logging in, if nowhere else.
@@ -27,7 +27,7 @@ pub struct FormQuery {
 /// Sends somebody who was just logged in on their way, with the three cookies.
 fn enter(vestibule: &Vestibule, logged_in: &LoggedIn, next: &Next) -> Response {
     let cookies = vestibule.cookie_names().of_new_session(logged_in, vestibule.accounts().now());
-    (set(cookies), Redirect::to(next.or(DEFAULT_NEXT))).into_response()
+    (set(cookies), of(logged_in), Redirect::to(next.or(DEFAULT_NEXT))).into_response()
 }
 
 /// Answers with a form, empty or with what is wrong. A summary stands above it where no field is to blame.

@@ -1,14 +1,14 @@
 //! `GET /refresh?next=`.
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use ::vestibule::models::CsrfProof;
 
 use super::{DEFAULT_NEXT, FormQuery};
-use crate::api::answers::set;
+use crate::api::answers::{of, set};
 use crate::cookies::CookieValues;
-use crate::{ClientOf, Problem, Vestibule};
+use crate::{ClientOf, Problem, Query, Vestibule};
 
 /// Renews the session and goes on; to the log-in page where there is none to renew.
 pub async fn refresh(
@@ -24,7 +24,7 @@ pub async fn refresh(
         Ok(refreshed) => {
             let mut renewed = names.of_refreshed_session(&refreshed, vestibule.accounts().now());
             renewed.push(names.csrf_cookie(&refreshed.tokens.csrf));
-            Ok((set(renewed), Redirect::to(query.next.or(DEFAULT_NEXT))).into_response())
+            Ok((set(renewed), of(&refreshed), Redirect::to(query.next.or(DEFAULT_NEXT))).into_response())
         }
         Err(problem) if problem.status == StatusCode::UNAUTHORIZED => {
             let mut response = Redirect::to(&query.next.link("/log-in")).into_response();

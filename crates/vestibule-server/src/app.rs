@@ -1,0 +1,79 @@
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory, FromArgMatches};
+use vestibule_sql::{Database, MIGRATIONS, Migrations};
+use vestibule_web::{DefaultLayout, Layout, Routes, Vestibule};
+
+use crate::command_line::{Command, CommandLine};
+use crate::failure::Failure;
+use crate::settings::Settings;
+use crate::{commands, telemetry};
+
+/// What an application adds to accounts.
+pub struct App {
+    /// The name of the program, for its help.
+    pub name: &'static str,
+    /// One line about it, for its help.
+    pub about: &'static str,
+    /// The site's name, as people know it. The setting `VESTIBULE_SITE_NAME` goes before it.
+    pub site_name: &'static str,
+    /// What stands around the pages.
+    pub layout: Arc<dyn Layout>,
+    /// The application's own tables.
+    pub migrations: Vec<Migrations>,
+    /// The application's own routes.
+    pub routes: fn(&Vestibule, &Database) -> Routes,
+}
+
+impl App {
+    /// Accounts alone: no pages but those of accounts, no tables but theirs.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            about: "Accounts for your website: sign-up, log-in and sessions beside your application.",
+            site_name: "Vestibule",
+            layout: Arc::new(DefaultLayout),
+            migrations: Vec::new(),
+            routes: |vestibule, _| Routes::new(vestibule.clone()),
+        }
+    }
+
+    /// All tables, in the order in which they are made: the application's may refer to those of accounts.
+    pub(crate) fn all_migrations(&self) -> Vec<Migrations> {
+        [MIGRATIONS].into_iter().chain(self.migrations.iter().copied()).collect()
+    }
+}
+
+/// Does what the command line asks, and says in plain words what went wrong if something did.
+///
+/// The exit code is 0 when all went well, 1 when something failed, 2 for a command line that cannot be read and
+/// 78 (`EX_CONFIG` of `sysexits.h`) for a wrong setting.
+pub fn run(app: App) -> ExitCode {
+    let command = CommandLine::command().name(app.name).about(app.about);
+    let line = CommandLine::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    match act(&app, line) {
+        Ok(code) => code,
+        Err(failure) => failure.tell(),
+    }
+}
+
+fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
+    let settings = Settings::load(line.config.as_deref(), app.site_name)?;
+    let command = line.command.unwrap_or(Command::Serve);
+    if let Command::Config { action } = command {
+        return Ok(commands::config::run(&action, &settings));
+    }
+    telemetry::start(settings.log_format);
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::because)?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve => commands::serve::run(app, &settings).await,
+            Command::Migrate { check, json } => commands::migrate::run(app, &settings, check, json).await,
+            Command::Config { .. } => unreachable!("answered above, without a runtime"),
+        }
+    })
+}

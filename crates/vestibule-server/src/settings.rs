@@ -1,0 +1,381 @@
+//! The configuration. Each setting is an environment variable and a key of `vestibule.toml`; any may be given as a
+//! file with `_FILE`. All are checked before anything starts, and a wrong one is told with its name, what is wrong
+//! with it and the way out.
+
+mod keys;
+mod sources;
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::str::FromStr;
+
+use time::Duration;
+use vestibule::models::{PublicUrl, SecretKey, SessionLifetimes};
+use vestibule::ports::Argon2Parameters;
+use vestibule_sql::DatabaseUrl;
+
+pub use keys::{KEYS, Key};
+pub use sources::Sources;
+
+/// All settings, checked.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where to serve.
+    pub listen: SocketAddr,
+    /// What links and cookies are made from.
+    pub public_url: PublicUrl,
+    /// Where accounts are kept.
+    pub database_url: DatabaseUrl,
+    /// The server's secret; none in development, where one is kept beside the database.
+    pub secret_key: Option<SecretKey>,
+    /// The site's name.
+    pub site_name: String,
+    /// The form of the log.
+    pub log_format: LogFormat,
+    /// How long access tokens are good.
+    pub access_ttl: Duration,
+    /// How long sessions live.
+    pub session_lifetimes: SessionLifetimes,
+    /// Whether the start brings the schema up to date.
+    pub migrate: bool,
+    /// The cost of a password hash.
+    pub hash_parameters: Argon2Parameters,
+    /// How many passwords are hashed at once; one a core unless set.
+    pub hash_slots: Option<NonZeroUsize>,
+    /// What is odd and not wrong.
+    pub warnings: Vec<String>,
+    /// All settings as they can be shown.
+    pub shown: Vec<Shown>,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A setting as it can be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The variable's name.
+    pub variable: String,
+    /// The value; of a secret only whether there is one.
+    pub value: String,
+    /// Where it comes from.
+    pub source: String,
+}
+
+/// A setting that cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}{}: {problem}", .source_name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default())]
+pub struct SettingError {
+    /// The variable's name, or the file's.
+    pub key: String,
+    /// Where it was set.
+    pub source_name: Option<String>,
+    /// What is wrong with it.
+    pub problem: String,
+    /// What to do.
+    pub way_out: String,
+}
+
+impl Settings {
+    /// Reads file and environment. `file` must be there if it is given; `vestibule.toml` may be missing.
+    pub fn load(file: Option<&Path>, site_name: &str) -> Result<Self, SettingError> {
+        Self::from_sources(&Sources::read(file)?, site_name)
+    }
+
+    /// Checks what was read. `site_name` is the application's own name, where the settings give none.
+    pub fn from_sources(sources: &Sources, site_name: &str) -> Result<Self, SettingError> {
+        let listen: SocketAddr = sources.parse("LISTEN")?;
+        let public_url = public_url(sources, listen)?;
+        let database_url = sources.parse("DATABASE_URL")?;
+        let hash_parameters = hash_parameters(sources)?;
+        let mut settings = Self {
+            listen,
+            secret_key: secret_key(sources, &public_url)?,
+            public_url,
+            database_url,
+            site_name: sources.value("SITE_NAME").map_or_else(|| site_name.to_owned(), |value| value.text.clone()),
+            log_format: log_format(sources)?,
+            access_ttl: sources.parse_with("ACCESS_TTL", duration)?,
+            session_lifetimes: session_lifetimes(sources)?,
+            migrate: sources.parse_with("MIGRATE", switch)?,
+            hash_parameters,
+            hash_slots: sources.parse_optional("HASH_SLOTS")?,
+            warnings: sources.warnings().to_vec(),
+            shown: Vec::new(),
+        };
+        settings.shown = settings.show(sources);
+        Ok(settings)
+    }
+
+    /// Every setting with its value, the defaults that depend on others included.
+    fn show(&self, sources: &Sources) -> Vec<Shown> {
+        let shown = KEYS.iter().map(|key| {
+            let set = sources.value(key.name);
+            let value = match (key.name, set) {
+                ("DATABASE_URL", _) => self.database_url.to_string(),
+                ("PUBLIC_URL", _) => self.public_url.to_string(),
+                ("SITE_NAME", _) => self.site_name.clone(),
+                (_, Some(_)) if key.is_secret => "(set, not shown)".to_owned(),
+                (_, Some(value)) => value.text.clone(),
+                (_, None) => key.default.to_owned(),
+            };
+            let source = set.map_or_else(|| "default".to_owned(), |value| value.source.clone());
+            Shown { variable: key.variable(), value, source }
+        });
+        shown.collect()
+    }
+}
+
+fn public_url(sources: &Sources, listen: SocketAddr) -> Result<PublicUrl, SettingError> {
+    match sources.value("PUBLIC_URL") {
+        Some(_) => sources.parse_with("PUBLIC_URL", |text| PublicUrl::parse(text).map_err(|error| error.to_string())),
+        // So that another port needs one setting and not two.
+        None => Ok(PublicUrl::parse(&format!("http://localhost:{}", listen.port()))
+            .expect("localhost with a port is a public URL")),
+    }
+}
+
+fn secret_key(sources: &Sources, public_url: &PublicUrl) -> Result<Option<SecretKey>, SettingError> {
+    let key = sources.optional_with("SECRET_KEY", |text| SecretKey::parse(text).map_err(|error| error.to_string()))?;
+    // A key kept beside a development database must never become a real site's by accident.
+    if key.is_none() && public_url.is_https() {
+        return Err(sources.error("SECRET_KEY", "it is required, because VESTIBULE_PUBLIC_URL is https"));
+    }
+    Ok(key)
+}
+
+fn log_format(sources: &Sources) -> Result<LogFormat, SettingError> {
+    use std::io::IsTerminal;
+    let format = sources.optional_with("LOG_FORMAT", |text| match text {
+        "pretty" => Ok(LogFormat::Pretty),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("it must be `pretty` or `json`".to_owned()),
+    })?;
+    let for_people = std::io::stderr().is_terminal();
+    Ok(format.unwrap_or(if for_people { LogFormat::Pretty } else { LogFormat::Json }))
+}
+
+fn session_lifetimes(sources: &Sources) -> Result<SessionLifetimes, SettingError> {
+    let idle = sources.parse_with("SESSION_IDLE_TTL", duration)?;
+    let absolute = sources.parse_with("SESSION_ABSOLUTE_TTL", duration)?;
+    if absolute < idle {
+        return Err(sources.error("SESSION_ABSOLUTE_TTL", "it is shorter than VESTIBULE_SESSION_IDLE_TTL"));
+    }
+    Ok(SessionLifetimes { idle, absolute })
+}
+
+fn hash_parameters(sources: &Sources) -> Result<Argon2Parameters, SettingError> {
+    let memory: u32 = sources.parse("HASH_MEMORY_KIB")?;
+    let passes: u32 = sources.parse("HASH_PASSES")?;
+    let floor = Argon2Parameters::FLOOR;
+    Argon2Parameters::new(memory, floor.passes()).map_err(|problem| sources.error("HASH_MEMORY_KIB", &problem))?;
+    Argon2Parameters::new(memory, passes).map_err(|problem| sources.error("HASH_PASSES", &problem))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = humantime::parse_duration(text)
+        .map_err(|error| format!("it is not a duration such as 5m, 12h or 7d: {error}"))?;
+    let parsed = Duration::try_from(parsed).map_err(|_| "it is too long".to_owned())?;
+    if parsed < Duration::SECOND || parsed > Duration::days(3650) {
+        return Err("it must be from 1s to 3650d".into());
+    }
+    Ok(parsed)
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err("it must be `on` or `off`".into()),
+    }
+}
+
+impl Sources {
+    fn parse<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<T, SettingError> {
+        self.parse_with(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
+    }
+
+    fn parse_optional<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<Option<T>, SettingError> {
+        self.optional_with(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
+    }
+
+    /// The value, or the default of the table.
+    fn parse_with<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, SettingError> {
+        let text = self.value(name).map_or_else(|| Key::named(name).default, |value| value.text.as_str());
+        parse(text).map_err(|problem| self.error(name, &problem))
+    }
+
+    fn optional_with<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, SettingError> {
+        let Some(value) = self.value(name) else {
+            return Ok(None);
+        };
+        parse(&value.text).map(Some).map_err(|problem| self.error(name, &problem))
+    }
+
+    fn error(&self, name: &str, problem: &str) -> SettingError {
+        let key = Key::named(name);
+        let set = self.value(name);
+        let shown = set.filter(|_| !key.is_secret).map(|value| format!("{:?}: ", value.text)).unwrap_or_default();
+        SettingError {
+            key: key.variable(),
+            source_name: set.map(|value| value.source.clone()),
+            problem: format!("{shown}{problem}"),
+            way_out: key.way_out.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "hkS5p3rlYVn7kcLxOmBIcBlX4DVlOYEgVGbe1bWZ1s0=";
+
+    fn settings(environment: &[(&str, &str)], file: &str) -> Result<Settings, SettingError> {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::from_sources(&Sources::of(environment.collect(), file)?, "A site")
+    }
+
+    fn refusal(environment: &[(&str, &str)]) -> String {
+        settings(environment, "").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn without_any_setting_the_defaults_serve_on_localhost() {
+        let settings = settings(&[], "").unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:3000");
+        assert_eq!(settings.public_url.origin(), "http://localhost:3000");
+        assert_eq!(settings.database_url.to_string(), "sqlite://data/vestibule.db");
+        assert_eq!(settings.access_ttl, Duration::minutes(5));
+        assert_eq!(settings.session_lifetimes.idle, Duration::days(7));
+        assert_eq!(settings.session_lifetimes.absolute, Duration::days(30));
+        assert!(settings.migrate && settings.secret_key.is_none() && settings.warnings.is_empty());
+    }
+
+    #[test]
+    fn another_port_changes_the_default_public_url_too() {
+        let settings = settings(&[("VESTIBULE_LISTEN", "127.0.0.1:8080")], "").unwrap();
+        assert_eq!(settings.public_url.origin(), "http://localhost:8080");
+    }
+
+    #[test]
+    fn the_environment_goes_before_the_file_and_the_file_before_the_defaults() {
+        let file = "listen = \"127.0.0.1:4000\"\naccess_ttl = \"10m\"\nmigrate = false\nhash_passes = 3";
+        let settings = settings(&[("VESTIBULE_LISTEN", "127.0.0.1:5000")], file).unwrap();
+        assert_eq!(settings.listen.port(), 5000);
+        assert_eq!(settings.access_ttl, Duration::minutes(10));
+        assert_eq!(settings.hash_parameters.passes(), 3);
+        assert!(!settings.migrate);
+    }
+
+    #[test]
+    fn the_common_name_of_the_database_variable_is_taken_too() {
+        let url = "postgres://ann@localhost/accounts";
+        let common = settings(&[("DATABASE_URL", url)], "").unwrap();
+        assert_eq!(common.database_url.to_string(), "postgres://localhost:5432/accounts");
+        let both = settings(&[("DATABASE_URL", url), ("VESTIBULE_DATABASE_URL", "sqlite://a.db")], "").unwrap();
+        assert_eq!(both.database_url.to_string(), "sqlite://a.db");
+    }
+
+    #[test]
+    fn a_secret_can_come_from_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, format!("{SECRET}\n")).unwrap();
+        let path = path.to_str().unwrap();
+        let read = settings(&[("VESTIBULE_SECRET_KEY_FILE", path)], "").unwrap();
+        assert!(read.secret_key.is_some());
+        let both = refusal(&[("VESTIBULE_SECRET_KEY_FILE", path), ("VESTIBULE_SECRET_KEY", SECRET)]);
+        assert!(both.contains("VESTIBULE_SECRET_KEY_FILE"), "{both}");
+        let missing = refusal(&[("VESTIBULE_SECRET_KEY_FILE", "/nowhere/secret")]);
+        assert!(missing.contains("/nowhere/secret"), "{missing}");
+    }
+
+    #[test]
+    fn on_https_nothing_stands_in_for_a_secret() {
+        let https = ("VESTIBULE_PUBLIC_URL", "https://example.com");
+        assert!(refusal(&[https]).starts_with("VESTIBULE_SECRET_KEY: it is required"));
+        assert!(refusal(&[https, ("VESTIBULE_SECRET_KEY", "")]).contains("VESTIBULE_SECRET_KEY"));
+        assert!(settings(&[https, ("VESTIBULE_SECRET_KEY", SECRET)], "").is_ok());
+    }
+
+    #[test]
+    fn a_wrong_setting_is_told_with_its_name_and_a_way_out() {
+        for (name, value, part) in [
+            ("VESTIBULE_LISTEN", "everywhere", "\"everywhere\""),
+            ("VESTIBULE_PUBLIC_URL", "http://example.com", "localhost"),
+            ("VESTIBULE_PUBLIC_URL", "https://example.com/app", "scheme, host and port"),
+            ("VESTIBULE_DATABASE_URL", "mysql://localhost/x", "sqlite://"),
+            ("VESTIBULE_LOG_FORMAT", "xml", "`pretty` or `json`"),
+            ("VESTIBULE_ACCESS_TTL", "soon", "duration"),
+            ("VESTIBULE_ACCESS_TTL", "0s", "1s"),
+            ("VESTIBULE_SESSION_ABSOLUTE_TTL", "1h", "shorter"),
+            ("VESTIBULE_MIGRATE", "maybe", "`on` or `off`"),
+            ("VESTIBULE_HASH_MEMORY_KIB", "1024", "19456"),
+            ("VESTIBULE_HASH_PASSES", "1", "passes must be from 2"),
+            ("VESTIBULE_HASH_SLOTS", "0", "VESTIBULE_HASH_SLOTS"),
+        ] {
+            let error = settings(&[(name, value)], "").unwrap_err();
+            assert_eq!(error.key, name);
+            assert!(error.to_string().contains(part), "{error}");
+            assert!(!error.way_out.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_secret_is_told_nowhere() {
+        let wrong = settings(&[("VESTIBULE_SECRET_KEY", "hunter2hunter2")], "").unwrap_err();
+        assert!(!format!("{wrong} {wrong:?}").contains("hunter2"));
+        let database = "postgres://ann:hunter2@localhost/accounts";
+        let good = settings(&[("VESTIBULE_SECRET_KEY", SECRET), ("DATABASE_URL", database)], "").unwrap();
+        let told = format!("{good:?}");
+        assert!(!told.contains(SECRET) && !told.contains("hunter2"), "{told}");
+        let broken = refusal(&[("DATABASE_URL", "postgres://ann:hunter2@local host/accounts")]);
+        assert!(!broken.contains("hunter2"), "{broken}");
+    }
+
+    #[test]
+    fn a_misspelt_key_in_the_file_is_an_error_and_in_the_environment_a_warning() {
+        let error = settings(&[], "publc_url = \"https://example.com\"").unwrap_err();
+        assert!(error.to_string().contains("publc_url"), "{error}");
+        let warned = settings(&[("VESTIBULE_PUBLC_URL", "https://example.com")], "").unwrap();
+        assert!(warned.warnings[0].contains("VESTIBULE_PUBLC_URL"));
+    }
+
+    #[test]
+    fn the_example_file_can_be_read_with_every_line_switched_on() {
+        let example = include_str!("../../../vestibule.example.toml");
+        assert!(settings(&[], example).unwrap().shown.iter().all(|shown| shown.source == "default"), "as it is");
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, SECRET).unwrap();
+        let example = example.replace("/run/secrets/vestibule", secret.to_str().unwrap());
+        let switched_on: String = example
+            .lines()
+            .map(|line| line.strip_prefix("#").filter(|rest| rest.contains(" = ") && !rest.starts_with(' ')).unwrap_or(line))
+            .fold(String::new(), |text, line| text + line + "\n");
+        let all = settings(&[], &switched_on).unwrap();
+        let set = all.shown.iter().filter(|shown| shown.source != "default").count();
+        assert_eq!(set, KEYS.len(), "every key is in the example");
+    }
+
+    #[test]
+    fn the_reference_page_lists_every_setting_with_its_default() {
+        let page = include_str!("../../../docs/configuration.md");
+        for key in KEYS {
+            let row = format!("| `{}` | {} | {} |", key.variable(), key.default_told(), key.about);
+            assert!(page.contains(&row), "docs/configuration.md should have the row:\n{row}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+/// One setting: what the reference page, the help and the messages say of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// The name without `VESTIBULE_`. In the file it is the same in lower case.
+    pub name: &'static str,
+    /// What holds where nothing is set; empty where that depends.
+    pub default: &'static str,
+    /// The default in words, where it depends.
+    pub default_in_words: &'static str,
+    /// What it is.
+    pub about: &'static str,
+    /// What to do when it is wrong.
+    pub way_out: &'static str,
+    /// Whether its value is never shown.
+    pub is_secret: bool,
+}
+
+/// All settings.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "LISTEN",
+        default: "127.0.0.1:3000",
+        about: "The address to serve on.",
+        way_out: "Set an address and a port, such as 127.0.0.1:3000, or [::]:3000 for all networks.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "PUBLIC_URL",
+        default_in_words: "`http://localhost` with the port of `VESTIBULE_LISTEN`",
+        about: "The address under which people reach the site. Links, cookies and the issuer of access tokens are made from it; the `Host` header never is.",
+        way_out: "Set the address under which people reach the site, such as https://example.com.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "DATABASE_URL",
+        default: "sqlite://data/vestibule.db",
+        about: "Where accounts are kept: `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`. `DATABASE_URL` is taken too.",
+        way_out: "Set sqlite://data/vestibule.db, or postgres://user:password@host/database.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "SECRET_KEY",
+        default_in_words: "in development made and kept beside the embedded database; required on https",
+        about: "At least 32 random bytes in base64. Whoever has it can forge sessions.",
+        way_out: "Make one with `head -c 32 /dev/urandom | base64` and keep it where only the server can read it.",
+        is_secret: true,
+        ..Key::EMPTY
+    },
+    Key {
+        name: "SITE_NAME",
+        default_in_words: "the application's own",
+        about: "The site's name, as people know it.",
+        way_out: "Set a name.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "LOG_FORMAT",
+        default_in_words: "`pretty` on a terminal, else `json`",
+        about: "The form of the log on standard error. `RUST_LOG` sets what is logged.",
+        way_out: "Set `pretty` or `json`.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "ACCESS_TTL",
+        default: "5m",
+        about: "How long an access token is good before the session must be refreshed.",
+        way_out: "Set a duration such as 5m.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "SESSION_IDLE_TTL",
+        default: "7d",
+        about: "How long a session lives without being used.",
+        way_out: "Set a duration such as 7d.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "SESSION_ABSOLUTE_TTL",
+        default: "30d",
+        about: "How long a session lives in all.",
+        way_out: "Set a duration such as 30d, no shorter than VESTIBULE_SESSION_IDLE_TTL.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "MIGRATE",
+        default: "on",
+        about: "Whether the start brings the database's schema up to date. With `off` the start refuses when the schema is not the expected one.",
+        way_out: "Set `on` or `off`.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "HASH_MEMORY_KIB",
+        default: "19456",
+        about: "Memory of one password hash (Argon2id) in KiB. 19456 (19 MiB) is the least.",
+        way_out: "Set a number from 19456 to 1048576.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "HASH_PASSES",
+        default: "2",
+        about: "Passes of one password hash over its memory. 2 is the least.",
+        way_out: "Set a number from 2 to 100.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "HASH_SLOTS",
+        default_in_words: "one a core",
+        about: "How many passwords are hashed at the same time. Each takes the memory of one hash.",
+        way_out: "Set a number from 1.",
+        ..Key::EMPTY
+    },
+];
+
+impl Key {
+    const EMPTY: Self =
+        Self { name: "", default: "", default_in_words: "", about: "", way_out: "", is_secret: false };
+
+    /// The environment variable.
+    pub fn variable(&self) -> String {
+        format!("VESTIBULE_{}", self.name)
+    }
+
+    /// The key in the file.
+    pub fn file_key(&self) -> String {
+        self.name.to_ascii_lowercase()
+    }
+
+    /// The default, as the reference page tells it.
+    pub fn default_told(&self) -> String {
+        if self.default.is_empty() { self.default_in_words.to_owned() } else { format!("`{}`", self.default) }
+    }
+
+    pub(super) fn named(name: &str) -> &'static Self {
+        KEYS.iter().find(|key| key.name == name).expect("settings are read by the names of the table")
+    }
+}

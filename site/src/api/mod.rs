@@ -1,0 +1,3 @@
+//! The site for programs.
+
+pub mod notes;

@@ -1,0 +1,133 @@
+//! `/api/notes`.
+
+use axum::Json as Answer;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use vestibule_web::{CurrentUser, Json, Problem, Query, nullable_text};
+
+use crate::models::{Cursor, Note, NoteId, PageSize};
+use crate::services::{NoteError, Notes};
+
+/// What is sent.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Body {
+    #[serde(deserialize_with = "nullable_text::deserialize")]
+    title: String,
+    #[serde(deserialize_with = "nullable_text::deserialize")]
+    body: String,
+}
+
+/// Which part of the list.
+#[derive(Deserialize)]
+pub struct Range {
+    cursor: Option<String>,
+    limit: Option<String>,
+}
+
+#[derive(Serialize)]
+struct NoteAnswer {
+    id: String,
+    title: String,
+    body: String,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: OffsetDateTime,
+}
+
+#[derive(Serialize)]
+struct ListAnswer {
+    notes: Vec<NoteAnswer>,
+    next_cursor: Option<String>,
+}
+
+/// Some of one's notes, newest first.
+pub async fn list(
+    State(notes): State<Notes>,
+    current: CurrentUser,
+    Query(range): Query<Range>,
+) -> Result<Response, Problem> {
+    let after = range.cursor.filter(|cursor| !cursor.is_empty()).map(|cursor| Cursor::parse(&cursor)).transpose();
+    let size = range.limit.map_or(Ok(PageSize::default()), |limit| PageSize::parse(&limit));
+    let (after, size) = (after.map_err(Problem::invalid)?, size.map_err(Problem::invalid)?);
+    let page = notes.list(current.user().id, after, size).await?;
+    let answer = ListAnswer {
+        next_cursor: page.next.map(|Cursor(id)| id.to_string()),
+        notes: page.notes.into_iter().map(NoteAnswer::from).collect(),
+    };
+    Ok(Answer(answer).into_response())
+}
+
+/// Writes a new note.
+pub async fn create(
+    State(notes): State<Notes>,
+    current: CurrentUser,
+    Json(body): Json<Body>,
+) -> Result<Response, Problem> {
+    let note = notes.create(current.user().id, &body.title, &body.body).await?;
+    let location = format!("/api/notes/{}", note.id);
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Answer(NoteAnswer::from(note))).into_response())
+}
+
+/// One note.
+pub async fn show(
+    State(notes): State<Notes>,
+    current: CurrentUser,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let note = notes.find(current.user().id, note_id(&id)?).await?;
+    Ok(Answer(NoteAnswer::from(note)).into_response())
+}
+
+/// Writes a note anew.
+pub async fn update(
+    State(notes): State<Notes>,
+    current: CurrentUser,
+    Path(id): Path<String>,
+    Json(body): Json<Body>,
+) -> Result<Response, Problem> {
+    let note = notes.update(current.user().id, note_id(&id)?, &body.title, &body.body).await?;
+    Ok(Answer(NoteAnswer::from(note)).into_response())
+}
+
+/// Throws a note away.
+pub async fn delete(
+    State(notes): State<Notes>,
+    current: CurrentUser,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    notes.delete(current.user().id, note_id(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// An id that is none names no note.
+pub(crate) fn note_id(text: &str) -> Result<NoteId, Problem> {
+    text.parse().map_err(|_| Problem::not_found())
+}
+
+/// The table from the errors of notes to what is told.
+impl From<NoteError> for Problem {
+    fn from(error: NoteError) -> Self {
+        match error {
+            NoteError::Invalid(input) => Self::invalid(input),
+            NoteError::NotFound => Self::not_found(),
+            NoteError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Note> for NoteAnswer {
+    fn from(note: Note) -> Self {
+        Self {
+            id: note.id.to_string(),
+            title: note.text.title.as_str().to_owned(),
+            body: note.text.body.as_str().to_owned(),
+            created_at: note.created_at,
+            updated_at: note.updated_at,
+        }
+    }
+}

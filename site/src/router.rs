@@ -1,0 +1,41 @@
+use axum::extract::FromRef;
+use axum::http::Method;
+use vestibule_sql::Database;
+use vestibule_web::Who::{Anyone, LoggedIn};
+use vestibule_web::{Routes, Vestibule};
+
+use crate::services::Notes;
+use crate::{api, pages, public};
+
+/// What the site's handlers share.
+#[derive(Clone, FromRef)]
+pub(crate) struct Site {
+    vestibule: Vestibule,
+    notes: Notes,
+}
+
+/// Every route of the site besides those of accounts: the table of contents.
+pub fn routes(vestibule: &Vestibule, database: &Database) -> Routes {
+    let accounts = vestibule.accounts();
+    let notes = Notes::new(database.clone(), accounts.clock(), accounts.random());
+    Routes::new(vestibule.clone())
+        // Everybody.
+        .page(Anyone, Method::GET, "/", pages::home::home)
+        .page(Anyone, Method::GET, "/public/{*file}", public::public)
+        // Who is logged in.
+        .page(LoggedIn, Method::GET, "/dashboard", pages::dashboard::dashboard)
+        .page(LoggedIn, Method::GET, "/notes", pages::notes::list)
+        .page(LoggedIn, Method::POST, "/notes", pages::notes::create)
+        .page(LoggedIn, Method::GET, "/notes/new", pages::notes::new)
+        .page(LoggedIn, Method::GET, "/notes/{id}", pages::notes::show)
+        .page(LoggedIn, Method::POST, "/notes/{id}", pages::notes::update)
+        .page(LoggedIn, Method::GET, "/notes/{id}/edit", pages::notes::edit)
+        .page(LoggedIn, Method::POST, "/notes/{id}/delete", pages::notes::delete)
+        // The same for programs.
+        .api(LoggedIn, Method::GET, "/api/notes", api::notes::list)
+        .api(LoggedIn, Method::POST, "/api/notes", api::notes::create)
+        .api(LoggedIn, Method::GET, "/api/notes/{id}", api::notes::show)
+        .api(LoggedIn, Method::PUT, "/api/notes/{id}", api::notes::update)
+        .api(LoggedIn, Method::DELETE, "/api/notes/{id}", api::notes::delete)
+        .with_state(Site { vestibule: vestibule.clone(), notes })
+}

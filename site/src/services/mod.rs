@@ -1,0 +1,5 @@
+//! What people do on the site.
+
+mod notes;
+
+pub use notes::{NoteError, Notes};
