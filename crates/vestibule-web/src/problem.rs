@@ -152,6 +152,16 @@ impl Problem {
 pub struct FieldErrors(Vec<InvalidField>);
 
 impl FieldErrors {
+    /// Whether nothing is wrong with any field.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether this is the first field to mend, where the form should be entered.
+    pub fn is_first(&self, field: &str) -> bool {
+        self.0.first().is_some_and(|invalid| invalid.field == field)
+    }
+
     /// The message of a field.
     pub fn of(&self, field: &str) -> Option<&str> {
         self.0.iter().find(|invalid| invalid.field == field).map(|invalid| invalid.message.as_str())
