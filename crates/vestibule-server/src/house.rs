@@ -65,7 +65,7 @@ pub(crate) async fn furnish(app: &App, settings: &Settings, database: &Database)
         OpenError::Store(error) => Failure::because(error),
     })?;
     let readiness = Arc::new(DatabaseReadiness { database: database.clone(), migrations: app.all_migrations() });
-    let vestibule = Vestibule::new(Parts { accounts, random, layout: app.layout.clone(), readiness });
+    let vestibule = Vestibule::new(Parts { accounts: Arc::new(accounts), random, layout: app.layout.clone(), readiness });
     Ok(vestibule_web::routes(&vestibule).merge((app.routes)(&vestibule, database)))
 }
 

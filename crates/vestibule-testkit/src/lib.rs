@@ -1,1 +1,24 @@
-//! .
+//! What the tests of all crates share.
+//!
+//! - [`TestDatabase`]: a database of its own for each test, on SQLite or PostgreSQL;
+//! - [`FakeClock`]: time that is moved and never slept;
+//! - [`House`]: accounts over both, for tests that call the services;
+//! - [`TestServer`] with the kinds of client [`Anonymous`], [`Browser`] and [`Program`], for tests that speak HTTP.
+//!
+//! Helpers go through the same doors as everybody: a signed-up user has signed up.
+
+#![forbid(unsafe_code)]
+
+mod clients;
+mod clock;
+mod databases;
+mod dice;
+mod house;
+mod server;
+
+pub use clients::{Anonymous, Answer, Browser, Program};
+pub use clock::FakeClock;
+pub use databases::{DatabaseKind, TestDatabase};
+pub use dice::Dice;
+pub use house::{House, HouseOptions, PASSWORD, presented, reading, secret_key, signing_up, writing};
+pub use server::{ServerOptions, TestServer};

@@ -20,7 +20,7 @@ struct Inner {
 /// What [`Vestibule`] is put together from.
 pub struct Parts {
     /// The accounts.
-    pub accounts: Accounts,
+    pub accounts: Arc<Accounts>,
     /// For the ids of requests.
     pub random: Arc<dyn Random>,
     /// What stands around the pages.

@@ -1,0 +1,199 @@
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use vestibule::models::{
+    AuditEvent, AuditEventKind, Client, CsrfProof, MailKind, OutgoingMail, PublicUrl, SecretKey,
+};
+use vestibule::ports::{Argon2Parameters, HashingSlots, OsRandom, PasswordHasher};
+use vestibule::repository::Store;
+use vestibule::services::{LogIn, LogInError, LoggedIn, PresentedSession, SignUp};
+use vestibule::{Accounts, OpenError, Policy, Ports};
+use vestibule_sql::{Database, SqlStore};
+
+use crate::{DatabaseKind, FakeClock, TestDatabase};
+
+/// A password that is good enough.
+pub const PASSWORD: &str = "copper window thursday";
+
+/// Accounts over a database of a test's own, on a clock that is moved.
+pub struct House {
+    /// The accounts.
+    pub accounts: Arc<Accounts>,
+    /// Their clock, which all servers of the house share.
+    pub clock: FakeClock,
+    /// Their connections.
+    pub database: Database,
+    test_database: TestDatabase,
+    secret: SecretKey,
+}
+
+/// What a test may want to be otherwise.
+#[derive(Clone)]
+pub struct HouseOptions {
+    /// The public URL.
+    pub public_url: String,
+    /// The cost of a password hash.
+    pub hash_parameters: Argon2Parameters,
+    /// Another hasher altogether.
+    pub hasher: Option<Arc<dyn PasswordHasher>>,
+    /// The server's secret.
+    pub secret: SecretKey,
+    /// The clock.
+    pub clock: FakeClock,
+}
+
+impl Default for HouseOptions {
+    fn default() -> Self {
+        Self {
+            public_url: "http://localhost:3000".into(),
+            hash_parameters: Argon2Parameters::FLOOR,
+            hasher: None,
+            secret: secret_key(),
+            clock: FakeClock::default(),
+        }
+    }
+}
+
+/// A secret key of chance.
+pub fn secret_key() -> SecretKey {
+    SecretKey::generate(&OsRandom)
+}
+
+impl House {
+    /// A house over a fresh database.
+    pub async fn open(kind: DatabaseKind) -> Self {
+        Self::open_on(&TestDatabase::create(kind).await, HouseOptions::default())
+            .await
+            .expect("accounts can be opened over a fresh database")
+    }
+
+    /// A house over a given database, as one more server of an installation would be.
+    pub async fn open_on(test_database: &TestDatabase, options: HouseOptions) -> Result<Self, OpenError> {
+        let database = test_database.connect().await;
+        let random = Arc::new(OsRandom);
+        let hasher = options.hasher.unwrap_or_else(|| {
+            Arc::new(HashingSlots::start(options.hash_parameters, NonZeroUsize::MIN, random.clone()))
+        });
+        let ports = Ports {
+            store: Arc::new(SqlStore::new(database.clone())),
+            clock: Arc::new(options.clock.clone()),
+            random,
+            hasher,
+        };
+        let public_url = PublicUrl::parse(&options.public_url).expect("a test's public URL is one");
+        let accounts = Accounts::open(ports, &options.secret, Policy::new("Test site", public_url)).await?;
+        Ok(Self {
+            accounts: Arc::new(accounts),
+            clock: options.clock,
+            database,
+            test_database: test_database.clone(),
+            secret: options.secret,
+        })
+    }
+
+    /// A second server: the same database, secret and clock, connections and keys in memory of its own.
+    pub async fn second_server(&self) -> Self {
+        let options =
+            HouseOptions { secret: self.secret.clone(), clock: self.clock.clone(), ..HouseOptions::default() };
+        Self::open_on(&self.test_database, options).await.expect("a second server opens as the first did")
+    }
+
+    /// The database, for more servers.
+    pub fn test_database(&self) -> &TestDatabase {
+        &self.test_database
+    }
+
+    /// The server's secret, for more servers.
+    pub fn secret(&self) -> &SecretKey {
+        &self.secret
+    }
+
+    /// Somebody who has signed up as `NAME@example.com` with [`PASSWORD`].
+    pub async fn signed_up(&self, name: &str) -> LoggedIn {
+        let email = format!("{name}@example.com");
+        let typed = SignUp { name, email: &email, password: PASSWORD };
+        self.accounts.sign_up(typed, &Client::default()).await.expect("a good sign-up succeeds")
+    }
+
+    /// Logs in.
+    pub async fn log_in(&self, email: &str, password: &str) -> Result<LoggedIn, LogInError> {
+        self.accounts.log_in(LogIn { email, password }, &Client::default()).await
+    }
+
+    /// The mails that wait.
+    pub async fn outbox(&self) -> Vec<OutgoingMail> {
+        let store = SqlStore::new(self.database.clone());
+        store.alone().list_outgoing_mails(1000).await.expect("the outbox can be read")
+    }
+
+    /// What the waiting mails tell, oldest first.
+    pub async fn outbox_kinds(&self) -> Vec<MailKind> {
+        self.outbox().await.into_iter().map(|mail| mail.kind).collect()
+    }
+
+    /// What happened, newest first.
+    pub async fn audit_trail(&self) -> Vec<AuditEvent> {
+        let store = SqlStore::new(self.database.clone());
+        store.alone().list_audit_events(1000).await.expect("the audit trail can be read")
+    }
+
+    /// What kinds of things happened, oldest first.
+    pub async fn audit_kinds(&self) -> Vec<AuditEventKind> {
+        self.audit_trail().await.into_iter().rev().map(|event| event.kind).collect()
+    }
+
+    /// Changes a user as an operator would.
+    pub async fn set_disabled(&self, email: &str, is_disabled: bool) {
+        let changed = self
+            .database
+            .alone()
+            .write("UPDATE users SET is_disabled = $2 WHERE email = $1")
+            .bind(email.to_owned())
+            .bind(is_disabled)
+            .execute()
+            .await
+            .expect("a user can be changed");
+        assert_eq!(changed, 1, "there is a user {email}");
+    }
+
+    /// How many sessions are stored.
+    pub async fn count_sessions(&self) -> usize {
+        #[derive(sqlx::FromRow)]
+        struct Count {
+            count: i64,
+        }
+        let count: Option<Count> = self
+            .database
+            .alone()
+            .read("SELECT COUNT(*) AS count FROM sessions")
+            .optional()
+            .await
+            .expect("sessions can be counted");
+        usize::try_from(count.map_or(0, |row| row.count)).expect("a count is not negative")
+    }
+}
+
+/// A good sign-up of somebody.
+pub fn signing_up<'a>(email: &'a str, name: &'a str) -> SignUp<'a> {
+    SignUp { name, email, password: PASSWORD }
+}
+
+/// What a browser with this session's cookies shows.
+pub fn presented<'a>(logged_in: &'a LoggedIn, csrf: CsrfProof<'a>) -> PresentedSession<'a> {
+    PresentedSession {
+        access: vec![&logged_in.tokens.access],
+        refresh: vec![&logged_in.tokens.refresh],
+        csrf_cookies: vec![logged_in.tokens.csrf.as_str()],
+        csrf,
+    }
+}
+
+/// The same, with a request that only reads.
+pub fn reading(logged_in: &LoggedIn) -> PresentedSession<'_> {
+    presented(logged_in, CsrfProof::NotNeeded)
+}
+
+/// The same, with a request of our own page that changes something.
+pub fn writing(logged_in: &LoggedIn) -> PresentedSession<'_> {
+    presented(logged_in, CsrfProof::Sent(Some(logged_in.tokens.csrf.as_str())))
+}
