@@ -8,7 +8,7 @@ use std::sync::Arc;
 use vestibule_server::App;
 
 fn main() -> ExitCode {
-    vestibule_server::run(App {
+    vestibule_server::run(&App {
         name: "site",
         about: "A website with accounts.",
         site_name: "Vestibule",

@@ -1,1 +1,57 @@
-fn main(){}
+//! The tasks of this repository: `cargo xtask test`, `cargo xtask ci`.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a task speaks to the person who runs it")]
+
+mod ci;
+mod postgres;
+mod say;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The tasks of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+#[expect(clippy::doc_markdown, reason = "these texts are the help, which is no Markdown")]
+enum Task {
+    /// Run every test, on SQLite and on a PostgreSQL of its own.
+    ///
+    /// A throw-away PostgreSQL is started for the run and removed after it, whatever happens. It is installed where it
+    /// is missing on Debian and Ubuntu when run as root; elsewhere the task says what to install. Where the variable
+    /// VESTIBULE_TEST_POSTGRES_URL names a server (such as postgres://postgres@127.0.0.1:5432/postgres), that one is
+    /// used; the tests make databases on it and leave them there.
+    Test {
+        /// Handed to the test runner (cargo nextest run, else cargo test): a filter, --no-capture, ...
+        #[arg(last = true)]
+        runner: Vec<String>,
+    },
+    /// Everything that has to pass before a change is taken: format, lints, licences and advisories, docs, tests.
+    ///
+    /// Stops at the first that does not. Advisories need their database, which is fetched; where that cannot be done
+    /// they are not checked and a warning says so, except on GitHub or with VESTIBULE_REQUIRE_ADVISORIES=1, where it is
+    /// a failure.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let done = match CommandLine::parse().task {
+        Task::Test { runner } => test::run(&runner),
+        Task::Ci => ci::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -41,7 +41,10 @@ impl App {
 
     /// All tables, in the order in which they are made: the application's may refer to those of accounts.
     pub(crate) fn all_migrations(&self) -> Vec<Migrations> {
-        [MIGRATIONS].into_iter().chain(self.migrations.iter().copied()).collect()
+        [MIGRATIONS]
+            .into_iter()
+            .chain(self.migrations.iter().copied())
+            .collect()
     }
 }
 
@@ -49,10 +52,10 @@ impl App {
 ///
 /// The exit code is 0 when all went well, 1 when something failed, 2 for a command line that cannot be read and
 /// 78 (`EX_CONFIG` of `sysexits.h`) for a wrong setting.
-pub fn run(app: App) -> ExitCode {
+pub fn run(app: &App) -> ExitCode {
     let command = CommandLine::command().name(app.name).about(app.about);
     let line = CommandLine::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
-    match act(&app, line) {
+    match act(app, line) {
         Ok(code) => code,
         Err(failure) => failure.tell(),
     }
@@ -68,7 +71,10 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::because)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::because)?;
     runtime.block_on(async {
         match command {
             Command::Serve => commands::serve::run(app, &settings).await,

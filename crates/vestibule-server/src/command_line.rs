@@ -21,6 +21,7 @@ pub(crate) struct CommandLine {
 }
 
 #[derive(Subcommand)]
+#[expect(clippy::doc_markdown, reason = "these texts are the help, which is no Markdown")]
 pub(crate) enum Command {
     /// Serve the site. This is what is done without a command.
     ///

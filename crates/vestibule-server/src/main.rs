@@ -7,5 +7,5 @@ use std::process::ExitCode;
 use vestibule_server::App;
 
 fn main() -> ExitCode {
-    vestibule_server::run(App::new("vestibule"))
+    vestibule_server::run(&App::new("vestibule"))
 }

@@ -18,7 +18,7 @@ mod store;
 mod users;
 
 pub use database::{
-    At, Connection, ConnectError, Database, DatabaseUrl, DatabaseUrlError, Id, MigrateError, Migrations, Row,
+    At, ConnectError, Connection, Database, DatabaseUrl, DatabaseUrlError, Id, MigrateError, Migrations, Row,
     SchemaState, Statement, Value,
 };
 pub use store::{MIGRATIONS, SqlStore};

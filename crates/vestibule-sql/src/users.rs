@@ -32,7 +32,11 @@ impl Users for Connection {
             .bind(At(user.updated_at))
             .execute()
             .await?;
-        Ok(if inserted == 0 { Inserted::AlreadyThere } else { Inserted::New })
+        Ok(if inserted == 0 {
+            Inserted::AlreadyThere
+        } else {
+            Inserted::New
+        })
     }
 
     async fn find_credentials_by_email(
@@ -99,10 +103,14 @@ impl TryFrom<UserRow> for User {
     fn try_from(row: UserRow) -> Result<Self, BrokenRow> {
         Ok(Self {
             id: UserId::from(row.user_id.0),
-            email: EmailAddress::parse(&row.email).map_err(|error| BrokenRow::new("users", "email", error))?,
+            email: EmailAddress::parse(&row.email)
+                .map_err(|error| BrokenRow::new("users", "email", error))?,
             name: PersonName::parse(&row.name).map_err(|error| BrokenRow::new("users", "name", error))?,
             is_email_verified: row.is_email_verified,
-            role: row.role.parse().map_err(|error| BrokenRow::new("users", "role", error))?,
+            role: row
+                .role
+                .parse()
+                .map_err(|error| BrokenRow::new("users", "role", error))?,
             is_disabled: row.is_disabled,
             created_at: row.user_created_at.0,
             updated_at: row.user_updated_at.0,
@@ -119,6 +127,9 @@ impl TryFrom<CredentialsRow> for Credentials {
             .map(PasswordHash::parse)
             .transpose()
             .map_err(|error| BrokenRow::new("users", "password_hash", error))?;
-        Ok(Self { user: row.user.try_into()?, password_hash })
+        Ok(Self {
+            user: row.user.try_into()?,
+            password_hash,
+        })
     }
 }

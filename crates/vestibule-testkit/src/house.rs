@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use vestibule::models::{
-    AuditEvent, AuditEventKind, Client, CsrfProof, MailKind, OutgoingMail, PublicUrl, SecretKey,
+    AuditEvent, AuditEventKind, Client, CsrfProof, MailKind, OutgoingMail, PublicUrl, Role, SecretKey,
 };
 use vestibule::ports::{Argon2Parameters, HashingSlots, OsRandom, PasswordHasher};
 use vestibule::repository::Store;
@@ -72,7 +72,11 @@ impl House {
         let database = test_database.connect().await;
         let random = Arc::new(OsRandom);
         let hasher = options.hasher.unwrap_or_else(|| {
-            Arc::new(HashingSlots::start(options.hash_parameters, NonZeroUsize::MIN, random.clone()))
+            Arc::new(HashingSlots::start(
+                options.hash_parameters,
+                NonZeroUsize::MIN,
+                random.clone(),
+            ))
         });
         let ports = Ports {
             store: Arc::new(SqlStore::new(database.clone())),
@@ -93,9 +97,14 @@ impl House {
 
     /// A second server: the same database, secret and clock, connections and keys in memory of its own.
     pub async fn second_server(&self) -> Self {
-        let options =
-            HouseOptions { secret: self.secret.clone(), clock: self.clock.clone(), ..HouseOptions::default() };
-        Self::open_on(&self.test_database, options).await.expect("a second server opens as the first did")
+        let options = HouseOptions {
+            secret: self.secret.clone(),
+            clock: self.clock.clone(),
+            ..HouseOptions::default()
+        };
+        Self::open_on(&self.test_database, options)
+            .await
+            .expect("a second server opens as the first did")
     }
 
     /// The database, for more servers.
@@ -111,19 +120,32 @@ impl House {
     /// Somebody who has signed up as `NAME@example.com` with [`PASSWORD`].
     pub async fn signed_up(&self, name: &str) -> LoggedIn {
         let email = format!("{name}@example.com");
-        let typed = SignUp { name, email: &email, password: PASSWORD };
-        self.accounts.sign_up(typed, &Client::default()).await.expect("a good sign-up succeeds")
+        let typed = SignUp {
+            name,
+            email: &email,
+            password: PASSWORD,
+        };
+        self.accounts
+            .sign_up(typed, &Client::default())
+            .await
+            .expect("a good sign-up succeeds")
     }
 
     /// Logs in.
     pub async fn log_in(&self, email: &str, password: &str) -> Result<LoggedIn, LogInError> {
-        self.accounts.log_in(LogIn { email, password }, &Client::default()).await
+        self.accounts
+            .log_in(LogIn { email, password }, &Client::default())
+            .await
     }
 
     /// The mails that wait.
     pub async fn outbox(&self) -> Vec<OutgoingMail> {
         let store = SqlStore::new(self.database.clone());
-        store.alone().list_outgoing_mails(1000).await.expect("the outbox can be read")
+        store
+            .alone()
+            .list_outgoing_mails(1000)
+            .await
+            .expect("the outbox can be read")
     }
 
     /// What the waiting mails tell, oldest first.
@@ -134,12 +156,21 @@ impl House {
     /// What happened, newest first.
     pub async fn audit_trail(&self) -> Vec<AuditEvent> {
         let store = SqlStore::new(self.database.clone());
-        store.alone().list_audit_events(1000).await.expect("the audit trail can be read")
+        store
+            .alone()
+            .list_audit_events(1000)
+            .await
+            .expect("the audit trail can be read")
     }
 
     /// What kinds of things happened, oldest first.
     pub async fn audit_kinds(&self) -> Vec<AuditEventKind> {
-        self.audit_trail().await.into_iter().rev().map(|event| event.kind).collect()
+        self.audit_trail()
+            .await
+            .into_iter()
+            .rev()
+            .map(|event| event.kind)
+            .collect()
     }
 
     /// Changes a user as an operator would.
@@ -150,6 +181,20 @@ impl House {
             .write("UPDATE users SET is_disabled = $2 WHERE email = $1")
             .bind(email.to_owned())
             .bind(is_disabled)
+            .execute()
+            .await
+            .expect("a user can be changed");
+        assert_eq!(changed, 1, "there is a user {email}");
+    }
+
+    /// Gives a user another role, as an operator would.
+    pub async fn set_role(&self, email: &str, role: Role) {
+        let changed = self
+            .database
+            .alone()
+            .write("UPDATE users SET role = $2 WHERE email = $1")
+            .bind(email.to_owned())
+            .bind(role.as_str())
             .execute()
             .await
             .expect("a user can be changed");
@@ -175,7 +220,11 @@ impl House {
 
 /// A good sign-up of somebody.
 pub fn signing_up<'a>(email: &'a str, name: &'a str) -> SignUp<'a> {
-    SignUp { name, email, password: PASSWORD }
+    SignUp {
+        name,
+        email,
+        password: PASSWORD,
+    }
 }
 
 /// What a browser with this session's cookies shows.

@@ -41,7 +41,11 @@ pub struct ServerOptions {
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { house: HouseOptions::default(), layout: Arc::new(DefaultLayout), routes: example_routes }
+        Self {
+            house: HouseOptions::default(),
+            layout: Arc::new(DefaultLayout),
+            routes: example_routes,
+        }
     }
 }
 
@@ -53,7 +57,9 @@ impl TestServer {
 
     /// A server over a given database.
     pub async fn start_on(database: &TestDatabase, options: ServerOptions) -> Self {
-        let house = House::open_on(database, options.house.clone()).await.expect("the accounts can be opened");
+        let house = House::open_on(database, options.house.clone())
+            .await
+            .expect("the accounts can be opened");
         Self::serve(house, options).await
     }
 
@@ -72,17 +78,28 @@ impl TestServer {
         let vestibule = Vestibule::new(parts);
         let routes: Routes = routes(&vestibule).merge((options.routes)(&vestibule, &house.database));
         let list = routes.list().to_vec();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("the system gives a port");
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("the system gives a port");
         let address = listener.local_addr().expect("a listener has an address");
-        let router = routes.into_router().into_make_service_with_connect_info::<SocketAddr>();
+        let service = routes
+            .into_router()
+            .into_make_service_with_connect_info::<SocketAddr>();
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(async move {
             let asked_to_stop = async move { drop(stopped.await) };
-            let serving = axum::serve(listener, router).with_graceful_shutdown(asked_to_stop);
+            let serving = axum::serve(listener, service).with_graceful_shutdown(asked_to_stop);
             serving.await.expect("a test's server serves until it is dropped");
         });
         let clock = house.clock.clone();
-        Self { house, clock, list, address, origin: options.house.public_url, _stop: stop }
+        Self {
+            house,
+            clock,
+            list,
+            address,
+            origin: options.house.public_url,
+            _stop: stop,
+        }
     }
 
     /// Where it listens.
@@ -117,7 +134,10 @@ struct Answering(Database);
 #[async_trait]
 impl Readiness for Answering {
     async fn check(&self) -> Result<(), String> {
-        self.0.ping().await.map_err(|_| "the database does not answer".to_owned())
+        self.0
+            .ping()
+            .await
+            .map_err(|_| "the database does not answer".to_owned())
     }
 }
 
@@ -134,7 +154,10 @@ fn example_routes(vestibule: &Vestibule, _: &Database) -> Routes {
 }
 
 async fn home(visit: vestibule_web::PageVisit) -> String {
-    visit.current_user().map_or_else(|| "hello, stranger".into(), |current| format!("hello, {}", current.user().name))
+    visit.current_user().map_or_else(
+        || "hello, stranger".into(),
+        |current| format!("hello, {}", current.user().name),
+    )
 }
 
 async fn greet(current: CurrentUser) -> String {

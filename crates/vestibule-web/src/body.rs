@@ -1,9 +1,9 @@
+use ::vestibule::models::InvalidInput;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
-use ::vestibule::models::InvalidInput;
 
 use crate::problem::Problem;
 
@@ -21,8 +21,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let is_json =
-            |kind: &str| kind == "application/json" || kind.starts_with("application/") && kind.ends_with("+json");
+        let is_json = |kind: &str| {
+            kind == "application/json" || kind.starts_with("application/") && kind.ends_with("+json")
+        };
         if !has_content_type(request.headers(), is_json) {
             return Err(Problem::unsupported_media_type("application/json"));
         }
@@ -30,9 +31,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         // In two steps, so that what is no JSON at all and what has another shape can be told apart.
         let value: serde_json::Value = serde_json::from_slice(&bytes)
             .map_err(|error| Problem::malformed(format!("The body is not JSON: {error}.")))?;
+        // Serde would also take a list for the fields in their order, which nobody means.
+        if !value.is_object() {
+            return Err(wrong_type("request", "Send a JSON object."));
+        }
+        // Not in Serde's words: they repeat the value, and it may be a password.
         serde_path_to_error::deserialize(value).map(Self).map_err(|error| {
-            let field = known_field(&error.path().to_string());
-            Problem::invalid(InvalidInput::one(field, "wrong_type", format!("{}.", error.inner())))
+            match known_field(&error.path().to_string()) {
+                "request" => wrong_type("request", "One of the fields is of the wrong type."),
+                field => wrong_type(field, "This is of the wrong type. Send text."),
+            }
         })
     }
 }
@@ -41,8 +49,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        if !has_content_type(request.headers(), |kind| kind == "application/x-www-form-urlencoded") {
-            return Err(Problem::unsupported_media_type("application/x-www-form-urlencoded"));
+        if !has_content_type(request.headers(), |kind| {
+            kind == "application/x-www-form-urlencoded"
+        }) {
+            return Err(Problem::unsupported_media_type(
+                "application/x-www-form-urlencoded",
+            ));
         }
         let bytes = read(request.into_body()).await?;
         serde_urlencoded::from_bytes(&bytes)
@@ -68,23 +80,42 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 pub(crate) async fn read(body: Body) -> Result<Bytes, Problem> {
     axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
         let is_too_long = std::error::Error::source(&error)
-            .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
-        if is_too_long { Problem::payload_too_large() } else { Problem::malformed("The body broke off.") }
+            .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
+        if is_too_long {
+            Problem::payload_too_large()
+        } else {
+            Problem::malformed("The body broke off.")
+        }
     })
 }
 
+fn wrong_type(field: &'static str, message: &str) -> Problem {
+    Problem::invalid(InvalidInput::one(field, "wrong_type", message))
+}
+
 fn has_content_type(headers: &HeaderMap, is_wanted: impl Fn(&str) -> bool) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+    let Some(value) = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
         return false;
     };
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     is_wanted(&essence)
 }
 
 /// Names in problems are our own words, never the sender's.
 fn known_field(path: &str) -> &'static str {
     const FIELDS: [&str; 6] = ["name", "email", "password", "next", "title", "body"];
-    FIELDS.into_iter().find(|field| *field == path).unwrap_or("request")
+    FIELDS
+        .into_iter()
+        .find(|field| *field == path)
+        .unwrap_or("request")
 }
 
 /// Reads a text that may be missing or null: both are empty, and the model says that it is required.

@@ -1,7 +1,7 @@
-use axum::http::{HeaderMap, HeaderValue, header};
-use time::{Duration, OffsetDateTime};
 use ::vestibule::models::{CsrfProof, CsrfToken};
 use ::vestibule::services::{LoggedIn, PresentedSession};
+use axum::http::{HeaderMap, HeaderValue, header};
+use time::{Duration, OffsetDateTime};
 
 /// The CSRF cookie is good as long as its session is, so it has no expiry of its own; browsers keep no cookie
 /// longer than this (RFC 6265bis, section 5.5).
@@ -95,14 +95,15 @@ pub struct CookieValues {
 }
 
 impl CookieValues {
-    /// Reads the `Cookie` headers. What is not text is no cookie of ours.
+    /// Reads the `Cookie` headers. What is not text is no cookie of ours, and does not hide those beside it: browsers
+    /// send all cookies in one header, also those that a neighbouring host has set.
     pub fn read(headers: &HeaderMap, names: &CookieNames) -> Self {
         let mut values = Self::default();
         let pairs = headers
             .get_all(header::COOKIE)
             .into_iter()
-            .filter_map(|header| header.to_str().ok())
-            .flat_map(|header| header.split(';'))
+            .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
+            .filter_map(|pair| std::str::from_utf8(pair).ok())
             .filter_map(|pair| pair.trim().split_once('='));
         for (name, value) in pairs {
             let of_name = match name {
@@ -134,14 +135,22 @@ impl CookieValues {
 
     /// Whether a name came more than once: nobody's honest doing, and never a reason to send a person in circles.
     pub(crate) fn has_duplicates(&self) -> bool {
-        [&self.access, &self.refresh, &self.csrf].into_iter().any(|values| values.len() > 1)
+        [&self.access, &self.refresh, &self.csrf]
+            .into_iter()
+            .any(|values| values.len() > 1)
     }
 }
 
 /// Adds cookies to an answer, except those that it sets itself: a log-out after a refresh in the same request
 /// must not bring the session's cookies back.
 pub(crate) fn add_unless_set(headers: &mut HeaderMap, cookies: Vec<HeaderValue>) {
-    let name_of = |cookie: &HeaderValue| cookie.as_bytes().split(|byte| *byte == b'=').next().map(<[u8]>::to_vec);
+    let name_of = |cookie: &HeaderValue| {
+        cookie
+            .as_bytes()
+            .split(|byte| *byte == b'=')
+            .next()
+            .map(<[u8]>::to_vec)
+    };
     let already_set: Vec<_> = headers.get_all(header::SET_COOKIE).iter().map(name_of).collect();
     for cookie in cookies {
         if !already_set.contains(&name_of(&cookie)) {
@@ -155,7 +164,9 @@ mod tests {
     use super::*;
 
     fn headers(cookies: &[&'static str]) -> HeaderMap {
-        let values = cookies.iter().map(|cookie| (header::COOKIE, HeaderValue::from_static(cookie)));
+        let values = cookies
+            .iter()
+            .map(|cookie| (header::COOKIE, HeaderValue::from_static(cookie)));
         values.collect()
     }
 
@@ -163,7 +174,10 @@ mod tests {
     fn all_values_of_a_name_are_read_in_order() {
         let names = CookieNames::new(false);
         let read = CookieValues::read(
-            &headers(&["vestibule_access=one; other=x;vestibule_access=two", "vestibule_csrf=three"]),
+            &headers(&[
+                "vestibule_access=one; other=x;vestibule_access=two",
+                "vestibule_csrf=three",
+            ]),
             &names,
         );
         assert_eq!(read.access, ["one", "two"]);
@@ -184,9 +198,23 @@ mod tests {
     #[test]
     fn what_is_not_text_is_no_cookie() {
         let mut headers = HeaderMap::new();
-        headers.append(header::COOKIE, HeaderValue::from_bytes(b"vestibule_access=\xff").unwrap());
-        headers.append(header::COOKIE, HeaderValue::from_static(";;=; =x; vestibule_access"));
+        headers.append(
+            header::COOKIE,
+            HeaderValue::from_bytes(b"vestibule_access=\xff").unwrap(),
+        );
+        headers.append(
+            header::COOKIE,
+            HeaderValue::from_static(";;=; =x; vestibule_access"),
+        );
         assert!(CookieValues::read(&headers, &CookieNames::new(false)).is_empty());
+    }
+
+    #[test]
+    fn a_foreign_cookie_that_is_not_text_does_not_hide_ours() {
+        let mut headers = HeaderMap::new();
+        let sent = HeaderValue::from_bytes(b"theirs=\xff\xc3\xa9; vestibule_access=ours").unwrap();
+        headers.append(header::COOKIE, sent);
+        assert_eq!(CookieValues::read(&headers, &CookieNames::new(false)).access, ["ours"]);
     }
 
     #[test]
@@ -196,16 +224,25 @@ mod tests {
             cleared[0],
             "__Host-vestibule_access=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly; Secure"
         );
-        assert_eq!(cleared[2], "__Host-vestibule_csrf=; Path=/; Max-Age=0; SameSite=Lax; Secure");
+        assert_eq!(
+            cleared[2],
+            "__Host-vestibule_csrf=; Path=/; Max-Age=0; SameSite=Lax; Secure"
+        );
         let cleared = CookieNames::new(false).cleared();
-        assert_eq!(cleared[1], "vestibule_refresh=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly");
+        assert_eq!(
+            cleared[1],
+            "vestibule_refresh=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly"
+        );
     }
 
     #[test]
     fn what_the_answer_sets_itself_is_not_set_again() {
         let names = CookieNames::new(false);
         let mut headers = HeaderMap::new();
-        headers.append(header::SET_COOKIE, HeaderValue::from_static("vestibule_access=; Max-Age=0"));
+        headers.append(
+            header::SET_COOKIE,
+            HeaderValue::from_static("vestibule_access=; Max-Age=0"),
+        );
         add_unless_set(&mut headers, names.cleared());
         assert_eq!(headers.get_all(header::SET_COOKIE).iter().count(), 3);
     }

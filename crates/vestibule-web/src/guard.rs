@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
+use ::vestibule::models::{CsrfProof, CsrfToken, Role, Session, User, UserId};
+use ::vestibule::services::{CheckError, CurrentSession, PresentedSession};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next as Inner;
 use axum::response::{IntoResponse, Redirect, Response};
-use ::vestibule::models::{CsrfProof, CsrfToken, Role, Session, User, UserId};
-use ::vestibule::services::{CheckError, CurrentSession, PresentedSession};
 
 use crate::body;
 use crate::client::ClientOf;
@@ -77,7 +77,10 @@ pub struct PageVisit {
 impl PageVisit {
     /// Somebody of whom nothing is known, for pages that stand behind no guard.
     pub(crate) fn of_stranger(path: &str) -> Self {
-        Self { current: None, path: path.to_owned() }
+        Self {
+            current: None,
+            path: path.to_owned(),
+        }
     }
 
     /// Who visits, where they are logged in.
@@ -92,7 +95,9 @@ impl PageVisit {
 
     /// The token for the forms of this page. Empty for strangers, whose forms need none.
     pub fn csrf_token(&self) -> &str {
-        self.current.as_ref().map_or("", |current| current.session().csrf_token.as_str())
+        self.current
+            .as_ref()
+            .map_or("", |current| current.session().csrf_token.as_str())
     }
 }
 
@@ -118,13 +123,18 @@ pub(crate) async fn guard_api(State(guard): State<Guard>, request: Request, inne
         return inner.run(request).await;
     };
     let headers = request.headers();
-    let cookies = CookieValues::read(headers, guard.vestibule.cookie_names());
+    let accounts = guard.vestibule.accounts();
     let checked = match bearer(headers) {
-        Bearer::Token(token) => guard.vestibule.accounts().check_bearer(token, role).await,
-        Bearer::Malformed => Err(CheckError::NotLoggedIn),
+        Bearer::Token(token) => {
+            let checked = accounts.check_bearer(token, role).await;
+            checked.map_err(|error| leaving_cookies(error.into()))
+        }
+        Bearer::Malformed => Err(Problem::unauthenticated()),
         Bearer::None => {
+            let cookies = CookieValues::read(headers, guard.vestibule.cookie_names());
             let presented = cookies.presented(proof(request.method(), header_token(headers)));
-            guard.vestibule.accounts().check_session(&presented, role).await
+            let checked = accounts.check_session(&presented, role).await;
+            checked.map_err(|error| clearing_duplicates(&cookies, error.into()))
         }
     };
     match checked {
@@ -132,7 +142,7 @@ pub(crate) async fn guard_api(State(guard): State<Guard>, request: Request, inne
             let set = missing_csrf_cookie(&guard.vestibule, &current);
             run_as(CurrentUser(Arc::new(current)), set, request, inner).await
         }
-        Err(error) => clearing_duplicates(&cookies, error.into()).into_response(),
+        Err(problem) => problem.into_response(),
     }
 }
 
@@ -213,8 +223,11 @@ async fn check_or_refresh(
             if is_csrf_cookie_missing {
                 set.push(names.csrf_cookie(&refreshed.tokens.csrf));
             }
-            let current =
-                CurrentSession { user: refreshed.user, session: refreshed.session, is_csrf_cookie_missing };
+            let current = CurrentSession {
+                user: refreshed.user,
+                session: refreshed.session,
+                is_csrf_cookie_missing,
+            };
             Ok((current, set))
         }
         Err(error) => Err(error.into()),
@@ -224,7 +237,10 @@ async fn check_or_refresh(
 /// Runs a request as somebody, and leaves on the answer whose it was and the cookies to set.
 async fn run_as(current: CurrentUser, set: Vec<HeaderValue>, mut request: Request, inner: Inner) -> Response {
     let of = RequestOf(current.user().id);
-    let visit = PageVisit { current: Some(current.clone()), path: request.uri().path().to_owned() };
+    let visit = PageVisit {
+        current: Some(current.clone()),
+        path: request.uri().path().to_owned(),
+    };
     request.extensions_mut().insert(current);
     request.extensions_mut().insert(visit.clone());
     let mut response = inner.run(request).await;
@@ -249,7 +265,11 @@ fn check_from_this_site(vestibule: &Vestibule, method: &Method, headers: &Header
             .get(header::ORIGIN)
             .is_some_and(|origin| origin.as_bytes() != vestibule.origin().as_bytes()),
     };
-    if is_foreign { Err(Problem::csrf_failed()) } else { Ok(()) }
+    if is_foreign {
+        Err(Problem::csrf_failed())
+    } else {
+        Ok(())
+    }
 }
 
 enum Bearer<'a> {
@@ -276,7 +296,11 @@ fn bearer(headers: &HeaderMap) -> Bearer<'_> {
 }
 
 fn proof<'a>(method: &Method, sent: Option<&'a str>) -> CsrfProof<'a> {
-    if method.is_safe() { CsrfProof::NotNeeded } else { CsrfProof::Sent(sent) }
+    if method.is_safe() {
+        CsrfProof::NotNeeded
+    } else {
+        CsrfProof::Sent(sent)
+    }
 }
 
 /// The CSRF token of a request of the API.
@@ -295,7 +319,16 @@ async fn read_form_token(body: Body) -> Result<(Body, Option<String>), Problem> 
 
 fn missing_csrf_cookie(vestibule: &Vestibule, current: &CurrentSession) -> Vec<HeaderValue> {
     let token: &CsrfToken = &current.session.csrf_token;
-    if current.is_csrf_cookie_missing { vec![vestibule.cookie_names().csrf_cookie(token)] } else { Vec::new() }
+    if current.is_csrf_cookie_missing {
+        vec![vestibule.cookie_names().csrf_cookie(token)]
+    } else {
+        Vec::new()
+    }
+}
+
+/// Whatever became of the session of a token in a header, that of the cookies beside it may be another.
+fn leaving_cookies(problem: Problem) -> Problem {
+    Problem { is_session_over: false, ..problem }
 }
 
 /// Where none of several cookies of a name fits, all are removed: otherwise the person could not get out.
@@ -311,7 +344,11 @@ fn refuse_page(request: &Request, problem: Problem) -> Response {
         return problem.into_response();
     }
     let next = if request.method().is_safe() {
-        request.uri().path_and_query().map(|path| Next::parse(path.as_str())).unwrap_or_default()
+        request
+            .uri()
+            .path_and_query()
+            .map(|path| Next::parse(path.as_str()))
+            .unwrap_or_default()
     } else {
         page_of_the_form(request.headers())
     };
@@ -324,10 +361,12 @@ fn refuse_page(request: &Request, problem: Problem) -> Response {
 /// The page that a form was on: the address it was posted to may have no page of its own.
 fn page_of_the_form(headers: &HeaderMap) -> Next {
     let referer = headers.get(header::REFERER).and_then(|value| value.to_str().ok());
-    let path = referer.and_then(|referer| url::Url::parse(referer).ok()).map(|url| match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
-    });
+    let path = referer
+        .and_then(|referer| url::Url::parse(referer).ok())
+        .map(|url| match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        });
     path.map(|path| Next::parse(&path)).unwrap_or_default()
 }
 
@@ -336,7 +375,11 @@ impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
 
     /// Refuses where no guard let the request pass. That happens only if a route was built without one.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthenticated)
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(Problem::unauthenticated)
     }
 }
 

@@ -3,13 +3,15 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next as Inner;
 use axum::response::Response;
 
+const PRIVATE: &str = "private, no-store";
+
 /// Headers of every answer that does not set them itself.
 ///
 /// `Cache-Control`: an answer with a session's cookies or data that a shared cache kept would be handed to others.
 /// `Content-Security-Policy`: nothing is loaded from elsewhere, and no script or style stands within a page.
 /// `Referrer-Policy`: addresses of our pages are not told to other sites.
 const DEFAULTS: [(HeaderName, &str); 4] = [
-    (header::CACHE_CONTROL, "private, no-store"),
+    (header::CACHE_CONTROL, PRIVATE),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "same-origin"),
     (
@@ -20,8 +22,15 @@ const DEFAULTS: [(HeaderName, &str); 4] = [
 
 pub(crate) async fn add_defaults(request: Request, inner: Inner) -> Response {
     let mut response = inner.run(request).await;
+    if response.headers().contains_key(header::SET_COOKIE) {
+        // Whatever a handler thought of its own data: a cookie is for one browser.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(PRIVATE));
+    }
     for (name, value) in DEFAULTS {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use ::vestibule::Accounts;
 use ::vestibule::ports::Random;
+use async_trait::async_trait;
 
 use crate::cookies::CookieNames;
 use crate::layout::Layout;
@@ -43,7 +43,11 @@ impl Vestibule {
         let public_url = &parts.accounts.policy().public_url;
         let cookie_names = CookieNames::new(public_url.is_https());
         let origin = public_url.origin();
-        Self(Arc::new(Inner { parts, cookie_names, origin }))
+        Self(Arc::new(Inner {
+            parts,
+            cookie_names,
+            origin,
+        }))
     }
 
     /// The accounts.

@@ -28,12 +28,21 @@ pub async fn insert_note(connection: &mut Connection, owner: UserId, note: &Note
 }
 
 /// One note of a user's.
-pub async fn find_note(connection: &mut Connection, owner: UserId, id: NoteId) -> Result<Option<Note>, StoreError> {
+pub async fn find_note(
+    connection: &mut Connection,
+    owner: UserId,
+    id: NoteId,
+) -> Result<Option<Note>, StoreError> {
     const SQL: &str = "
         SELECT id, title, body, created_at, updated_at
         FROM notes
         WHERE id = $1 AND user_id = $2";
-    let row: Option<NoteRow> = connection.read(SQL).bind(Id(id.0)).bind(Id(owner.as_uuid())).optional().await?;
+    let row: Option<NoteRow> = connection
+        .read(SQL)
+        .bind(Id(id.0))
+        .bind(Id(owner.as_uuid()))
+        .optional()
+        .await?;
     row.map(Note::try_from).transpose()
 }
 
@@ -88,7 +97,12 @@ pub async fn update_note(
 /// Removes a note. `false` where there was none.
 pub async fn delete_note(connection: &mut Connection, owner: UserId, id: NoteId) -> Result<bool, StoreError> {
     const SQL: &str = "DELETE FROM notes WHERE id = $1 AND user_id = $2";
-    let deleted = connection.write(SQL).bind(Id(id.0)).bind(Id(owner.as_uuid())).execute().await?;
+    let deleted = connection
+        .write(SQL)
+        .bind(Id(id.0))
+        .bind(Id(owner.as_uuid()))
+        .execute()
+        .await?;
     Ok(deleted == 1)
 }
 
@@ -107,6 +121,11 @@ impl TryFrom<NoteRow> for Note {
     fn try_from(row: NoteRow) -> Result<Self, StoreError> {
         let text = NoteText::parse(&row.title, &row.body)
             .map_err(|invalid| StoreError::new("a row of notes is broken", invalid))?;
-        Ok(Self { id: NoteId(row.id.0), text, created_at: row.created_at.0, updated_at: row.updated_at.0 })
+        Ok(Self {
+            id: NoteId(row.id.0),
+            text,
+            created_at: row.created_at.0,
+            updated_at: row.updated_at.0,
+        })
     }
 }

@@ -27,12 +27,15 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
 
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut stopping = stopped.clone();
-    let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move {
-            asked_to_stop().await;
-            tracing::info!("stopping: no new connections, finishing what is under way");
-            stop.send_replace(true);
-        });
+    let serving = axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .with_graceful_shutdown(async move {
+        asked_to_stop().await;
+        tracing::info!("stopping: no new connections, finishing what is under way");
+        stop.send_replace(true);
+    });
     let too_long = async move {
         let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
         tokio::time::sleep(DRAIN_LIMIT).await;
@@ -49,7 +52,9 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         let way_out = match error.kind() {
-            ErrorKind::AddrInUse => "Another program serves there. Stop it, or set VESTIBULE_LISTEN to another address.",
+            ErrorKind::AddrInUse => {
+                "Another program serves there. Stop it, or set VESTIBULE_LISTEN to another address."
+            }
             ErrorKind::PermissionDenied => {
                 "Ports below 1024 need a right of their own. Set VESTIBULE_LISTEN to a higher port."
             }
@@ -60,11 +65,17 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 /// Tells a person where to look. Machines read the log.
-#[expect(clippy::print_stdout, reason = "the address is what the person who started the program waits for")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the address is what the person who started the program waits for"
+)]
 fn announce(app: &App, settings: &Settings, address: SocketAddr) {
     tracing::info!(%address, public_url = %settings.public_url, database = %settings.database_url, "serving");
     if std::io::stdout().is_terminal() {
-        println!("\n  {} is open at \x1b[1;4m{}\x1b[0m\n  Ctrl-C stops it.\n", app.site_name, settings.public_url);
+        println!(
+            "\n  {} is open at \x1b[1;4m{}\x1b[0m\n  Ctrl-C stops it.\n",
+            app.site_name, settings.public_url
+        );
     } else {
         println!("{} is open at {}", app.site_name, settings.public_url);
     }

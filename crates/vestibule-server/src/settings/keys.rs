@@ -36,6 +36,8 @@ pub const KEYS: &[Key] = &[
         default: "sqlite://data/vestibule.db",
         about: "Where accounts are kept: `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`. `DATABASE_URL` is taken too.",
         way_out: "Set sqlite://data/vestibule.db, or postgres://user:password@host/database.",
+        // It may hold a password. What is shown of it is made from its parts.
+        is_secret: true,
         ..Key::EMPTY
     },
     Key {
@@ -112,8 +114,14 @@ pub const KEYS: &[Key] = &[
 ];
 
 impl Key {
-    const EMPTY: Self =
-        Self { name: "", default: "", default_in_words: "", about: "", way_out: "", is_secret: false };
+    const EMPTY: Self = Self {
+        name: "",
+        default: "",
+        default_in_words: "",
+        about: "",
+        way_out: "",
+        is_secret: false,
+    };
 
     /// The environment variable.
     pub fn variable(&self) -> String {
@@ -127,10 +135,16 @@ impl Key {
 
     /// The default, as the reference page tells it.
     pub fn default_told(&self) -> String {
-        if self.default.is_empty() { self.default_in_words.to_owned() } else { format!("`{}`", self.default) }
+        if self.default.is_empty() {
+            self.default_in_words.to_owned()
+        } else {
+            format!("`{}`", self.default)
+        }
     }
 
     pub(super) fn named(name: &str) -> &'static Self {
-        KEYS.iter().find(|key| key.name == name).expect("settings are read by the names of the table")
+        KEYS.iter()
+            .find(|key| key.name == name)
+            .expect("settings are read by the names of the table")
     }
 }

@@ -1,10 +1,10 @@
 //! `POST /api/auth/log-in`.
 
+use ::vestibule::services::LogIn;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use ::vestibule::services::LogIn;
 
 use super::answers;
 use crate::{ClientOf, Json, Problem, Vestibule, nullable_text};
@@ -25,7 +25,10 @@ pub async fn log_in(
     ClientOf(client): ClientOf,
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
-    let typed = LogIn { email: &body.email, password: &body.password };
+    let typed = LogIn {
+        email: &body.email,
+        password: &body.password,
+    };
     let logged_in = vestibule.accounts().log_in(typed, &client).await?;
     Ok(answers::of_new_session(&vestibule, StatusCode::OK, &logged_in))
 }

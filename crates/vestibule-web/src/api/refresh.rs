@@ -1,9 +1,9 @@
 //! `GET` or `POST /api/auth/refresh`.
 
+use ::vestibule::models::CsrfProof;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use ::vestibule::models::CsrfProof;
 
 use super::answers;
 use crate::cookies::CookieValues;

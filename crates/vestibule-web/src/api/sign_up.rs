@@ -1,10 +1,10 @@
 //! `POST /api/auth/sign-up`.
 
+use ::vestibule::services::SignUp;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use ::vestibule::services::SignUp;
 
 use super::answers;
 use crate::{ClientOf, Json, Problem, Vestibule, nullable_text};
@@ -27,7 +27,15 @@ pub async fn sign_up(
     ClientOf(client): ClientOf,
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
-    let typed = SignUp { name: &body.name, email: &body.email, password: &body.password };
+    let typed = SignUp {
+        name: &body.name,
+        email: &body.email,
+        password: &body.password,
+    };
     let logged_in = vestibule.accounts().sign_up(typed, &client).await?;
-    Ok(answers::of_new_session(&vestibule, StatusCode::CREATED, &logged_in))
+    Ok(answers::of_new_session(
+        &vestibule,
+        StatusCode::CREATED,
+        &logged_in,
+    ))
 }

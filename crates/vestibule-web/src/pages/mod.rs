@@ -5,11 +5,11 @@ pub mod log_out;
 pub mod refresh;
 pub mod sign_up;
 
+use ::vestibule::services::LoggedIn;
 use askama::Template;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use ::vestibule::services::LoggedIn;
 
 use crate::api::answers::{of, set};
 use crate::{FieldErrors, Next, PageVisit, Problem, Vestibule};
@@ -26,7 +26,9 @@ pub struct FormQuery {
 
 /// Sends somebody who was just logged in on their way, with the three cookies.
 fn enter(vestibule: &Vestibule, logged_in: &LoggedIn, next: &Next) -> Response {
-    let cookies = vestibule.cookie_names().of_new_session(logged_in, vestibule.accounts().now());
+    let cookies = vestibule
+        .cookie_names()
+        .of_new_session(logged_in, vestibule.accounts().now());
     (set(cookies), of(logged_in), Redirect::to(next.or(DEFAULT_NEXT))).into_response()
 }
 

@@ -20,7 +20,13 @@ pub struct InvalidField {
 impl InvalidInput {
     /// One invalid field.
     pub fn one(field: &'static str, code: &'static str, message: impl Into<String>) -> Self {
-        Self { fields: vec![InvalidField { field, code, message: message.into() }] }
+        Self {
+            fields: vec![InvalidField {
+                field,
+                code,
+                message: message.into(),
+            }],
+        }
     }
 
     /// Nothing when no field is invalid.
@@ -30,7 +36,11 @@ impl InvalidInput {
 }
 
 fn list(fields: &[InvalidField]) -> String {
-    fields.iter().map(|invalid| format!("{} ({})", invalid.field, invalid.code)).collect::<Vec<_>>().join(", ")
+    fields
+        .iter()
+        .map(|invalid| format!("{} ({})", invalid.field, invalid.code))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// An error of one field: what a model says when it refuses to be parsed.
@@ -48,7 +58,11 @@ pub(crate) fn take<T, E: FieldError>(
     match parsed {
         Ok(value) => Some(value),
         Err(error) => {
-            invalid.push(InvalidField { field, code: error.code(), message: error.to_string() });
+            invalid.push(InvalidField {
+                field,
+                code: error.code(),
+                message: error.to_string(),
+            });
             None
         }
     }

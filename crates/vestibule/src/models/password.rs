@@ -103,7 +103,9 @@ impl NewPassword {
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    std::iter::once(text).chain(text.split_whitespace()).filter(|word| word.chars().count() > 2)
+    std::iter::once(text)
+        .chain(text.split_whitespace())
+        .filter(|word| word.chars().count() > 2)
 }
 
 fn advice(estimate: &zxcvbn::Entropy) -> String {
@@ -221,7 +223,11 @@ mod tests {
 
     #[test]
     fn unrelated_words_of_any_script_make_a_password() {
-        for typed in ["copper window thursday", "płyń łódką do gdańska", "虎は死して皮を留め人は名を残す"] {
+        for typed in [
+            "copper window thursday",
+            "płyń łódką do gdańska",
+            "虎は死して皮を留め人は名を残す",
+        ] {
             assert!(judge(typed).is_ok(), "{typed}");
         }
         assert!(judge(&"correct horse battery staple ".repeat(8)).is_ok());
@@ -267,7 +273,9 @@ mod tests {
     fn nothing_prints_a_password_or_its_hash() {
         let password = judge("copper window thursday").unwrap();
         assert!(!format!("{password:?} {:?}", password.clone().into_password()).contains("copper"));
-        let hash = PasswordHash::parse("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA".into());
+        let hash = PasswordHash::parse(
+            "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA".into(),
+        );
         assert_eq!(format!("{:?}", hash.unwrap()), "PasswordHash(…)");
     }
 

@@ -62,7 +62,10 @@ impl RefreshToken {
         mac.update(&*self.session.0);
         mac.update(&*self.secret.0);
         let secret = RefreshSecret(Zeroizing::new(mac.finalize().into_bytes().into()));
-        Self { session: self.session.clone(), secret }
+        Self {
+            session: self.session.clone(),
+            secret,
+        }
     }
 
     /// The cookie's text: `session id . secret . MAC`, each in base64url.
@@ -70,8 +73,8 @@ impl RefreshToken {
         let tag = self.authenticate(keys).finalize().into_bytes();
         Zeroizing::new(format!(
             "{}.{}.{}",
-            URL_SAFE_NO_PAD.encode(&*self.session.0),
-            URL_SAFE_NO_PAD.encode(&*self.secret.0),
+            URL_SAFE_NO_PAD.encode(self.session.0.as_slice()),
+            URL_SAFE_NO_PAD.encode(self.secret.0.as_slice()),
             URL_SAFE_NO_PAD.encode(tag)
         ))
     }
@@ -83,7 +86,10 @@ impl RefreshToken {
         if parts.next().is_some() {
             return None;
         }
-        let token = Self { session: SessionId(session), secret: RefreshSecret(secret) };
+        let token = Self {
+            session: SessionId(session),
+            secret: RefreshSecret(secret),
+        };
         token.authenticate(keys).verify_slice(&*tag).ok()?;
         Some(token)
     }
@@ -112,7 +118,7 @@ fn decode(part: &str) -> Option<Zeroizing<[u8; 32]>> {
 impl SessionId {
     /// The session's key in the store.
     pub fn hash(&self) -> SessionIdHash {
-        SessionIdHash(Sha256::digest(&*self.0).into())
+        SessionIdHash(Sha256::digest(self.0.as_slice()).into())
     }
 }
 
@@ -142,7 +148,7 @@ impl From<[u8; 32]> for SessionIdHash {
 impl RefreshSecret {
     /// What is stored of it.
     pub fn hash(&self) -> RefreshSecretHash {
-        RefreshSecretHash(Sha256::digest(&*self.0).into())
+        RefreshSecretHash(Sha256::digest(self.0.as_slice()).into())
     }
 }
 
@@ -211,7 +217,10 @@ mod tests {
             let mut changed = cookie.as_bytes().to_vec();
             changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert!(RefreshToken::from_cookie(&changed, &keys).is_none(), "position {position}");
+            assert!(
+                RefreshToken::from_cookie(&changed, &keys).is_none(),
+                "position {position}"
+            );
         }
     }
 
@@ -229,8 +238,16 @@ mod tests {
     #[test]
     fn nothing_prints_a_secret() {
         let token = RefreshToken::generate(&OsRandom);
-        let printed = format!("{token:?} {:?} {:?} {:?}", token.session, token.secret, token.secret.hash());
-        assert_eq!(printed, "RefreshToken(…) SessionId(…) RefreshSecret(…) RefreshSecretHash(…)");
+        let printed = format!(
+            "{token:?} {:?} {:?} {:?}",
+            token.session,
+            token.secret,
+            token.secret.hash()
+        );
+        assert_eq!(
+            printed,
+            "RefreshToken(…) SessionId(…) RefreshSecret(…) RefreshSecretHash(…)"
+        );
     }
 
     proptest! {

@@ -47,8 +47,10 @@ pub trait Sessions {
     async fn insert_session(&mut self, new: NewSession<'_>) -> Result<bool, StoreError>;
 
     /// A session with its user, whatever state they are in.
-    async fn find_session_with_user(&mut self, id: SessionIdHash)
-    -> Result<Option<SessionAndUser>, StoreError>;
+    async fn find_session_with_user(
+        &mut self,
+        id: SessionIdHash,
+    ) -> Result<Option<SessionAndUser>, StoreError>;
 
     /// Decides a refresh in one statement. The secret shown must be the current one, whose place the next one
     /// then takes; or the one before it, while that is honoured and the next one is already in place. Gives the

@@ -1,7 +1,9 @@
 use time::OffsetDateTime;
 
 use crate::Accounts;
-use crate::models::{AuditEvent, AuditEventId, AuditEventKind, Client, MailKind, OutgoingMail, OutgoingMailId, User, UserId};
+use crate::models::{
+    AuditEvent, AuditEventId, AuditEventKind, Client, MailKind, OutgoingMail, OutgoingMailId, User, UserId,
+};
 use crate::repository::StoreError;
 
 impl Accounts {
@@ -25,7 +27,13 @@ impl Accounts {
         now: OffsetDateTime,
     ) -> AuditEvent {
         let id = AuditEventId::new(now, &*self.random);
-        AuditEvent { id, kind, user_id, created_at: now, client: client.clone() }
+        AuditEvent {
+            id,
+            kind,
+            user_id,
+            created_at: now,
+            client: client.clone(),
+        }
     }
 
     /// A mail to be written in the transaction of what it tells.

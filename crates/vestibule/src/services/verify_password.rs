@@ -18,9 +18,7 @@ impl Accounts {
         let hash = candidate.as_ref().map(|(_, hash)| hash.clone());
         let is_right = self.hasher.matches(typed, hash).await?;
         match candidate {
-            Some((user, hash)) if is_right => {
-                Ok(PasswordCheck::Right(VerifiedPassword::proven(user, hash)))
-            }
+            Some((user, hash)) if is_right => Ok(PasswordCheck::Right(VerifiedPassword::proven(user, hash))),
             _ => Ok(PasswordCheck::Wrong),
         }
     }
@@ -38,10 +36,17 @@ impl Accounts {
         let renewed = self.hasher.hash(typed).await?;
         let user = proof.user().clone();
         let now = self.clock.now();
-        let is_replaced =
-            self.store.alone().replace_password_hash(user.id, proof.hash(), &renewed, now).await?;
+        let is_replaced = self
+            .store
+            .alone()
+            .replace_password_hash(user.id, proof.hash(), &renewed, now)
+            .await?;
         // Where it was not, somebody was faster, with a renewed hash or a new password. Storing the session
         // finds out which.
-        Ok(if is_replaced { VerifiedPassword::proven(user, renewed) } else { proof })
+        Ok(if is_replaced {
+            VerifiedPassword::proven(user, renewed)
+        } else {
+            proof
+        })
     }
 }
