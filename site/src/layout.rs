@@ -4,11 +4,8 @@ use vestibule_web::{Layout, Page, assets};
 use crate::public;
 
 /// The menu: label, address, and whether one has to be logged in to see it.
-const MENU: [(&str, &str, bool); 3] = [
-    ("Home", "/", false),
-    ("Dashboard", "/dashboard", true),
-    ("Notes", "/notes", true),
-];
+const MENU: [(&str, &str, bool); 3] =
+    [("Home", "/", false), ("Dashboard", "/dashboard", true), ("Notes", "/notes", true)];
 
 /// The site's header, menu and footer around every page, those of accounts and error pages included.
 #[derive(Debug, Clone, Copy)]
@@ -44,17 +41,11 @@ struct MenuItem {
 impl Layout for SiteLayout {
     fn render(&self, page: &Page<'_>) -> Result<String, askama::Error> {
         let path = page.visit.path();
-        let visitor = page.visit.current_user().map(|current| Visitor {
-            name: current.user().name.as_str(),
-        });
+        let visitor = page.visit.current_user().map(|current| Visitor { name: current.user().name.as_str() });
         let menu = MENU
             .into_iter()
             .filter(|(_, _, is_private)| visitor.is_some() || !is_private)
-            .map(|(label, href, _)| MenuItem {
-                label,
-                href,
-                is_current: is_at(path, href),
-            })
+            .map(|(label, href, _)| MenuItem { label, href, is_current: is_at(path, href) })
             .collect();
         let template = LayoutTemplate {
             title: page.title,

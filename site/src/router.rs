@@ -37,8 +37,5 @@ pub fn routes(vestibule: &Vestibule, database: &Database) -> Routes {
         .api(LoggedIn, Method::GET, "/api/notes/{id}", api::notes::show)
         .api(LoggedIn, Method::PUT, "/api/notes/{id}", api::notes::update)
         .api(LoggedIn, Method::DELETE, "/api/notes/{id}", api::notes::delete)
-        .with_state(Site {
-            vestibule: vestibule.clone(),
-            notes,
-        })
+        .with_state(Site { vestibule: vestibule.clone(), notes })
 }

@@ -23,7 +23,10 @@ pub fn run() -> Result<()> {
 
 fn step(name: &str, way_out: &str, check: impl FnOnce() -> Result<()>) -> Result<()> {
     say::heading(name);
-    #[expect(clippy::disallowed_methods, reason = "how long a check took is no business of the server's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long a check took is no business of the server's clock"
+    )]
     let started = Instant::now();
     check().with_context(|| format!("{name}: {way_out}"))?;
     say::note(&format!("{name}: passed in {} s", started.elapsed().as_secs()));
@@ -63,7 +66,10 @@ fn fetch_advisories() -> Result<()> {
         .stderr(Stdio::null())
         .spawn()
         .context("cargo-deny cannot be run")?;
-    #[expect(clippy::disallowed_methods, reason = "waiting for a program is no business of the server's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "waiting for a program is no business of the server's clock"
+    )]
     let started = Instant::now();
     loop {
         if let Some(status) = fetch.try_wait()? {

@@ -51,7 +51,9 @@ impl Cluster {
         }
         let data = folder.join("data");
         let mut initdb = as_user(user, &programs.join("initdb"));
-        initdb.args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync", "-D"]).arg(&data);
+        initdb
+            .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync", "-D"])
+            .arg(&data);
         run(&mut initdb)?;
 
         let log = folder.join("log");
@@ -94,7 +96,8 @@ fn guard(programs: &Path, user: Option<&str>, folder: &Path) -> Result<Child> {
             if [ -n "$3" ]; then runuser -u "$3" -- "$2/pg_ctl" stop -m immediate -D "$1/data"
             else "$2/pg_ctl" stop -m immediate -D "$1/data"; fi
         fi
-        rm -rf "$1"
+        # The last of the server's processes may still be removing files of its own.
+        rm -rf "$1" || { sleep 1; rm -rf "$1"; }
     "#;
     Command::new("sh")
         .args(["-c", SCRIPT, "vestibule-postgres-guard"])
@@ -131,7 +134,8 @@ fn find() -> Option<PathBuf> {
         folders.extend(versions.flatten().map(|version| version.path().join("bin")));
     }
     folders.sort_by_key(|folder| {
-        let version = folder.parent().and_then(Path::file_name).and_then(|name| name.to_str()?.parse::<u32>().ok());
+        let version =
+            folder.parent().and_then(Path::file_name).and_then(|name| name.to_str()?.parse::<u32>().ok());
         std::cmp::Reverse(version)
     });
     #[expect(clippy::disallowed_methods, reason = "tasks are no part of the server, and have no settings")]
@@ -151,7 +155,12 @@ fn other_user() -> Result<Option<&'static str>> {
         return Ok(None);
     }
     let exists = |user: &&str| {
-        Command::new("id").arg(user).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|id| id.success())
+        Command::new("id")
+            .arg(user)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|id| id.success())
     };
     let user = OTHER_USERS.into_iter().find(exists);
     Ok(Some(user.context("PostgreSQL does not run as root, and there is no user `postgres` or `nobody`")?))

@@ -41,10 +41,7 @@ impl App {
 
     /// All tables, in the order in which they are made: the application's may refer to those of accounts.
     pub(crate) fn all_migrations(&self) -> Vec<Migrations> {
-        [MIGRATIONS]
-            .into_iter()
-            .chain(self.migrations.iter().copied())
-            .collect()
+        [MIGRATIONS].into_iter().chain(self.migrations.iter().copied()).collect()
     }
 }
 
@@ -71,10 +68,8 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::because)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::because)?;
     runtime.block_on(async {
         match command {
             Command::Serve => commands::serve::run(app, &settings).await,

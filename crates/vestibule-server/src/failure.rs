@@ -19,28 +19,19 @@ pub(crate) enum Failure {
 impl Failure {
     /// A failure with a way out.
     pub(crate) fn with_way_out(what: impl Into<String>, way_out: impl Into<String>) -> Self {
-        Self::Other {
-            what: what.into(),
-            way_out: Some(way_out.into()),
-        }
+        Self::Other { what: what.into(), way_out: Some(way_out.into()) }
     }
 
     /// A failure told with all its causes.
     pub(crate) fn because(error: impl Error) -> Self {
-        Self::Other {
-            what: with_causes(&error),
-            way_out: None,
-        }
+        Self::Other { what: with_causes(&error), way_out: None }
     }
 
     /// Says it on standard error and gives the exit code.
     #[expect(clippy::print_stderr, reason = "this is where the command line speaks")]
     pub(crate) fn tell(&self) -> ExitCode {
-        let (red, bold, plain) = if std::io::stderr().is_terminal() {
-            ("\x1b[31m", "\x1b[1m", "\x1b[0m")
-        } else {
-            ("", "", "")
-        };
+        let (red, bold, plain) =
+            if std::io::stderr().is_terminal() { ("\x1b[31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
         match self {
             Self::Setting(error) => {
                 eprintln!("{red}{bold}wrong setting:{plain} {error}\n  {}", error.way_out);

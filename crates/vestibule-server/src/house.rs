@@ -32,17 +32,11 @@ pub(crate) async fn prepare_schema(
         if settings.migrate {
             database.migrate(&migrations).await.map_err(Failure::because)?;
         } else {
-            let state = database
-                .schema_state(&migrations)
-                .await
-                .map_err(Failure::because)?;
+            let state = database.schema_state(&migrations).await.map_err(Failure::because)?;
             if let Some(difference) = difference(&state) {
                 return Err(Failure::with_way_out(
                     format!("the database's schema is not the expected one: {difference}"),
-                    format!(
-                        "VESTIBULE_MIGRATE is off, so run `{} migrate` before the start.",
-                        app.name
-                    ),
+                    format!("VESTIBULE_MIGRATE is off, so run `{} migrate` before the start.", app.name),
                 ));
             }
         }
@@ -60,36 +54,25 @@ pub(crate) async fn furnish(app: &App, settings: &Settings, database: &Database)
         store: Arc::new(SqlStore::new(database.clone())),
         clock: Arc::new(SystemClock),
         random: random.clone(),
-        hasher: Arc::new(HashingSlots::start(
-            settings.hash_parameters,
-            slots,
-            random.clone(),
-        )),
+        hasher: Arc::new(HashingSlots::start(settings.hash_parameters, slots, random.clone())),
     };
     let policy = Policy {
         access_ttl: settings.access_ttl,
         session: settings.session_lifetimes,
         ..Policy::new(settings.site_name.clone(), settings.public_url.clone())
     };
-    let accounts = Accounts::open(ports, &secret_key(settings)?, policy)
-        .await
-        .map_err(|error| match error {
+    let accounts =
+        Accounts::open(ports, &secret_key(settings)?, policy).await.map_err(|error| match error {
             OpenError::SigningKey(error) => Failure::with_way_out(
                 error.to_string(),
                 "Start with the VESTIBULE_SECRET_KEY that the database was first used with.",
             ),
             OpenError::Store(error) => Failure::because(error),
         })?;
-    let readiness = Arc::new(DatabaseReadiness {
-        database: database.clone(),
-        migrations: app.all_migrations(),
-    });
-    let vestibule = Vestibule::new(Parts {
-        accounts: Arc::new(accounts),
-        random,
-        layout: app.layout.clone(),
-        readiness,
-    });
+    let readiness =
+        Arc::new(DatabaseReadiness { database: database.clone(), migrations: app.all_migrations() });
+    let vestibule =
+        Vestibule::new(Parts { accounts: Arc::new(accounts), random, layout: app.layout.clone(), readiness });
     Ok(vestibule_web::routes(&vestibule).merge((app.routes)(&vestibule, database)))
 }
 
@@ -98,9 +81,9 @@ pub(crate) fn difference(state: &SchemaState) -> Option<String> {
     match state {
         SchemaState::Expected => None,
         SchemaState::Missing(missing) => Some(format!("not applied yet: {}", missing.join(", "))),
-        SchemaState::Changed(name) => Some(format!(
-            "{name} was applied with another text than this program's"
-        )),
+        SchemaState::Changed(name) => {
+            Some(format!("{name} was applied with another text than this program's"))
+        }
     }
 }
 

@@ -20,11 +20,7 @@ pub(crate) fn secret_key(settings: &Settings) -> Result<SecretKey, Failure> {
     let folder = settings.database_url.file().and_then(Path::parent).map_or_else(
         || PathBuf::from(DEFAULT_FOLDER),
         |folder| {
-            if folder.as_os_str().is_empty() {
-                PathBuf::from(".")
-            } else {
-                folder.to_owned()
-            }
+            if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() }
         },
     );
     let path = folder.join(FILE_NAME);
@@ -75,16 +71,9 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(
-                std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-                0o600
-            );
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
-        assert_eq!(
-            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
-            1,
-            "no draft stays"
-        );
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no draft stays");
     }
 
     #[test]

@@ -129,11 +129,7 @@ impl Settings {
                 (_, None) => key.default.to_owned(),
             };
             let source = set.map_or_else(|| "default".to_owned(), |value| value.source.clone());
-            Shown {
-                variable: key.variable(),
-                value,
-                source,
-            }
+            Shown { variable: key.variable(), value, source }
         });
         shown.collect()
     }
@@ -141,9 +137,9 @@ impl Settings {
 
 fn public_url(sources: &Sources, listen: SocketAddr) -> Result<PublicUrl, SettingError> {
     match sources.value("PUBLIC_URL") {
-        Some(_) => sources.parse_with("PUBLIC_URL", |text| {
-            PublicUrl::parse(text).map_err(|error| error.to_string())
-        }),
+        Some(_) => {
+            sources.parse_with("PUBLIC_URL", |text| PublicUrl::parse(text).map_err(|error| error.to_string()))
+        }
         // So that another port needs one setting and not two.
         None => Ok(PublicUrl::parse(&format!("http://localhost:{}", listen.port()))
             .expect("localhost with a port is a public URL")),
@@ -151,15 +147,11 @@ fn public_url(sources: &Sources, listen: SocketAddr) -> Result<PublicUrl, Settin
 }
 
 fn secret_key(sources: &Sources, public_url: &PublicUrl) -> Result<Option<SecretKey>, SettingError> {
-    let key = sources.optional_with("SECRET_KEY", |text| {
-        SecretKey::parse(text).map_err(|error| error.to_string())
-    })?;
+    let key = sources
+        .optional_with("SECRET_KEY", |text| SecretKey::parse(text).map_err(|error| error.to_string()))?;
     // A key kept beside a development database must never become a real site's by accident.
     if key.is_none() && public_url.is_https() {
-        return Err(sources.error(
-            "SECRET_KEY",
-            "it is required, because VESTIBULE_PUBLIC_URL is https",
-        ));
+        return Err(sources.error("SECRET_KEY", "it is required, because VESTIBULE_PUBLIC_URL is https"));
     }
     Ok(key)
 }
@@ -172,21 +164,14 @@ fn log_format(sources: &Sources) -> Result<LogFormat, SettingError> {
         _ => Err("it must be `pretty` or `json`".to_owned()),
     })?;
     let for_people = std::io::stderr().is_terminal();
-    Ok(format.unwrap_or(if for_people {
-        LogFormat::Pretty
-    } else {
-        LogFormat::Json
-    }))
+    Ok(format.unwrap_or(if for_people { LogFormat::Pretty } else { LogFormat::Json }))
 }
 
 fn session_lifetimes(sources: &Sources) -> Result<SessionLifetimes, SettingError> {
     let idle = sources.parse_with("SESSION_IDLE_TTL", duration)?;
     let absolute = sources.parse_with("SESSION_ABSOLUTE_TTL", duration)?;
     if absolute < idle {
-        return Err(sources.error(
-            "SESSION_ABSOLUTE_TTL",
-            "it is shorter than VESTIBULE_SESSION_IDLE_TTL",
-        ));
+        return Err(sources.error("SESSION_ABSOLUTE_TTL", "it is shorter than VESTIBULE_SESSION_IDLE_TTL"));
     }
     Ok(SessionLifetimes { idle, absolute })
 }
@@ -220,18 +205,14 @@ fn switch(text: &str) -> Result<bool, String> {
 
 impl Sources {
     fn parse<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<T, SettingError> {
-        self.parse_with(name, |text| {
-            text.parse().map_err(|error: T::Err| error.to_string())
-        })
+        self.parse_with(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
     }
 
     fn parse_optional<T: FromStr<Err: std::fmt::Display>>(
         &self,
         name: &str,
     ) -> Result<Option<T>, SettingError> {
-        self.optional_with(name, |text| {
-            text.parse().map_err(|error: T::Err| error.to_string())
-        })
+        self.optional_with(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
     }
 
     /// The value, or the default of the table.
@@ -240,9 +221,7 @@ impl Sources {
         name: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<T, SettingError> {
-        let text = self
-            .value(name)
-            .map_or_else(|| Key::named(name).default, |value| value.text.as_str());
+        let text = self.value(name).map_or_else(|| Key::named(name).default, |value| value.text.as_str());
         parse(text).map_err(|problem| self.error(name, &problem))
     }
 
@@ -254,18 +233,14 @@ impl Sources {
         let Some(value) = self.value(name) else {
             return Ok(None);
         };
-        parse(&value.text)
-            .map(Some)
-            .map_err(|problem| self.error(name, &problem))
+        parse(&value.text).map(Some).map_err(|problem| self.error(name, &problem))
     }
 
     fn error(&self, name: &str, problem: &str) -> SettingError {
         let key = Key::named(name);
         let set = self.value(name);
-        let shown = set
-            .filter(|_| !key.is_secret)
-            .map(|value| format!("{:?}: ", value.text))
-            .unwrap_or_default();
+        let shown =
+            set.filter(|_| !key.is_secret).map(|value| format!("{:?}: ", value.text)).unwrap_or_default();
         SettingError {
             key: key.variable(),
             source_name: set.map(|value| value.source.clone()),
@@ -282,9 +257,7 @@ mod tests {
     const SECRET: &str = "hkS5p3rlYVn7kcLxOmBIcBlX4DVlOYEgVGbe1bWZ1s0=";
 
     fn settings(environment: &[(&str, &str)], file: &str) -> Result<Settings, SettingError> {
-        let environment = environment
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Settings::from_sources(&Sources::of(&environment.collect(), file)?, "A site")
     }
 
@@ -324,15 +297,9 @@ mod tests {
     fn the_common_name_of_the_database_variable_is_taken_too() {
         let url = "postgres://ann@localhost/accounts";
         let common = settings(&[("DATABASE_URL", url)], "").unwrap();
-        assert_eq!(
-            common.database_url.to_string(),
-            "postgres://localhost:5432/accounts"
-        );
-        let both = settings(
-            &[("DATABASE_URL", url), ("VESTIBULE_DATABASE_URL", "sqlite://a.db")],
-            "",
-        )
-        .unwrap();
+        assert_eq!(common.database_url.to_string(), "postgres://localhost:5432/accounts");
+        let both =
+            settings(&[("DATABASE_URL", url), ("VESTIBULE_DATABASE_URL", "sqlite://a.db")], "").unwrap();
         assert_eq!(both.database_url.to_string(), "sqlite://a.db");
     }
 
@@ -344,10 +311,7 @@ mod tests {
         let path = path.to_str().unwrap();
         let read = settings(&[("VESTIBULE_SECRET_KEY_FILE", path)], "").unwrap();
         assert!(read.secret_key.is_some());
-        let both = refusal(&[
-            ("VESTIBULE_SECRET_KEY_FILE", path),
-            ("VESTIBULE_SECRET_KEY", SECRET),
-        ]);
+        let both = refusal(&[("VESTIBULE_SECRET_KEY_FILE", path), ("VESTIBULE_SECRET_KEY", SECRET)]);
         assert!(both.contains("VESTIBULE_SECRET_KEY_FILE"), "{both}");
         let missing = refusal(&[("VESTIBULE_SECRET_KEY_FILE", "/nowhere/secret")]);
         assert!(missing.contains("/nowhere/secret"), "{missing}");
@@ -366,11 +330,7 @@ mod tests {
         for (name, value, part) in [
             ("VESTIBULE_LISTEN", "everywhere", "\"everywhere\""),
             ("VESTIBULE_PUBLIC_URL", "http://example.com", "localhost"),
-            (
-                "VESTIBULE_PUBLIC_URL",
-                "https://example.com/app",
-                "scheme, host and port",
-            ),
+            ("VESTIBULE_PUBLIC_URL", "https://example.com/app", "scheme, host and port"),
             ("VESTIBULE_DATABASE_URL", "mysql://localhost/x", "sqlite://"),
             ("VESTIBULE_LOG_FORMAT", "xml", "`pretty` or `json`"),
             ("VESTIBULE_ACCESS_TTL", "soon", "duration"),
@@ -393,11 +353,7 @@ mod tests {
         let wrong = settings(&[("VESTIBULE_SECRET_KEY", "hunter2hunter2")], "").unwrap_err();
         assert!(!format!("{wrong} {wrong:?}").contains("hunter2"));
         let database = "postgres://ann:hunter2@localhost/accounts";
-        let good = settings(
-            &[("VESTIBULE_SECRET_KEY", SECRET), ("DATABASE_URL", database)],
-            "",
-        )
-        .unwrap();
+        let good = settings(&[("VESTIBULE_SECRET_KEY", SECRET), ("DATABASE_URL", database)], "").unwrap();
         let told = format!("{good:?}");
         assert!(!told.contains(SECRET) && !told.contains("hunter2"), "{told}");
         let broken = refusal(&[("DATABASE_URL", "postgres://ann:hunter2@local host/accounts")]);
@@ -416,11 +372,7 @@ mod tests {
     fn the_example_file_can_be_read_with_every_line_switched_on() {
         let example = include_str!("../../../vestibule.example.toml");
         assert!(
-            settings(&[], example)
-                .unwrap()
-                .shown
-                .iter()
-                .all(|shown| shown.source == "default"),
+            settings(&[], example).unwrap().shown.iter().all(|shown| shown.source == "default"),
             "as it is"
         );
         let folder = tempfile::tempdir().unwrap();
@@ -444,16 +396,8 @@ mod tests {
     fn the_reference_page_lists_every_setting_with_its_default() {
         let page = include_str!("../../../docs/configuration.md");
         for key in KEYS {
-            let row = format!(
-                "| `{}` | {} | {} |",
-                key.variable(),
-                key.default_told(),
-                key.about
-            );
-            assert!(
-                page.contains(&row),
-                "docs/configuration.md should have the row:\n{row}"
-            );
+            let row = format!("| `{}` | {} | {} |", key.variable(), key.default_told(), key.about);
+            assert!(page.contains(&row), "docs/configuration.md should have the row:\n{row}");
         }
     }
 }

@@ -32,10 +32,7 @@ impl AuditEvents for Connection {
             ORDER BY id DESC
             LIMIT $1";
         let rows: Vec<AuditEventRow> = self.read(SQL).bind(i64::from(limit)).all().await?;
-        Ok(rows
-            .into_iter()
-            .map(AuditEvent::try_from)
-            .collect::<Result<_, _>>()?)
+        Ok(rows.into_iter().map(AuditEvent::try_from).collect::<Result<_, _>>()?)
     }
 }
 

@@ -32,11 +32,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A busy one is not, for that would double the round trips of a session check.
 const TRIED_AFTER_REST: Duration = Duration::from_secs(5);
 /// Limits that PostgreSQL itself holds, so that a statement gone wrong does not hold its locks for ever.
-const POSTGRES_LIMITS: [(&str, &str); 3] = [
-    ("statement_timeout", "10s"),
-    ("lock_timeout", "5s"),
-    ("idle_in_transaction_session_timeout", "15s"),
-];
+const POSTGRES_LIMITS: [(&str, &str); 3] =
+    [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "15s")];
 
 /// Where accounts are kept: an embedded SQLite file or a PostgreSQL server. Cheap to clone.
 #[derive(Clone)]
@@ -135,12 +132,7 @@ impl std::fmt::Display for DatabaseUrl {
             Target::Sqlite(options) => write!(f, "sqlite://{}", options.get_filename().display()),
             Target::Postgres(options) => {
                 let database = options.get_database().unwrap_or(options.get_username());
-                write!(
-                    f,
-                    "postgres://{}:{}/{database}",
-                    options.get_host(),
-                    options.get_port()
-                )
+                write!(f, "postgres://{}:{}/{database}", options.get_host(), options.get_port())
             }
         }
     }
@@ -156,46 +148,31 @@ impl Database {
     /// Opens the database. The file of an embedded one is made where it is missing, with its folder, both
     /// readable by their owner only.
     pub async fn connect(url: &DatabaseUrl) -> Result<Self, ConnectError> {
-        let failed = |source| ConnectError::Database {
-            place: url.to_string(),
-            source,
-        };
+        let failed = |source| ConnectError::Database { place: url.to_string(), source };
         let pools = match &url.0 {
             Target::Sqlite(options) => {
                 let path = options.get_filename();
-                make_private_file(path).map_err(|source| ConnectError::File {
-                    path: path.display().to_string(),
-                    source,
-                })?;
+                make_private_file(path)
+                    .map_err(|source| ConnectError::File { path: path.display().to_string(), source })?;
                 connect_sqlite(options).await.map_err(failed)?
             }
             Target::Postgres(options) => {
-                let options = (**options)
-                    .clone()
-                    .application_name("vestibule")
-                    .options(POSTGRES_LIMITS);
+                let options = (**options).clone().application_name("vestibule").options(POSTGRES_LIMITS);
                 Pools::Postgres(postgres_pool().connect_with(options).await.map_err(failed)?)
             }
         };
-        Ok(Self {
-            pools,
-            round_trips: Arc::default(),
-        })
+        Ok(Self { pools, round_trips: Arc::default() })
     }
 
     /// Statements that each hold by themselves.
     pub fn alone(&self) -> Connection {
         let link = match &self.pools {
-            Pools::Sqlite { readers, writer } => Link::Sqlite {
-                readers: readers.clone(),
-                writer: writer.clone(),
-            },
+            Pools::Sqlite { readers, writer } => {
+                Link::Sqlite { readers: readers.clone(), writer: writer.clone() }
+            }
             Pools::Postgres(pool) => Link::Postgres(pool.clone()),
         };
-        Connection {
-            link,
-            round_trips: Arc::clone(&self.round_trips),
-        }
+        Connection { link, round_trips: Arc::clone(&self.round_trips) }
     }
 
     /// A transaction. Dropped without [`Connection::commit`], it undoes everything.
@@ -210,10 +187,7 @@ impl Database {
             }
             Pools::Postgres(pool) => Link::PostgresTransaction(pool.begin().await.map_err(failed)?),
         };
-        Ok(Connection {
-            link,
-            round_trips: Arc::clone(&self.round_trips),
-        })
+        Ok(Connection { link, round_trips: Arc::clone(&self.round_trips) })
     }
 
     /// Whether the database answers.
@@ -356,10 +330,7 @@ mod tests {
         ] {
             assert_eq!(DatabaseUrl::from_str(text).unwrap_err(), expected, "{text}");
         }
-        assert!(matches!(
-            DatabaseUrl::from_str("sqlite://"),
-            Err(DatabaseUrlError::Malformed(_))
-        ));
+        assert!(matches!(DatabaseUrl::from_str("sqlite://"), Err(DatabaseUrlError::Malformed(_))));
     }
 
     #[test]

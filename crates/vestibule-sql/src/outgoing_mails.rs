@@ -33,10 +33,7 @@ impl OutgoingMails for Connection {
             ORDER BY id
             LIMIT $1";
         let rows: Vec<OutgoingMailRow> = self.read(SQL).bind(i64::from(limit)).all().await?;
-        Ok(rows
-            .into_iter()
-            .map(OutgoingMail::try_from)
-            .collect::<Result<_, _>>()?)
+        Ok(rows.into_iter().map(OutgoingMail::try_from).collect::<Result<_, _>>()?)
     }
 }
 

@@ -35,11 +35,7 @@ macro_rules! insert_session {
 impl Sessions for Connection {
     async fn insert_session(&mut self, new: NewSession<'_>) -> Result<bool, StoreError> {
         let session = new.session;
-        let sql = if self.has_row_locks() {
-            insert_session!("FOR SHARE")
-        } else {
-            insert_session!("")
-        };
+        let sql = if self.has_row_locks() { insert_session!("FOR SHARE") } else { insert_session!("") };
         let inserted = self
             .write(sql)
             .bind(session.id_hash.as_bytes().to_vec())
@@ -235,9 +231,6 @@ impl TryFrom<SessionAndUserRow> for SessionAndUser {
     type Error = BrokenRow;
 
     fn try_from(row: SessionAndUserRow) -> Result<Self, BrokenRow> {
-        Ok(Self {
-            session: row.session.try_into()?,
-            user: User::try_from(row.user)?,
-        })
+        Ok(Self { session: row.session.try_into()?, user: User::try_from(row.user)? })
     }
 }

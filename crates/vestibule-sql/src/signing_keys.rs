@@ -22,11 +22,7 @@ impl SigningKeys for Connection {
             .bind(At(key.created_at))
             .execute()
             .await?;
-        Ok(if inserted == 0 {
-            Inserted::AlreadyThere
-        } else {
-            Inserted::New
-        })
+        Ok(if inserted == 0 { Inserted::AlreadyThere } else { Inserted::New })
     }
 
     async fn list_signing_keys(&mut self) -> Result<Vec<SealedSigningKey>, StoreError> {

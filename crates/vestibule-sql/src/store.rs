@@ -52,11 +52,7 @@ pub(crate) struct BrokenRow {
 
 impl BrokenRow {
     pub(crate) fn new(table: &'static str, column: &'static str, problem: impl std::fmt::Display) -> Self {
-        Self {
-            table,
-            column,
-            problem: problem.to_string(),
-        }
+        Self { table, column, problem: problem.to_string() }
     }
 }
 
@@ -72,9 +68,7 @@ pub(crate) fn bytes32(
     column: &'static str,
     bytes: &[u8],
 ) -> Result<[u8; 32], BrokenRow> {
-    bytes
-        .try_into()
-        .map_err(|_| BrokenRow::new(table, column, format!("{} bytes, not 32", bytes.len())))
+    bytes.try_into().map_err(|_| BrokenRow::new(table, column, format!("{} bytes, not 32", bytes.len())))
 }
 
 /// Reads the client columns, which have the same names in every table.
@@ -83,9 +77,6 @@ pub(crate) fn client(
     ip: Option<&str>,
     user_agent: Option<&str>,
 ) -> Result<vestibule::models::Client, BrokenRow> {
-    let ip = ip
-        .map(str::parse)
-        .transpose()
-        .map_err(|error| BrokenRow::new(table, "ip", error))?;
+    let ip = ip.map(str::parse).transpose().map_err(|error| BrokenRow::new(table, "ip", error))?;
     Ok(vestibule::models::Client::new(ip, user_agent))
 }

@@ -32,11 +32,7 @@ impl Users for Connection {
             .bind(At(user.updated_at))
             .execute()
             .await?;
-        Ok(if inserted == 0 {
-            Inserted::AlreadyThere
-        } else {
-            Inserted::New
-        })
+        Ok(if inserted == 0 { Inserted::AlreadyThere } else { Inserted::New })
     }
 
     async fn find_credentials_by_email(
@@ -107,10 +103,7 @@ impl TryFrom<UserRow> for User {
                 .map_err(|error| BrokenRow::new("users", "email", error))?,
             name: PersonName::parse(&row.name).map_err(|error| BrokenRow::new("users", "name", error))?,
             is_email_verified: row.is_email_verified,
-            role: row
-                .role
-                .parse()
-                .map_err(|error| BrokenRow::new("users", "role", error))?,
+            role: row.role.parse().map_err(|error| BrokenRow::new("users", "role", error))?,
             is_disabled: row.is_disabled,
             created_at: row.user_created_at.0,
             updated_at: row.user_updated_at.0,
@@ -127,9 +120,6 @@ impl TryFrom<CredentialsRow> for Credentials {
             .map(PasswordHash::parse)
             .transpose()
             .map_err(|error| BrokenRow::new("users", "password_hash", error))?;
-        Ok(Self {
-            user: row.user.try_into()?,
-            password_hash,
-        })
+        Ok(Self { user: row.user.try_into()?, password_hash })
     }
 }

@@ -33,11 +33,7 @@ impl Answer {
 
     /// The stable word of a problem.
     pub fn code(&self) -> String {
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/problem+json"),
-            "{self:?}"
-        );
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         self.json()["code"].as_str().unwrap_or_default().to_owned()
     }
 
@@ -53,11 +49,7 @@ impl Answer {
 
     /// The cookies that it sets, whole.
     pub fn set_cookies(&self) -> Vec<&str> {
-        self.headers
-            .get_all("set-cookie")
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .collect()
+        self.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect()
     }
 
     /// The cookies that it sets, with `…` in the place of every value that is not empty: for snapshots.
@@ -73,9 +65,7 @@ impl Answer {
 
     /// A cookie that it sets, whole.
     pub fn set_cookie(&self, name: &str) -> Option<&str> {
-        self.set_cookies()
-            .into_iter()
-            .find(|cookie| cookie.split('=').next() == Some(name))
+        self.set_cookies().into_iter().find(|cookie| cookie.split('=').next() == Some(name))
     }
 }
 
@@ -87,19 +77,11 @@ impl Answer {
             end_of_head.unwrap_or_else(|| panic!("no answer: {:?}", String::from_utf8_lossy(bytes)));
         let head = String::from_utf8_lossy(&bytes[..end_of_head]);
         let mut lines = head.split("\r\n");
-        let status = lines
-            .next()
-            .and_then(|line| line.split(' ').nth(1))
-            .and_then(|code| code.parse().ok());
-        let headers = lines
-            .filter_map(|line| line.split_once(':'))
-            .map(|(name, value)| {
-                let name = HeaderName::try_from(name).expect("the server's headers have names");
-                (
-                    name,
-                    HeaderValue::from_str(value.trim()).expect("the server's headers have values"),
-                )
-            });
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
+        let headers = lines.filter_map(|line| line.split_once(':')).map(|(name, value)| {
+            let name = HeaderName::try_from(name).expect("the server's headers have names");
+            (name, HeaderValue::from_str(value.trim()).expect("the server's headers have values"))
+        });
         Self {
             status: status.expect("an answer begins with its status"),
             headers: headers.collect(),
@@ -129,10 +111,7 @@ impl Anonymous {
             .no_proxy()
             .build()
             .expect("a client without TLS can be made");
-        Self {
-            address: server.address(),
-            client,
-        }
+        Self { address: server.address(), client }
     }
 
     /// Sends a request.
@@ -149,20 +128,13 @@ impl Anonymous {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name = HeaderName::try_from(*name).expect("a test's header has a name");
-            map.append(
-                name,
-                HeaderValue::from_str(value).expect("a test's header has a value"),
-            );
+            map.append(name, HeaderValue::from_str(value).expect("a test's header has a value"));
         }
         let url = format!("http://{}{path}", self.address);
         let request = self.client.request(method, url).headers(map).body(body);
         let response = request.send().await.expect("the server answers");
         let (status, headers) = (response.status(), response.headers().clone());
-        Answer {
-            status,
-            headers,
-            text: response.text().await.expect("an answer has a body"),
-        }
+        Answer { status, headers, text: response.text().await.expect("an answer has a body") }
     }
 
     /// Sends bytes as they are, for what no client library would send. The request should say
@@ -171,9 +143,7 @@ impl Anonymous {
     /// # Panics
     /// Where there is no answer.
     pub async fn send_raw(&self, request: &[u8]) -> Answer {
-        let stream = TcpStream::connect(self.address)
-            .await
-            .expect("the server takes connections");
+        let stream = TcpStream::connect(self.address).await.expect("the server takes connections");
         let (mut reading, mut writing) = stream.into_split();
         let request = request.to_vec();
         // At once with reading: the server may answer and close before it has read everything.
@@ -195,13 +165,7 @@ impl Anonymous {
 
     /// Posts JSON.
     pub async fn post_json(&self, path: &str, body: &Value) -> Answer {
-        self.send(
-            Method::POST,
-            path,
-            &[("content-type", "application/json")],
-            body.to_string(),
-        )
-        .await
+        self.send(Method::POST, path, &[("content-type", "application/json")], body.to_string()).await
     }
 
     /// Posts a form.
@@ -221,11 +185,7 @@ pub struct Browser {
 
 impl Browser {
     pub(crate) fn of(server: &TestServer) -> Self {
-        Self {
-            wire: Anonymous::of(server),
-            jar: BTreeMap::new(),
-            planted: Vec::new(),
-        }
+        Self { wire: Anonymous::of(server), jar: BTreeMap::new(), planted: Vec::new() }
     }
 
     /// Goes on with another server of the same installation.
@@ -261,10 +221,7 @@ impl Browser {
 
     /// The CSRF token of the jar.
     pub fn csrf(&self) -> &str {
-        self.jar
-            .iter()
-            .find(|(name, _)| name.ends_with(CSRF_COOKIE))
-            .map_or("", |(_, token)| token)
+        self.jar.iter().find(|(name, _)| name.ends_with(CSRF_COOKIE)).map_or("", |(_, token)| token)
     }
 
     /// Sends a request with the cookies and leaves the jar as it is: what the answer sets gets lost.
@@ -276,9 +233,7 @@ impl Browser {
         body: impl Into<reqwest::Body>,
     ) -> Answer {
         let planted = self.planted.iter().map(|(name, value)| (name, value));
-        let cookies = planted
-            .chain(&self.jar)
-            .map(|(name, value)| format!("{name}={value}"));
+        let cookies = planted.chain(&self.jar).map(|(name, value)| format!("{name}={value}"));
         let cookies = cookies.collect::<Vec<_>>().join("; ");
         let mut headers = headers.to_vec();
         if !cookies.is_empty() {
@@ -292,10 +247,7 @@ impl Browser {
         for cookie in answer.set_cookies() {
             let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
             let (name, value) = pair.split_once('=').expect("a cookie has a name");
-            if attributes
-                .split(';')
-                .any(|attribute| attribute.trim() == "Max-Age=0")
-            {
+            if attributes.split(';').any(|attribute| attribute.trim() == "Max-Age=0") {
                 self.jar.remove(name);
             } else {
                 self.jar.insert(name.to_owned(), value.to_owned());
@@ -332,12 +284,9 @@ impl Browser {
     pub async fn post_form_and_lose(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let mut fields = fields.to_vec();
         fields.push(("csrf_token", self.csrf()));
-        let headers = [
-            ("content-type", "application/x-www-form-urlencoded"),
-            ("sec-fetch-site", "same-origin"),
-        ];
-        self.send_and_lose(Method::POST, path, &headers, encoded(&fields))
-            .await
+        let headers =
+            [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "same-origin")];
+        self.send_and_lose(Method::POST, path, &headers, encoded(&fields)).await
     }
 
     /// Calls the API as a script of the site would, with the CSRF header.
@@ -390,10 +339,7 @@ pub struct Program {
 
 impl Program {
     pub(crate) fn of(server: &TestServer, access_token: &str) -> Self {
-        Self {
-            wire: Anonymous::of(server),
-            authorization: format!("Bearer {access_token}"),
-        }
+        Self { wire: Anonymous::of(server), authorization: format!("Bearer {access_token}") }
     }
 
     /// Sends a request.
@@ -410,7 +356,5 @@ impl Program {
 }
 
 fn encoded(fields: &[(&str, &str)]) -> String {
-    url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(fields)
-        .finish()
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }

@@ -36,15 +36,9 @@ impl TestDatabase {
             DatabaseKind::Sqlite => {
                 let folder = tempfile::tempdir().expect("the system gives a temporary folder");
                 let file = folder.path().join("data").join("test.db");
-                Self {
-                    url: format!("sqlite://{}", file.display()),
-                    folder: Some(Arc::new(folder)),
-                }
+                Self { url: format!("sqlite://{}", file.display()), folder: Some(Arc::new(folder)) }
             }
-            DatabaseKind::Postgres => Self {
-                url: create_on_server().await,
-                folder: None,
-            },
+            DatabaseKind::Postgres => Self { url: create_on_server().await, folder: None },
         }
     }
 
@@ -52,19 +46,14 @@ impl TestDatabase {
     pub async fn create(kind: DatabaseKind) -> Self {
         let database = Self::empty(kind).await;
         let connected = database.connect().await;
-        connected
-            .migrate(&MIGRATIONS)
-            .await
-            .expect("the tables of accounts can be made");
+        connected.migrate(&MIGRATIONS).await.expect("the tables of accounts can be made");
         connected.close().await;
         database
     }
 
     /// Opens it, as one more server would.
     pub async fn connect(&self) -> Database {
-        Database::connect(&self.url())
-            .await
-            .expect("a test's database can be opened")
+        Database::connect(&self.url()).await.expect("a test's database can be opened")
     }
 
     /// Its address.
@@ -84,10 +73,7 @@ impl TestDatabase {
 }
 
 async fn create_on_server() -> String {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tests are told their server by the task that starts it"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "tests are told their server by the task that starts it")]
     let server = std::env::var(SERVER_VARIABLE).unwrap_or_else(|_| {
         panic!(
             "there is no PostgreSQL server for this test. Run `cargo xtask test`, which starts one, or set \
@@ -96,17 +82,14 @@ async fn create_on_server() -> String {
     });
     let id: [u8; 16] = (&OsRandom as &dyn Random).bytes();
     let name = format!("vestibule_test_{}", Uuid::from_bytes(id).simple());
-    let mut connection = PgConnection::connect(&server)
-        .await
-        .expect("the PostgreSQL server of the tests can be reached");
+    let mut connection =
+        PgConnection::connect(&server).await.expect("the PostgreSQL server of the tests can be reached");
     // The name is ours: letters, digits and underscores.
     connection
         .execute(AssertSqlSafe(format!("CREATE DATABASE {name}")))
         .await
         .expect("the server of the tests makes databases");
     connection.close().await.expect("a connection can be closed");
-    let (base, _) = server
-        .rsplit_once('/')
-        .expect("the server's address names a database");
+    let (base, _) = server.rsplit_once('/').expect("the server's address names a database");
     format!("{base}/{name}")
 }

@@ -1,6 +1,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use time::Duration;
 use vestibule::models::{
     AuditEvent, AuditEventKind, Client, CsrfProof, MailKind, OutgoingMail, PublicUrl, Role, SecretKey,
 };
@@ -72,11 +73,7 @@ impl House {
         let database = test_database.connect().await;
         let random = Arc::new(OsRandom);
         let hasher = options.hasher.unwrap_or_else(|| {
-            Arc::new(HashingSlots::start(
-                options.hash_parameters,
-                NonZeroUsize::MIN,
-                random.clone(),
-            ))
+            Arc::new(HashingSlots::start(options.hash_parameters, NonZeroUsize::MIN, random.clone()))
         });
         let ports = Ports {
             store: Arc::new(SqlStore::new(database.clone())),
@@ -102,9 +99,7 @@ impl House {
             clock: self.clock.clone(),
             ..HouseOptions::default()
         };
-        Self::open_on(&self.test_database, options)
-            .await
-            .expect("a second server opens as the first did")
+        Self::open_on(&self.test_database, options).await.expect("a second server opens as the first did")
     }
 
     /// The database, for more servers.
@@ -120,32 +115,28 @@ impl House {
     /// Somebody who has signed up as `NAME@example.com` with [`PASSWORD`].
     pub async fn signed_up(&self, name: &str) -> LoggedIn {
         let email = format!("{name}@example.com");
-        let typed = SignUp {
-            name,
-            email: &email,
-            password: PASSWORD,
-        };
-        self.accounts
-            .sign_up(typed, &Client::default())
-            .await
-            .expect("a good sign-up succeeds")
+        let typed = SignUp { name, email: &email, password: PASSWORD };
+        let signed_up = self.accounts.sign_up(typed, &Client::default()).await;
+        self.let_a_moment_pass();
+        signed_up.expect("a good sign-up succeeds")
     }
 
     /// Logs in.
     pub async fn log_in(&self, email: &str, password: &str) -> Result<LoggedIn, LogInError> {
-        self.accounts
-            .log_in(LogIn { email, password }, &Client::default())
-            .await
+        let logged_in = self.accounts.log_in(LogIn { email, password }, &Client::default()).await;
+        self.let_a_moment_pass();
+        logged_in
+    }
+
+    /// Ids are ordered by the millisecond, so what comes after a moment is listed after what came before it.
+    fn let_a_moment_pass(&self) {
+        self.clock.advance(Duration::milliseconds(1));
     }
 
     /// The mails that wait.
     pub async fn outbox(&self) -> Vec<OutgoingMail> {
         let store = SqlStore::new(self.database.clone());
-        store
-            .alone()
-            .list_outgoing_mails(1000)
-            .await
-            .expect("the outbox can be read")
+        store.alone().list_outgoing_mails(1000).await.expect("the outbox can be read")
     }
 
     /// What the waiting mails tell, oldest first.
@@ -156,21 +147,12 @@ impl House {
     /// What happened, newest first.
     pub async fn audit_trail(&self) -> Vec<AuditEvent> {
         let store = SqlStore::new(self.database.clone());
-        store
-            .alone()
-            .list_audit_events(1000)
-            .await
-            .expect("the audit trail can be read")
+        store.alone().list_audit_events(1000).await.expect("the audit trail can be read")
     }
 
     /// What kinds of things happened, oldest first.
     pub async fn audit_kinds(&self) -> Vec<AuditEventKind> {
-        self.audit_trail()
-            .await
-            .into_iter()
-            .rev()
-            .map(|event| event.kind)
-            .collect()
+        self.audit_trail().await.into_iter().rev().map(|event| event.kind).collect()
     }
 
     /// Changes a user as an operator would.
@@ -220,11 +202,7 @@ impl House {
 
 /// A good sign-up of somebody.
 pub fn signing_up<'a>(email: &'a str, name: &'a str) -> SignUp<'a> {
-    SignUp {
-        name,
-        email,
-        password: PASSWORD,
-    }
+    SignUp { name, email, password: PASSWORD }
 }
 
 /// What a browser with this session's cookies shows.

@@ -41,11 +41,7 @@ pub struct ServerOptions {
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self {
-            house: HouseOptions::default(),
-            layout: Arc::new(DefaultLayout),
-            routes: example_routes,
-        }
+        Self { house: HouseOptions::default(), layout: Arc::new(DefaultLayout), routes: example_routes }
     }
 }
 
@@ -57,9 +53,8 @@ impl TestServer {
 
     /// A server over a given database.
     pub async fn start_on(database: &TestDatabase, options: ServerOptions) -> Self {
-        let house = House::open_on(database, options.house.clone())
-            .await
-            .expect("the accounts can be opened");
+        let house =
+            House::open_on(database, options.house.clone()).await.expect("the accounts can be opened");
         Self::serve(house, options).await
     }
 
@@ -78,13 +73,9 @@ impl TestServer {
         let vestibule = Vestibule::new(parts);
         let routes: Routes = routes(&vestibule).merge((options.routes)(&vestibule, &house.database));
         let list = routes.list().to_vec();
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("the system gives a port");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("the system gives a port");
         let address = listener.local_addr().expect("a listener has an address");
-        let service = routes
-            .into_router()
-            .into_make_service_with_connect_info::<SocketAddr>();
+        let service = routes.into_router().into_make_service_with_connect_info::<SocketAddr>();
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(async move {
             let asked_to_stop = async move { drop(stopped.await) };
@@ -92,14 +83,7 @@ impl TestServer {
             serving.await.expect("a test's server serves until it is dropped");
         });
         let clock = house.clock.clone();
-        Self {
-            house,
-            clock,
-            list,
-            address,
-            origin: options.house.public_url,
-            _stop: stop,
-        }
+        Self { house, clock, list, address, origin: options.house.public_url, _stop: stop }
     }
 
     /// Where it listens.
@@ -134,10 +118,7 @@ struct Answering(Database);
 #[async_trait]
 impl Readiness for Answering {
     async fn check(&self) -> Result<(), String> {
-        self.0
-            .ping()
-            .await
-            .map_err(|_| "the database does not answer".to_owned())
+        self.0.ping().await.map_err(|_| "the database does not answer".to_owned())
     }
 }
 
@@ -154,10 +135,9 @@ fn example_routes(vestibule: &Vestibule, _: &Database) -> Routes {
 }
 
 async fn home(visit: vestibule_web::PageVisit) -> String {
-    visit.current_user().map_or_else(
-        || "hello, stranger".into(),
-        |current| format!("hello, {}", current.user().name),
-    )
+    visit
+        .current_user()
+        .map_or_else(|| "hello, stranger".into(), |current| format!("hello, {}", current.user().name))
 }
 
 async fn greet(current: CurrentUser) -> String {

@@ -48,11 +48,7 @@ pub fn serve<E: RustEmbed>(file: &str, version: &Version, headers: &HeaderMap) -
     };
     let fingerprint = fingerprint(&embedded);
     let etag = format!("\"{fingerprint}\"");
-    let caching = if version.v.as_deref() == Some(fingerprint.as_str()) {
-        FOR_EVER
-    } else {
-        ASK_AGAIN
-    };
+    let caching = if version.v.as_deref() == Some(fingerprint.as_str()) { FOR_EVER } else { ASK_AGAIN };
     let is_known = headers
         .get_all(header::IF_NONE_MATCH)
         .iter()
@@ -65,11 +61,7 @@ pub fn serve<E: RustEmbed>(file: &str, version: &Version, headers: &HeaderMap) -
     }
     let mut response = (common, embedded.data.to_vec()).into_response();
     let kind = embedded.metadata.mimetype();
-    let kind = if kind.starts_with("text/") {
-        format!("{kind}; charset=utf-8")
-    } else {
-        kind.to_owned()
-    };
+    let kind = if kind.starts_with("text/") { format!("{kind}; charset=utf-8") } else { kind.to_owned() };
     if let Ok(kind) = HeaderValue::try_from(kind) {
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
     }

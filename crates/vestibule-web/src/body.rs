@@ -49,12 +49,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        if !has_content_type(request.headers(), |kind| {
-            kind == "application/x-www-form-urlencoded"
-        }) {
-            return Err(Problem::unsupported_media_type(
-                "application/x-www-form-urlencoded",
-            ));
+        if !has_content_type(request.headers(), |kind| kind == "application/x-www-form-urlencoded") {
+            return Err(Problem::unsupported_media_type("application/x-www-form-urlencoded"));
         }
         let bytes = read(request.into_body()).await?;
         serde_urlencoded::from_bytes(&bytes)
@@ -81,11 +77,7 @@ pub(crate) async fn read(body: Body) -> Result<Bytes, Problem> {
     axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
         let is_too_long = std::error::Error::source(&error)
             .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
-        if is_too_long {
-            Problem::payload_too_large()
-        } else {
-            Problem::malformed("The body broke off.")
-        }
+        if is_too_long { Problem::payload_too_large() } else { Problem::malformed("The body broke off.") }
     })
 }
 
@@ -94,28 +86,17 @@ fn wrong_type(field: &'static str, message: &str) -> Problem {
 }
 
 fn has_content_type(headers: &HeaderMap, is_wanted: impl Fn(&str) -> bool) -> bool {
-    let Some(value) = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-    else {
+    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return false;
     };
-    let essence = value
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     is_wanted(&essence)
 }
 
 /// Names in problems are our own words, never the sender's.
 fn known_field(path: &str) -> &'static str {
     const FIELDS: [&str; 6] = ["name", "email", "password", "next", "title", "body"];
-    FIELDS
-        .into_iter()
-        .find(|field| *field == path)
-        .unwrap_or("request")
+    FIELDS.into_iter().find(|field| *field == path).unwrap_or("request")
 }
 
 /// Reads a text that may be missing or null: both are empty, and the model says that it is required.

@@ -13,12 +13,8 @@ pub struct ClientOf(pub Client);
 impl ClientOf {
     /// Reads it.
     pub fn read(extensions: &Extensions, headers: &HeaderMap) -> Self {
-        let ip = extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|ConnectInfo(address)| address.ip());
-        let user_agent = headers
-            .get(header::USER_AGENT)
-            .and_then(|value| value.to_str().ok());
+        let ip = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+        let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Self(Client::new(ip, user_agent))
     }
 }

@@ -135,22 +135,15 @@ impl CookieValues {
 
     /// Whether a name came more than once: nobody's honest doing, and never a reason to send a person in circles.
     pub(crate) fn has_duplicates(&self) -> bool {
-        [&self.access, &self.refresh, &self.csrf]
-            .into_iter()
-            .any(|values| values.len() > 1)
+        [&self.access, &self.refresh, &self.csrf].into_iter().any(|values| values.len() > 1)
     }
 }
 
 /// Adds cookies to an answer, except those that it sets itself: a log-out after a refresh in the same request
 /// must not bring the session's cookies back.
 pub(crate) fn add_unless_set(headers: &mut HeaderMap, cookies: Vec<HeaderValue>) {
-    let name_of = |cookie: &HeaderValue| {
-        cookie
-            .as_bytes()
-            .split(|byte| *byte == b'=')
-            .next()
-            .map(<[u8]>::to_vec)
-    };
+    let name_of =
+        |cookie: &HeaderValue| cookie.as_bytes().split(|byte| *byte == b'=').next().map(<[u8]>::to_vec);
     let already_set: Vec<_> = headers.get_all(header::SET_COOKIE).iter().map(name_of).collect();
     for cookie in cookies {
         if !already_set.contains(&name_of(&cookie)) {
@@ -164,9 +157,7 @@ mod tests {
     use super::*;
 
     fn headers(cookies: &[&'static str]) -> HeaderMap {
-        let values = cookies
-            .iter()
-            .map(|cookie| (header::COOKIE, HeaderValue::from_static(cookie)));
+        let values = cookies.iter().map(|cookie| (header::COOKIE, HeaderValue::from_static(cookie)));
         values.collect()
     }
 
@@ -174,10 +165,7 @@ mod tests {
     fn all_values_of_a_name_are_read_in_order() {
         let names = CookieNames::new(false);
         let read = CookieValues::read(
-            &headers(&[
-                "vestibule_access=one; other=x;vestibule_access=two",
-                "vestibule_csrf=three",
-            ]),
+            &headers(&["vestibule_access=one; other=x;vestibule_access=two", "vestibule_csrf=three"]),
             &names,
         );
         assert_eq!(read.access, ["one", "two"]);
@@ -188,24 +176,16 @@ mod tests {
     #[test]
     fn on_https_a_bare_cookie_is_not_ours() {
         let names = CookieNames::new(true);
-        let read = CookieValues::read(
-            &headers(&["vestibule_access=planted; __Host-vestibule_access=real"]),
-            &names,
-        );
+        let read =
+            CookieValues::read(&headers(&["vestibule_access=planted; __Host-vestibule_access=real"]), &names);
         assert_eq!(read.access, ["real"]);
     }
 
     #[test]
     fn what_is_not_text_is_no_cookie() {
         let mut headers = HeaderMap::new();
-        headers.append(
-            header::COOKIE,
-            HeaderValue::from_bytes(b"vestibule_access=\xff").unwrap(),
-        );
-        headers.append(
-            header::COOKIE,
-            HeaderValue::from_static(";;=; =x; vestibule_access"),
-        );
+        headers.append(header::COOKIE, HeaderValue::from_bytes(b"vestibule_access=\xff").unwrap());
+        headers.append(header::COOKIE, HeaderValue::from_static(";;=; =x; vestibule_access"));
         assert!(CookieValues::read(&headers, &CookieNames::new(false)).is_empty());
     }
 
@@ -220,29 +200,17 @@ mod tests {
     #[test]
     fn attributes_are_those_of_the_contract() {
         let cleared = CookieNames::new(true).cleared();
-        assert_eq!(
-            cleared[0],
-            "__Host-vestibule_access=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly; Secure"
-        );
-        assert_eq!(
-            cleared[2],
-            "__Host-vestibule_csrf=; Path=/; Max-Age=0; SameSite=Lax; Secure"
-        );
+        assert_eq!(cleared[0], "__Host-vestibule_access=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly; Secure");
+        assert_eq!(cleared[2], "__Host-vestibule_csrf=; Path=/; Max-Age=0; SameSite=Lax; Secure");
         let cleared = CookieNames::new(false).cleared();
-        assert_eq!(
-            cleared[1],
-            "vestibule_refresh=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly"
-        );
+        assert_eq!(cleared[1], "vestibule_refresh=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly");
     }
 
     #[test]
     fn what_the_answer_sets_itself_is_not_set_again() {
         let names = CookieNames::new(false);
         let mut headers = HeaderMap::new();
-        headers.append(
-            header::SET_COOKIE,
-            HeaderValue::from_static("vestibule_access=; Max-Age=0"),
-        );
+        headers.append(header::SET_COOKIE, HeaderValue::from_static("vestibule_access=; Max-Age=0"));
         add_unless_set(&mut headers, names.cleared());
         assert_eq!(headers.get_all(header::SET_COOKIE).iter().count(), 3);
     }

@@ -77,10 +77,7 @@ pub struct PageVisit {
 impl PageVisit {
     /// Somebody of whom nothing is known, for pages that stand behind no guard.
     pub(crate) fn of_stranger(path: &str) -> Self {
-        Self {
-            current: None,
-            path: path.to_owned(),
-        }
+        Self { current: None, path: path.to_owned() }
     }
 
     /// Who visits, where they are logged in.
@@ -95,9 +92,7 @@ impl PageVisit {
 
     /// The token for the forms of this page. Empty for strangers, whose forms need none.
     pub fn csrf_token(&self) -> &str {
-        self.current
-            .as_ref()
-            .map_or("", |current| current.session().csrf_token.as_str())
+        self.current.as_ref().map_or("", |current| current.session().csrf_token.as_str())
     }
 }
 
@@ -223,11 +218,8 @@ async fn check_or_refresh(
             if is_csrf_cookie_missing {
                 set.push(names.csrf_cookie(&refreshed.tokens.csrf));
             }
-            let current = CurrentSession {
-                user: refreshed.user,
-                session: refreshed.session,
-                is_csrf_cookie_missing,
-            };
+            let current =
+                CurrentSession { user: refreshed.user, session: refreshed.session, is_csrf_cookie_missing };
             Ok((current, set))
         }
         Err(error) => Err(error.into()),
@@ -237,10 +229,7 @@ async fn check_or_refresh(
 /// Runs a request as somebody, and leaves on the answer whose it was and the cookies to set.
 async fn run_as(current: CurrentUser, set: Vec<HeaderValue>, mut request: Request, inner: Inner) -> Response {
     let of = RequestOf(current.user().id);
-    let visit = PageVisit {
-        current: Some(current.clone()),
-        path: request.uri().path().to_owned(),
-    };
+    let visit = PageVisit { current: Some(current.clone()), path: request.uri().path().to_owned() };
     request.extensions_mut().insert(current);
     request.extensions_mut().insert(visit.clone());
     let mut response = inner.run(request).await;
@@ -265,11 +254,7 @@ fn check_from_this_site(vestibule: &Vestibule, method: &Method, headers: &Header
             .get(header::ORIGIN)
             .is_some_and(|origin| origin.as_bytes() != vestibule.origin().as_bytes()),
     };
-    if is_foreign {
-        Err(Problem::csrf_failed())
-    } else {
-        Ok(())
-    }
+    if is_foreign { Err(Problem::csrf_failed()) } else { Ok(()) }
 }
 
 enum Bearer<'a> {
@@ -296,11 +281,7 @@ fn bearer(headers: &HeaderMap) -> Bearer<'_> {
 }
 
 fn proof<'a>(method: &Method, sent: Option<&'a str>) -> CsrfProof<'a> {
-    if method.is_safe() {
-        CsrfProof::NotNeeded
-    } else {
-        CsrfProof::Sent(sent)
-    }
+    if method.is_safe() { CsrfProof::NotNeeded } else { CsrfProof::Sent(sent) }
 }
 
 /// The CSRF token of a request of the API.
@@ -344,11 +325,7 @@ fn refuse_page(request: &Request, problem: Problem) -> Response {
         return problem.into_response();
     }
     let next = if request.method().is_safe() {
-        request
-            .uri()
-            .path_and_query()
-            .map(|path| Next::parse(path.as_str()))
-            .unwrap_or_default()
+        request.uri().path_and_query().map(|path| Next::parse(path.as_str())).unwrap_or_default()
     } else {
         page_of_the_form(request.headers())
     };
@@ -361,12 +338,10 @@ fn refuse_page(request: &Request, problem: Problem) -> Response {
 /// The page that a form was on: the address it was posted to may have no page of its own.
 fn page_of_the_form(headers: &HeaderMap) -> Next {
     let referer = headers.get(header::REFERER).and_then(|value| value.to_str().ok());
-    let path = referer
-        .and_then(|referer| url::Url::parse(referer).ok())
-        .map(|url| match url.query() {
-            Some(query) => format!("{}?{query}", url.path()),
-            None => url.path().to_owned(),
-        });
+    let path = referer.and_then(|referer| url::Url::parse(referer).ok()).map(|url| match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    });
     path.map(|path| Next::parse(&path)).unwrap_or_default()
 }
 
@@ -375,11 +350,7 @@ impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
 
     /// Refuses where no guard let the request pass. That happens only if a route was built without one.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts
-            .extensions
-            .get::<Self>()
-            .cloned()
-            .ok_or_else(Problem::unauthenticated)
+        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthenticated)
     }
 }
 

@@ -27,10 +27,7 @@ pub(crate) async fn add_defaults(request: Request, inner: Inner) -> Response {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(PRIVATE));
     }
     for (name, value) in DEFAULTS {
-        response
-            .headers_mut()
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

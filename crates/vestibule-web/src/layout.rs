@@ -43,12 +43,7 @@ impl Vestibule {
         content: &impl Template,
     ) -> Response {
         let rendered = content.render().and_then(|content| {
-            self.layout().render(&Page {
-                title,
-                content: &content,
-                site_name: self.site_name(),
-                visit,
-            })
+            self.layout().render(&Page { title, content: &content, site_name: self.site_name(), visit })
         });
         match rendered {
             Ok(html) => (status, Html(html)).into_response(),
@@ -74,10 +69,7 @@ struct LayoutTemplate<'a> {
 
 impl Layout for DefaultLayout {
     fn render(&self, page: &Page<'_>) -> Result<String, askama::Error> {
-        let visitor = page
-            .visit
-            .current_user()
-            .map(|current: &CurrentUser| current.user().name.as_str());
+        let visitor = page.visit.current_user().map(|current: &CurrentUser| current.user().name.as_str());
         let template = LayoutTemplate {
             title: page.title,
             site_name: page.site_name,

@@ -34,9 +34,8 @@ impl Next {
         match &self.0 {
             None => path.to_owned(),
             Some(next) => {
-                let query = url::form_urlencoded::Serializer::new(String::new())
-                    .append_pair("next", next)
-                    .finish();
+                let query =
+                    url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
                 format!("{path}?{query}")
             }
         }
@@ -129,10 +128,7 @@ mod tests {
 
     #[test]
     fn a_link_takes_it_along() {
-        assert_eq!(
-            Next::parse("/notes?a=b&c=d").link("/log-in"),
-            "/log-in?next=%2Fnotes%3Fa%3Db%26c%3Dd"
-        );
+        assert_eq!(Next::parse("/notes?a=b&c=d").link("/log-in"), "/log-in?next=%2Fnotes%3Fa%3Db%26c%3Dd");
         assert_eq!(Next::default().link("/log-in"), "/log-in");
     }
 

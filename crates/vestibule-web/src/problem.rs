@@ -67,11 +67,7 @@ impl Problem {
 
     /// Nothing is there, or nothing that this person may see.
     pub fn not_found() -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            "There is nothing at this address.",
-        )
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this address.")
     }
 
     /// The address is right and the method is not.
@@ -96,30 +92,18 @@ impl Problem {
 
     /// Logged in, and not allowed.
     pub fn forbidden() -> Self {
-        Self::new(
-            StatusCode::FORBIDDEN,
-            "forbidden",
-            "Your account may not do that.",
-        )
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Your account may not do that.")
     }
 
     /// Over 64 KiB.
     pub fn payload_too_large() -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "payload_too_large",
-            "The request is larger than 64 KiB.",
-        )
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "The request is larger than 64 KiB.")
     }
 
     /// A body of a kind that is not read here.
     pub fn unsupported_media_type(wanted: &str) -> Self {
         let detail = format!("Send the body as {wanted}.");
-        Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            detail,
-        )
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
     }
 
     /// A body that is not what its content type says.
@@ -131,35 +115,23 @@ impl Problem {
     pub fn invalid(input: InvalidInput) -> Self {
         let detail = "Some of what was sent is not valid.";
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", detail);
-        Self {
-            errors: input.fields,
-            ..problem
-        }
+        Self { errors: input.fields, ..problem }
     }
 
     /// Something went wrong inside.
     pub fn internal(cause: impl Error + Send + Sync + 'static) -> Self {
         let detail = "Something went wrong on our side. It has been noted; please try again.";
         let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
-        Self {
-            cause: Some(Arc::new(cause)),
-            ..problem
-        }
+        Self { cause: Some(Arc::new(cause)), ..problem }
     }
 
     fn session_over(code: &'static str, detail: &'static str) -> Self {
-        Self {
-            is_session_over: true,
-            ..Self::new(StatusCode::UNAUTHORIZED, code, detail)
-        }
+        Self { is_session_over: true, ..Self::new(StatusCode::UNAUTHORIZED, code, detail) }
     }
 
     fn unavailable(code: &'static str, detail: &'static str, retry_after: u64) -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
-        Self {
-            retry_after: Some(retry_after),
-            ..problem
-        }
+        Self { retry_after: Some(retry_after), ..problem }
     }
 
     /// What is wrong with each field, for a form.
@@ -196,10 +168,7 @@ impl FieldErrors {
 
     /// The message of a field.
     pub fn of(&self, field: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|invalid| invalid.field == field)
-            .map(|invalid| invalid.message.as_str())
+        self.0.iter().find(|invalid| invalid.field == field).map(|invalid| invalid.message.as_str())
     }
 }
 
@@ -208,11 +177,7 @@ impl IntoResponse for Problem {
         let errors = self
             .errors
             .iter()
-            .map(|invalid| FieldBody {
-                field: invalid.field,
-                code: invalid.code,
-                message: &invalid.message,
-            })
+            .map(|invalid| FieldBody { field: invalid.field, code: invalid.code, message: &invalid.message })
             .collect();
         let body = Body {
             r#type: "about:blank",
@@ -224,10 +189,7 @@ impl IntoResponse for Problem {
         };
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
@@ -246,10 +208,7 @@ impl From<SignUpError> for Problem {
             SignUpError::EmailTaken => {
                 let message = "There is an account with this address. Log in, or use another address.";
                 let errors = InvalidInput::one("email", "email_taken", message).fields;
-                Self {
-                    errors,
-                    ..Self::new(StatusCode::CONFLICT, "email_taken", message)
-                }
+                Self { errors, ..Self::new(StatusCode::CONFLICT, "email_taken", message) }
             }
             SignUpError::Hasher(error) => error.into(),
             SignUpError::Store(error) => error.into(),
@@ -342,9 +301,6 @@ impl From<StoreError> for Problem {
             return Self::internal(error);
         }
         let detail = "The site cannot reach its database at the moment. Please try again in a few seconds.";
-        Self {
-            cause: Some(Arc::new(error)),
-            ..Self::unavailable("overloaded", detail, RETRY_STORE_AFTER)
-        }
+        Self { cause: Some(Arc::new(error)), ..Self::unavailable("overloaded", detail, RETRY_STORE_AFTER) }
     }
 }

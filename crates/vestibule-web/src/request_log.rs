@@ -30,22 +30,14 @@ pub(crate) async fn log_and_finish(
     let id = vestibule.random().uuid_v7(started);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map(|route| route.as_str().to_owned());
+    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
 
     // An id that the client claims is not taken: it would let strangers write in our log.
     let span = tracing::info_span!("request", id = %id);
     let response = inner.run(request).instrument(span).await;
 
     let problem = response.extensions().get::<Problem>().cloned();
-    let line = Line {
-        id,
-        method: &method,
-        route: route.as_deref().unwrap_or("-"),
-        response: &response,
-    };
+    let line = Line { id, method: &method, route: route.as_deref().unwrap_or("-"), response: &response };
     line.write(accounts.now() - started, problem.as_ref());
 
     let mut response = match problem {
@@ -68,11 +60,7 @@ impl Line<'_> {
     /// One line a request: what was asked by its route and not by its address, which may hold a token.
     fn write(&self, duration: time::Duration, problem: Option<&Problem>) {
         let status = self.response.status().as_u16();
-        let user = self
-            .response
-            .extensions()
-            .get::<RequestOf>()
-            .map(|of| of.0.to_string());
+        let user = self.response.extensions().get::<RequestOf>().map(|of| of.0.to_string());
         let user = user.as_deref().unwrap_or("-");
         let duration_ms = (duration.as_seconds_f64() * 1_000_000.0).round() / 1000.0;
         let (method, route, request_id) = (self.method.as_str(), self.route, self.id);
@@ -98,11 +86,9 @@ fn chain(error: &(dyn Error + Send + Sync)) -> String {
 }
 
 fn finish(vestibule: &Vestibule, path: &str, id: Uuid, problem: &Problem, response: Response) -> Response {
-    let is_page_made = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind != "application/problem+json")
-        || response.status().is_redirection();
+    let is_page_made =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind != "application/problem+json")
+            || response.status().is_redirection();
     let is_for_programs = API_PREFIXES.iter().any(|prefix| path.starts_with(prefix));
     let mut response = if is_page_made || is_for_programs {
         response
@@ -133,14 +119,9 @@ fn error_page(vestibule: &Vestibule, path: &str, id: Uuid, problem: &Problem, to
         // Only where somebody may have to look it up.
         request_id: problem.cause.is_some().then_some(id.as_str()),
     };
-    let visit = told
-        .extensions()
-        .get::<PageVisit>()
-        .cloned()
-        .unwrap_or_else(|| PageVisit::of_stranger(path));
-    let mut page = vestibule
-        .page_with_status(problem.status, &visit, problem.title(), &content)
-        .into_response();
+    let visit = told.extensions().get::<PageVisit>().cloned().unwrap_or_else(|| PageVisit::of_stranger(path));
+    let mut page =
+        vestibule.page_with_status(problem.status, &visit, problem.title(), &content).into_response();
     // What was told besides the body stays: `Retry-After`, cookies.
     for (name, value) in told.headers() {
         if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {

@@ -24,12 +24,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>(vestibule: &Vestibule) -> Routes
         .api(LoggedIn, Method::POST, "/api/auth/log-out", api::log_out::log_out)
         .api(Anyone, Method::GET, "/api/auth/refresh", api::refresh::refresh)
         .api(Anyone, Method::POST, "/api/auth/refresh", api::refresh::refresh)
-        .api(
-            LoggedIn,
-            Method::GET,
-            "/api/auth/session",
-            api::current_session::current_session,
-        )
+        .api(LoggedIn, Method::GET, "/api/auth/session", api::current_session::current_session)
         // Who verifies access tokens without asking us.
         .api(Anyone, Method::GET, "/.well-known/jwks.json", api::jwks::jwks)
         // Who keeps the server running.

@@ -48,11 +48,7 @@ pub enum Face {
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// An empty list.
     pub fn new(vestibule: Vestibule) -> Self {
-        Self {
-            vestibule,
-            router: Router::new(),
-            list: Vec::new(),
-        }
+        Self { vestibule, router: Router::new(), list: Vec::new() }
     }
 
     /// Adds a route for programs.
@@ -66,15 +62,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     ) -> Self {
         let guard = self.guard(who);
         let guarded = on(filter(&method), handler).route_layer(from_fn_with_state(guard, guard_api));
-        self.add(
-            Route {
-                method,
-                path,
-                who,
-                face: Face::Api,
-            },
-            guarded,
-        )
+        self.add(Route { method, path, who, face: Face::Api }, guarded)
     }
 
     /// Adds a page, or the address that a page's form is sent to.
@@ -88,15 +76,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     ) -> Self {
         let guard = self.guard(who);
         let guarded = on(filter(&method), handler).route_layer(from_fn_with_state(guard, guard_page));
-        self.add(
-            Route {
-                method,
-                path,
-                who,
-                face: Face::Page,
-            },
-            guarded,
-        )
+        self.add(Route { method, path, who, face: Face::Page }, guarded)
     }
 
     /// Adds all routes of another list.
@@ -109,11 +89,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     /// Gives the handlers their state.
     pub fn with_state<S2>(self, state: S) -> Routes<S2> {
-        Routes {
-            vestibule: self.vestibule,
-            router: self.router.with_state(state),
-            list: self.list,
-        }
+        Routes { vestibule: self.vestibule, router: self.router.with_state(state), list: self.list }
     }
 
     /// All routes.
@@ -122,10 +98,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 
     fn guard(&self, who: Who) -> Guard {
-        Guard {
-            vestibule: self.vestibule.clone(),
-            who,
-        }
+        Guard { vestibule: self.vestibule.clone(), who }
     }
 
     fn add(mut self, route: Route, guarded: MethodRouter<S, Infallible>) -> Self {

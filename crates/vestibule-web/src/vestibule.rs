@@ -43,11 +43,7 @@ impl Vestibule {
         let public_url = &parts.accounts.policy().public_url;
         let cookie_names = CookieNames::new(public_url.is_https());
         let origin = public_url.origin();
-        Self(Arc::new(Inner {
-            parts,
-            cookie_names,
-            origin,
-        }))
+        Self(Arc::new(Inner { parts, cookie_names, origin }))
     }
 
     /// The accounts.

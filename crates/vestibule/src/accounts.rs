@@ -64,10 +64,7 @@ impl Policy {
             site_name: site_name.into(),
             public_url,
             access_ttl: Duration::minutes(5),
-            session: SessionLifetimes {
-                idle: Duration::days(7),
-                absolute: Duration::days(30),
-            },
+            session: SessionLifetimes { idle: Duration::days(7), absolute: Duration::days(30) },
         }
     }
 }
@@ -76,12 +73,7 @@ impl Accounts {
     /// Opens the accounts of a store. The first time, the key that signs access tokens is made; of several
     /// servers that start at once, all use the key of the one that was first.
     pub async fn open(ports: Ports, secret: &SecretKey, policy: Policy) -> Result<Self, OpenError> {
-        let Ports {
-            store,
-            clock,
-            random,
-            hasher,
-        } = ports;
+        let Ports { store, clock, random, hasher } = ports;
         let keys = secret.derive();
         let mut repository = store.alone();
         let mut stored = repository.list_signing_keys().await?;
@@ -93,15 +85,7 @@ impl Accounts {
         }
         drop(repository);
         let key_ring = KeyRing::open(&stored, &keys, policy.public_url.origin())?;
-        Ok(Self {
-            store,
-            clock,
-            random,
-            hasher,
-            keys,
-            key_ring,
-            policy,
-        })
+        Ok(Self { store, clock, random, hasher, keys, key_ring, policy })
     }
 
     /// The public halves of the keys that sign access tokens: the JWKS.

@@ -51,14 +51,9 @@ pub async fn list(
     current: CurrentUser,
     Query(range): Query<Range>,
 ) -> Result<Response, Problem> {
-    let after = range
-        .cursor
-        .filter(|cursor| !cursor.is_empty())
-        .map(|cursor| Cursor::parse(&cursor))
-        .transpose();
-    let size = range
-        .limit
-        .map_or(Ok(PageSize::default()), |limit| PageSize::parse(&limit));
+    let after =
+        range.cursor.filter(|cursor| !cursor.is_empty()).map(|cursor| Cursor::parse(&cursor)).transpose();
+    let size = range.limit.map_or(Ok(PageSize::default()), |limit| PageSize::parse(&limit));
     let (after, size) = (after.map_err(Problem::invalid)?, size.map_err(Problem::invalid)?);
     let page = notes.list(current.user().id, after, size).await?;
     let answer = ListAnswer {
@@ -76,12 +71,7 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let note = notes.create(current.user().id, &body.title, &body.body).await?;
     let location = format!("/api/notes/{}", note.id);
-    Ok((
-        StatusCode::CREATED,
-        [(header::LOCATION, location)],
-        Answer(NoteAnswer::from(note)),
-    )
-        .into_response())
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Answer(NoteAnswer::from(note))).into_response())
 }
 
 /// One note.
@@ -101,9 +91,7 @@ pub async fn update(
     Path(id): Path<String>,
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
-    let note = notes
-        .update(current.user().id, note_id(&id)?, &body.title, &body.body)
-        .await?;
+    let note = notes.update(current.user().id, note_id(&id)?, &body.title, &body.body).await?;
     Ok(Answer(NoteAnswer::from(note)).into_response())
 }
 

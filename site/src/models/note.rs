@@ -69,34 +69,19 @@ impl NoteText {
         if title.is_empty() {
             refuse("title", "required", "Give the note a title.".into());
         } else if title.chars().count() > MAX_TITLE {
-            refuse(
-                "title",
-                "too_long",
-                format!("This title is too long: at most {MAX_TITLE} characters."),
-            );
+            refuse("title", "too_long", format!("This title is too long: at most {MAX_TITLE} characters."));
         } else if title.chars().any(char::is_control) {
             refuse("title", "malformed", "A title is one line of plain text.".into());
         }
         if body.chars().count() > MAX_BODY {
-            refuse(
-                "body",
-                "too_long",
-                "This note is too long: at most 20,000 characters.".into(),
-            );
+            refuse("body", "too_long", "This note is too long: at most 20,000 characters.".into());
         } else if body.contains('\0') {
             // The one character that PostgreSQL does not store.
-            refuse(
-                "body",
-                "malformed",
-                "This note has a character (NUL) that cannot be stored.".into(),
-            );
+            refuse("body", "malformed", "This note has a character (NUL) that cannot be stored.".into());
         }
         match InvalidInput::unless_empty(fields) {
             Some(invalid) => Err(invalid),
-            None => Ok(Self {
-                title: NoteTitle(title),
-                body: NoteBody(body),
-            }),
+            None => Ok(Self { title: NoteTitle(title), body: NoteBody(body) }),
         }
     }
 }
@@ -133,9 +118,7 @@ impl Cursor {
     /// Reads a cursor that an earlier page gave.
     pub fn parse(text: &str) -> Result<Self, InvalidInput> {
         let message = "This place in the list is not one that an earlier page gave.";
-        text.parse()
-            .map(Self)
-            .map_err(|_| InvalidInput::one("cursor", "malformed", message))
+        text.parse().map(Self).map_err(|_| InvalidInput::one("cursor", "malformed", message))
     }
 }
 
@@ -166,14 +149,8 @@ mod tests {
     use super::*;
 
     fn codes(title: &str, body: &str) -> Vec<(&'static str, &'static str)> {
-        let invalid = NoteText::parse(title, body)
-            .err()
-            .map(|invalid| invalid.fields)
-            .unwrap_or_default();
-        invalid
-            .into_iter()
-            .map(|invalid| (invalid.field, invalid.code))
-            .collect()
+        let invalid = NoteText::parse(title, body).err().map(|invalid| invalid.fields).unwrap_or_default();
+        invalid.into_iter().map(|invalid| (invalid.field, invalid.code)).collect()
     }
 
     #[test]

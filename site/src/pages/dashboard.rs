@@ -57,10 +57,7 @@ pub async fn dashboard(
             last_seen_iso: iso(session.last_seen_at),
             expires: minute(session.expires_at),
             expires_iso: iso(session.expires_at),
-            ip: session
-                .client
-                .ip()
-                .map_or_else(|| "unknown".to_owned(), |ip| ip.to_string()),
+            ip: session.client.ip().map_or_else(|| "unknown".to_owned(), |ip| ip.to_string()),
             device: session.client.user_agent().unwrap_or("unknown"),
         },
     };

@@ -82,11 +82,8 @@ pub async fn list(
     visit: PageVisit,
     Query(range): Query<Range>,
 ) -> Result<Response, Problem> {
-    let after = range
-        .cursor
-        .map(|cursor| Cursor::parse(&cursor))
-        .transpose()
-        .map_err(|_| Problem::not_found())?;
+    let after =
+        range.cursor.map(|cursor| Cursor::parse(&cursor)).transpose().map_err(|_| Problem::not_found())?;
     let page = notes.list(current.user().id, after, PageSize::default()).await?;
     let content = NotesTemplate {
         next_page: page.next.map(|Cursor(id)| format!("/notes?cursor={id}")),
@@ -123,10 +120,7 @@ pub async fn show(
 ) -> Result<Response, Problem> {
     let note = notes.find(current.user().id, note_id(&id)?).await?;
     let content = NoteTemplate {
-        note: NoteView {
-            title: note.text.title.as_str(),
-            body: note.text.body.as_str(),
-        },
+        note: NoteView { title: note.text.title.as_str(), body: note.text.body.as_str() },
         updated: minute(note.updated_at),
         updated_iso: iso(note.updated_at),
         edit_href: format!("/notes/{}/edit", note.id),
@@ -145,10 +139,8 @@ pub async fn edit(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let note = notes.find(current.user().id, note_id(&id)?).await?;
-    let fields = Fields {
-        title: note.text.title.as_str().to_owned(),
-        body: note.text.body.as_str().to_owned(),
-    };
+    let fields =
+        Fields { title: note.text.title.as_str().to_owned(), body: note.text.body.as_str().to_owned() };
     Ok(form(&vestibule, &visit, Some(note.id), &fields, None))
 }
 
@@ -162,9 +154,7 @@ pub async fn update(
     Form(fields): Form<Fields>,
 ) -> Result<Response, Problem> {
     let id = note_id(&id)?;
-    let written = notes
-        .update(current.user().id, id, &fields.title, &fields.body)
-        .await;
+    let written = notes.update(current.user().id, id, &fields.title, &fields.body).await;
     after_writing(&vestibule, &visit, Some(id), &fields, written)
 }
 
@@ -200,23 +190,18 @@ fn form(
     fields: &Fields,
     problem: Option<&Problem>,
 ) -> Response {
-    let (heading, submit_label) = if id.is_some() {
-        ("Edit note", "Save")
-    } else {
-        ("New note", "Save note")
-    };
+    let (heading, submit_label) =
+        if id.is_some() { ("Edit note", "Save") } else { ("New note", "Save note") };
     let page = id.map_or_else(|| "/notes".to_owned(), |id| format!("/notes/{id}"));
-    form_page(vestibule, visit, heading, problem, |errors, summary| {
-        NoteFormTemplate {
-            heading,
-            action: page.clone(),
-            form: fields,
-            errors,
-            summary,
-            csrf_token: visit.csrf_token(),
-            cancel_href: page,
-            submit_label,
-        }
+    form_page(vestibule, visit, heading, problem, |errors, summary| NoteFormTemplate {
+        heading,
+        action: page.clone(),
+        form: fields,
+        errors,
+        summary,
+        csrf_token: visit.csrf_token(),
+        cancel_href: page,
+        submit_label,
     })
 }
 

@@ -37,12 +37,8 @@ pub async fn find_note(
         SELECT id, title, body, created_at, updated_at
         FROM notes
         WHERE id = $1 AND user_id = $2";
-    let row: Option<NoteRow> = connection
-        .read(SQL)
-        .bind(Id(id.0))
-        .bind(Id(owner.as_uuid()))
-        .optional()
-        .await?;
+    let row: Option<NoteRow> =
+        connection.read(SQL).bind(Id(id.0)).bind(Id(owner.as_uuid())).optional().await?;
     row.map(Note::try_from).transpose()
 }
 
@@ -97,12 +93,7 @@ pub async fn update_note(
 /// Removes a note. `false` where there was none.
 pub async fn delete_note(connection: &mut Connection, owner: UserId, id: NoteId) -> Result<bool, StoreError> {
     const SQL: &str = "DELETE FROM notes WHERE id = $1 AND user_id = $2";
-    let deleted = connection
-        .write(SQL)
-        .bind(Id(id.0))
-        .bind(Id(owner.as_uuid()))
-        .execute()
-        .await?;
+    let deleted = connection.write(SQL).bind(Id(id.0)).bind(Id(owner.as_uuid())).execute().await?;
     Ok(deleted == 1)
 }
 
@@ -121,11 +112,6 @@ impl TryFrom<NoteRow> for Note {
     fn try_from(row: NoteRow) -> Result<Self, StoreError> {
         let text = NoteText::parse(&row.title, &row.body)
             .map_err(|invalid| StoreError::new("a row of notes is broken", invalid))?;
-        Ok(Self {
-            id: NoteId(row.id.0),
-            text,
-            created_at: row.created_at.0,
-            updated_at: row.updated_at.0,
-        })
+        Ok(Self { id: NoteId(row.id.0), text, created_at: row.created_at.0, updated_at: row.updated_at.0 })
     }
 }

@@ -33,23 +33,14 @@ pub enum NoteError {
 impl Notes {
     /// Notes kept in a database.
     pub fn new(database: Database, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self {
-            database,
-            clock,
-            random,
-        }
+        Self { database, clock, random }
     }
 
     /// Writes a new note.
     pub async fn create(&self, owner: UserId, title: &str, body: &str) -> Result<Note, NoteError> {
         let text = NoteText::parse(title, body)?;
         let now = self.clock.now();
-        let note = Note {
-            id: NoteId(self.random.uuid_v7(now)),
-            text,
-            created_at: now,
-            updated_at: now,
-        };
+        let note = Note { id: NoteId(self.random.uuid_v7(now)), text, created_at: now, updated_at: now };
         repository::insert_note(&mut self.database.alone(), owner, &note).await?;
         Ok(note)
     }
@@ -72,9 +63,7 @@ impl Notes {
 
     /// One note.
     pub async fn find(&self, owner: UserId, id: NoteId) -> Result<Note, NoteError> {
-        repository::find_note(&mut self.database.alone(), owner, id)
-            .await?
-            .ok_or(NoteError::NotFound)
+        repository::find_note(&mut self.database.alone(), owner, id).await?.ok_or(NoteError::NotFound)
     }
 
     /// Writes a note anew.
@@ -94,10 +83,6 @@ impl Notes {
     /// Throws a note away.
     pub async fn delete(&self, owner: UserId, id: NoteId) -> Result<(), NoteError> {
         let is_deleted = repository::delete_note(&mut self.database.alone(), owner, id).await?;
-        if is_deleted {
-            Ok(())
-        } else {
-            Err(NoteError::NotFound)
-        }
+        if is_deleted { Ok(()) } else { Err(NoteError::NotFound) }
     }
 }

@@ -18,10 +18,7 @@ pub(crate) async fn run(
     let database = open_database(settings).await?;
     let mut missing = Vec::new();
     for migrations in app.all_migrations() {
-        let state = database
-            .schema_state(&migrations)
-            .await
-            .map_err(Failure::because)?;
+        let state = database.schema_state(&migrations).await.map_err(Failure::because)?;
         if let (SchemaState::Changed(_), Some(difference)) = (&state, difference(&state)) {
             return Err(Failure::with_way_out(
                 difference,
@@ -40,10 +37,7 @@ pub(crate) async fn run(
     let is_incomplete = check && !missing.is_empty();
     if json {
         let key = if check { "missing" } else { "applied" };
-        println!(
-            "{}",
-            serde_json::json!({ "database": settings.database_url.to_string(), key: missing })
-        );
+        println!("{}", serde_json::json!({ "database": settings.database_url.to_string(), key: missing }));
     } else if missing.is_empty() {
         println!("The schema of {} is up to date.", settings.database_url);
     } else {
@@ -53,9 +47,5 @@ pub(crate) async fn run(
             println!("  {name}");
         }
     }
-    Ok(if is_incomplete {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if is_incomplete { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

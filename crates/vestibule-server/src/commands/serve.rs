@@ -27,15 +27,12 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
 
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut stopping = stopped.clone();
-    let serving = axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .with_graceful_shutdown(async move {
-        asked_to_stop().await;
-        tracing::info!("stopping: no new connections, finishing what is under way");
-        stop.send_replace(true);
-    });
+    let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async move {
+            asked_to_stop().await;
+            tracing::info!("stopping: no new connections, finishing what is under way");
+            stop.send_replace(true);
+        });
     let too_long = async move {
         let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
         tokio::time::sleep(DRAIN_LIMIT).await;
@@ -65,10 +62,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 /// Tells a person where to look. Machines read the log.
-#[expect(
-    clippy::print_stdout,
-    reason = "the address is what the person who started the program waits for"
-)]
+#[expect(clippy::print_stdout, reason = "the address is what the person who started the program waits for")]
 fn announce(app: &App, settings: &Settings, address: SocketAddr) {
     tracing::info!(%address, public_url = %settings.public_url, database = %settings.database_url, "serving");
     if std::io::stdout().is_terminal() {

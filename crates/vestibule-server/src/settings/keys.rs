@@ -114,14 +114,8 @@ pub const KEYS: &[Key] = &[
 ];
 
 impl Key {
-    const EMPTY: Self = Self {
-        name: "",
-        default: "",
-        default_in_words: "",
-        about: "",
-        way_out: "",
-        is_secret: false,
-    };
+    const EMPTY: Self =
+        Self { name: "", default: "", default_in_words: "", about: "", way_out: "", is_secret: false };
 
     /// The environment variable.
     pub fn variable(&self) -> String {
@@ -135,16 +129,10 @@ impl Key {
 
     /// The default, as the reference page tells it.
     pub fn default_told(&self) -> String {
-        if self.default.is_empty() {
-            self.default_in_words.to_owned()
-        } else {
-            format!("`{}`", self.default)
-        }
+        if self.default.is_empty() { self.default_in_words.to_owned() } else { format!("`{}`", self.default) }
     }
 
     pub(super) fn named(name: &str) -> &'static Self {
-        KEYS.iter()
-            .find(|key| key.name == name)
-            .expect("settings are read by the names of the table")
+        KEYS.iter().find(|key| key.name == name).expect("settings are read by the names of the table")
     }
 }

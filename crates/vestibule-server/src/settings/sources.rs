@@ -7,11 +7,8 @@ use super::{KEYS, Key, SettingError};
 const PREFIX: &str = "VESTIBULE_";
 const DEFAULT_FILE: &str = "vestibule.toml";
 /// Variables of ours that are no settings.
-const NOT_SETTINGS: [&str; 3] = [
-    "VESTIBULE_CONFIG",
-    "VESTIBULE_TEST_POSTGRES_URL",
-    "VESTIBULE_REQUIRE_ADVISORIES",
-];
+const NOT_SETTINGS: [&str; 3] =
+    ["VESTIBULE_CONFIG", "VESTIBULE_TEST_POSTGRES_URL", "VESTIBULE_REQUIRE_ADVISORIES"];
 
 /// What was set, before it is checked: texts, each with the place that it comes from.
 pub struct Sources {
@@ -26,10 +23,7 @@ pub(super) struct Value {
 
 impl Sources {
     /// Reads the file and the environment of this process.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the environment"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     pub fn read(file: Option<&Path>) -> Result<Self, SettingError> {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -39,10 +33,7 @@ impl Sources {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound && file.is_none() => String::new(),
             Err(error) => {
-                return Err(file_error(
-                    &path.display().to_string(),
-                    format!("it cannot be read: {error}"),
-                ));
+                return Err(file_error(&path.display().to_string(), format!("it cannot be read: {error}")));
             }
         };
         Self::of(&environment, &text)
@@ -50,10 +41,7 @@ impl Sources {
 
     /// The same of given texts.
     pub fn of(environment: &BTreeMap<String, String>, file: &str) -> Result<Self, SettingError> {
-        let mut sources = Self {
-            values: BTreeMap::new(),
-            warnings: Vec::new(),
-        };
+        let mut sources = Self { values: BTreeMap::new(), warnings: Vec::new() };
         sources.take_file(file)?;
         sources.take_environment(environment)?;
         Ok(sources)
@@ -68,9 +56,8 @@ impl Sources {
     }
 
     fn take_file(&mut self, text: &str) -> Result<(), SettingError> {
-        let table: toml::Table = text
-            .parse()
-            .map_err(|error: toml::de::Error| file_error(DEFAULT_FILE, error.to_string()))?;
+        let table: toml::Table =
+            text.parse().map_err(|error: toml::de::Error| file_error(DEFAULT_FILE, error.to_string()))?;
         for (name, value) in table {
             let (name, is_path) = match name.strip_suffix("_file") {
                 Some(name) => (name.to_owned(), true),
@@ -91,11 +78,7 @@ impl Sources {
                 }
             };
             let source = DEFAULT_FILE.to_owned();
-            let value = if is_path {
-                read_value(key, &text)?
-            } else {
-                Value { text, source }
-            };
+            let value = if is_path { read_value(key, &text)? } else { Value { text, source } };
             self.values.insert(key.name, value);
         }
         Ok(())
@@ -103,10 +86,7 @@ impl Sources {
 
     fn take_environment(&mut self, environment: &BTreeMap<String, String>) -> Result<(), SettingError> {
         if let Some(text) = environment.get("DATABASE_URL") {
-            let value = Value {
-                text: text.clone(),
-                source: "environment, DATABASE_URL".into(),
-            };
+            let value = Value { text: text.clone(), source: "environment, DATABASE_URL".into() };
             self.values.insert("DATABASE_URL", value);
         }
         for key in KEYS {
@@ -122,13 +102,7 @@ impl Sources {
                     });
                 }
                 (Some(text), None) => {
-                    self.values.insert(
-                        key.name,
-                        Value {
-                            text: text.clone(),
-                            source: "environment".into(),
-                        },
-                    );
+                    self.values.insert(key.name, Value { text: text.clone(), source: "environment".into() });
                 }
                 (None, Some(path)) => {
                     self.values.insert(key.name, read_value(key, path)?);
@@ -145,20 +119,14 @@ impl Sources {
             let name = name.strip_suffix("_FILE").unwrap_or(name);
             NOT_SETTINGS.contains(&name) || KEYS.iter().any(|key| key.variable() == name)
         };
-        let unknown = environment
-            .keys()
-            .filter(|name| name.starts_with(PREFIX) && !is_known(name));
-        self.warnings
-            .extend(unknown.map(|name| format!("{name} is set, and there is no such setting")));
+        let unknown = environment.keys().filter(|name| name.starts_with(PREFIX) && !is_known(name));
+        self.warnings.extend(unknown.map(|name| format!("{name} is set, and there is no such setting")));
     }
 }
 
 fn read_value(key: &Key, path: &str) -> Result<Value, SettingError> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Value {
-            text: text.trim_end().to_owned(),
-            source: format!("file {path}"),
-        }),
+        Ok(text) => Ok(Value { text: text.trim_end().to_owned(), source: format!("file {path}") }),
         Err(error) => Err(SettingError {
             key: format!("{}_FILE", key.variable()),
             source_name: None,

@@ -54,10 +54,7 @@ impl Database {
     /// Applies what has not been applied. Safe when several servers start at once: one does the work, the others
     /// wait for it.
     pub async fn migrate(&self, migrations: &Migrations) -> Result<(), MigrateError> {
-        let failed = |source| MigrateError::Failed {
-            table: migrations.table,
-            source,
-        };
+        let failed = |source| MigrateError::Failed { table: migrations.table, source };
         let migrator = migrations.migrator(self);
         match &self.pools {
             Pools::Sqlite { writer, .. } => {
@@ -87,19 +84,13 @@ impl Database {
             // No such table: nothing was ever applied.
             Err(sqlx::migrate::MigrateError::Execute(sqlx::Error::Database(_))) => Vec::new(),
             Err(source) => {
-                return Err(MigrateError::Failed {
-                    table: migrations.table,
-                    source,
-                });
+                return Err(MigrateError::Failed { table: migrations.table, source });
             }
         };
         let mut missing = Vec::new();
         for migration in migrations.migrator(self).iter() {
             let name = format!("{:04} {}", migration.version, migration.description);
-            match applied
-                .iter()
-                .find(|applied| applied.version == migration.version)
-            {
+            match applied.iter().find(|applied| applied.version == migration.version) {
                 None => missing.push(name),
                 Some(applied) if applied.checksum != migration.checksum => {
                     return Ok(SchemaState::Changed(name));
@@ -107,11 +98,7 @@ impl Database {
                 Some(_) => {}
             }
         }
-        Ok(if missing.is_empty() {
-            SchemaState::Expected
-        } else {
-            SchemaState::Missing(missing)
-        })
+        Ok(if missing.is_empty() { SchemaState::Expected } else { SchemaState::Missing(missing) })
     }
 }
 
@@ -138,8 +125,6 @@ async fn lock_beside(database: PathBuf) -> Result<std::fs::File, MigrateError> {
         file.lock()?;
         Ok(file)
     });
-    let flattened = locked
-        .await
-        .unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    let flattened = locked.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
     flattened.map_err(|source| MigrateError::Lock { path: name, source })
 }

@@ -48,9 +48,7 @@ macro_rules! on_driver {
     ($statement:ident, $function:path) => {{
         $statement.connection.round_trips.fetch_add(1, Ordering::Relaxed);
         let sql = $statement.sql;
-        let arguments = $statement
-            .arguments
-            .map_err(|error| StoreError::new(summary(sql), error))?;
+        let arguments = $statement.arguments.map_err(|error| StoreError::new(summary(sql), error))?;
         match (&mut $statement.connection.link, arguments, $statement.intent) {
             (Link::Sqlite { readers, .. }, Arguments::Sqlite(arguments), Intent::Read) => {
                 $function(&*readers, sql, arguments).await
@@ -79,12 +77,7 @@ impl<'c> Statement<'c> {
             Link::Sqlite { .. } | Link::SqliteTransaction(_) => Arguments::Sqlite(SqliteArguments::default()),
             Link::Postgres(_) | Link::PostgresTransaction(_) => Arguments::Postgres(PgArguments::default()),
         };
-        Self {
-            connection,
-            sql,
-            intent,
-            arguments: Ok(arguments),
-        }
+        Self { connection, sql, intent, arguments: Ok(arguments) }
     }
 
     /// Gives the next placeholder its value.
@@ -143,10 +136,7 @@ where
     DB::QueryResult: RowsAffected,
     E: Executor<'e, Database = DB>,
 {
-    Ok(sqlx::query_with(sql, arguments)
-        .execute(executor)
-        .await?
-        .rows_affected())
+    Ok(sqlx::query_with(sql, arguments).execute(executor).await?.rows_affected())
 }
 
 async fn optional<'e, DB, E, R>(
@@ -203,10 +193,8 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
         // SQLite: busy, locked, I/O error, full. PostgreSQL: connection exceptions, out of resources, shutting
         // down, statement or lock time-out.
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            matches!(
-                code.as_ref(),
-                "5" | "6" | "10" | "13" | "57014" | "55P03" | "25P03"
-            ) || ["08", "53", "57P"].iter().any(|class| code.starts_with(class))
+            matches!(code.as_ref(), "5" | "6" | "10" | "13" | "57014" | "55P03" | "25P03")
+                || ["08", "53", "57P"].iter().any(|class| code.starts_with(class))
         }),
         _ => false,
     }

@@ -48,10 +48,7 @@ pub struct SessionBody<'a> {
 impl<'a> UserAndSession<'a> {
     /// The user who asks, with the session in which they ask.
     pub fn current(user: &'a User, session: &'a Session) -> Self {
-        Self {
-            user: UserBody::from(user),
-            session: SessionBody::new(session, true),
-        }
+        Self { user: UserBody::from(user), session: SessionBody::new(session, true) }
     }
 }
 
@@ -84,17 +81,13 @@ impl<'a> SessionBody<'a> {
 
 /// Answers who was just logged in, with the three cookies.
 pub(super) fn of_new_session(vestibule: &Vestibule, status: StatusCode, logged_in: &LoggedIn) -> Response {
-    let cookies = vestibule
-        .cookie_names()
-        .of_new_session(logged_in, vestibule.accounts().now());
+    let cookies = vestibule.cookie_names().of_new_session(logged_in, vestibule.accounts().now());
     (status, set(cookies), of(logged_in), answer(logged_in)).into_response()
 }
 
 /// Answers who was just refreshed, with the two cookies that changed.
 pub(super) fn of_refreshed_session(vestibule: &Vestibule, logged_in: &LoggedIn) -> Response {
-    let cookies = vestibule
-        .cookie_names()
-        .of_refreshed_session(logged_in, vestibule.accounts().now());
+    let cookies = vestibule.cookie_names().of_refreshed_session(logged_in, vestibule.accounts().now());
     (set(cookies), of(logged_in), answer(logged_in)).into_response()
 }
 

@@ -36,9 +36,5 @@ pub async fn jwks(State(vestibule): State<Vestibule>) -> Response {
         kid: key.kid,
         x: key.x,
     });
-    (
-        [(header::CACHE_CONTROL, CACHING)],
-        Json(KeySet { keys: keys.collect() }),
-    )
-        .into_response()
+    ([(header::CACHE_CONTROL, CACHING)], Json(KeySet { keys: keys.collect() })).into_response()
 }

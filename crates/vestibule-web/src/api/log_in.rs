@@ -25,10 +25,7 @@ pub async fn log_in(
     ClientOf(client): ClientOf,
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
-    let typed = LogIn {
-        email: &body.email,
-        password: &body.password,
-    };
+    let typed = LogIn { email: &body.email, password: &body.password };
     let logged_in = vestibule.accounts().log_in(typed, &client).await?;
     Ok(answers::of_new_session(&vestibule, StatusCode::OK, &logged_in))
 }

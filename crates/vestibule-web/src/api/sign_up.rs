@@ -27,15 +27,7 @@ pub async fn sign_up(
     ClientOf(client): ClientOf,
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
-    let typed = SignUp {
-        name: &body.name,
-        email: &body.email,
-        password: &body.password,
-    };
+    let typed = SignUp { name: &body.name, email: &body.email, password: &body.password };
     let logged_in = vestibule.accounts().sign_up(typed, &client).await?;
-    Ok(answers::of_new_session(
-        &vestibule,
-        StatusCode::CREATED,
-        &logged_in,
-    ))
+    Ok(answers::of_new_session(&vestibule, StatusCode::CREATED, &logged_in))
 }

@@ -35,15 +35,7 @@ pub async fn form(
     Query(query): Query<FormQuery>,
     visit: PageVisit,
 ) -> Response {
-    page(
-        &vestibule,
-        &visit,
-        &Fields {
-            next: query.next,
-            ..Fields::default()
-        },
-        None,
-    )
+    page(&vestibule, &visit, &Fields { next: query.next, ..Fields::default() }, None)
 }
 
 /// Logs in, or shows the form again.
@@ -53,16 +45,8 @@ pub async fn log_in(
     visit: PageVisit,
     Form(fields): Form<Fields>,
 ) -> Result<Response, Problem> {
-    let typed = LogIn {
-        email: &fields.email,
-        password: &fields.password,
-    };
-    match vestibule
-        .accounts()
-        .log_in(typed, &client)
-        .await
-        .map_err(Problem::from)
-    {
+    let typed = LogIn { email: &fields.email, password: &fields.password };
+    match vestibule.accounts().log_in(typed, &client).await.map_err(Problem::from) {
         Ok(logged_in) => Ok(enter(&vestibule, &logged_in, &fields.next)),
         Err(problem) if problem.keeps_the_form() => Ok(page(&vestibule, &visit, &fields, Some(&problem))),
         Err(problem) => Err(problem),
@@ -70,14 +54,12 @@ pub async fn log_in(
 }
 
 fn page(vestibule: &Vestibule, visit: &PageVisit, fields: &Fields, problem: Option<&Problem>) -> Response {
-    super::form_page(vestibule, visit, "Log in", problem, |errors, summary| {
-        LogInTemplate {
-            form: fields,
-            next: fields.next.path().unwrap_or_default(),
-            sign_up_link: fields.next.link("/sign-up"),
-            errors,
-            summary,
-            notice: None,
-        }
+    super::form_page(vestibule, visit, "Log in", problem, |errors, summary| LogInTemplate {
+        form: fields,
+        next: fields.next.path().unwrap_or_default(),
+        sign_up_link: fields.next.link("/sign-up"),
+        errors,
+        summary,
+        notice: None,
     })
 }

@@ -26,9 +26,7 @@ pub struct FormQuery {
 
 /// Sends somebody who was just logged in on their way, with the three cookies.
 fn enter(vestibule: &Vestibule, logged_in: &LoggedIn, next: &Next) -> Response {
-    let cookies = vestibule
-        .cookie_names()
-        .of_new_session(logged_in, vestibule.accounts().now());
+    let cookies = vestibule.cookie_names().of_new_session(logged_in, vestibule.accounts().now());
     (set(cookies), of(logged_in), Redirect::to(next.or(DEFAULT_NEXT))).into_response()
 }
 

@@ -20,21 +20,11 @@ pub async fn refresh(
     let names = vestibule.cookie_names();
     let cookies = CookieValues::read(&headers, names);
     let presented = cookies.presented(CsrfProof::NotNeeded);
-    match vestibule
-        .accounts()
-        .refresh(&presented, &client)
-        .await
-        .map_err(Problem::from)
-    {
+    match vestibule.accounts().refresh(&presented, &client).await.map_err(Problem::from) {
         Ok(refreshed) => {
             let mut renewed = names.of_refreshed_session(&refreshed, vestibule.accounts().now());
             renewed.push(names.csrf_cookie(&refreshed.tokens.csrf));
-            Ok((
-                set(renewed),
-                of(&refreshed),
-                Redirect::to(query.next.or(DEFAULT_NEXT)),
-            )
-                .into_response())
+            Ok((set(renewed), of(&refreshed), Redirect::to(query.next.or(DEFAULT_NEXT))).into_response())
         }
         Err(problem) if problem.status == StatusCode::UNAUTHORIZED => {
             let mut response = Redirect::to(&query.next.link("/log-in")).into_response();

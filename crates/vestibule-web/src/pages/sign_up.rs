@@ -35,15 +35,7 @@ pub async fn form(
     Query(query): Query<FormQuery>,
     visit: PageVisit,
 ) -> Response {
-    page(
-        &vestibule,
-        &visit,
-        &Fields {
-            next: query.next,
-            ..Fields::default()
-        },
-        None,
-    )
+    page(&vestibule, &visit, &Fields { next: query.next, ..Fields::default() }, None)
 }
 
 /// Makes an account and logs in, or shows the form again with what is wrong beside each field.
@@ -53,17 +45,8 @@ pub async fn sign_up(
     visit: PageVisit,
     Form(fields): Form<Fields>,
 ) -> Result<Response, Problem> {
-    let typed = SignUp {
-        name: &fields.name,
-        email: &fields.email,
-        password: &fields.password,
-    };
-    match vestibule
-        .accounts()
-        .sign_up(typed, &client)
-        .await
-        .map_err(Problem::from)
-    {
+    let typed = SignUp { name: &fields.name, email: &fields.email, password: &fields.password };
+    match vestibule.accounts().sign_up(typed, &client).await.map_err(Problem::from) {
         Ok(logged_in) => Ok(enter(&vestibule, &logged_in, &fields.next)),
         Err(problem) if problem.keeps_the_form() => Ok(page(&vestibule, &visit, &fields, Some(&problem))),
         Err(problem) => Err(problem),
@@ -71,13 +54,11 @@ pub async fn sign_up(
 }
 
 fn page(vestibule: &Vestibule, visit: &PageVisit, fields: &Fields, problem: Option<&Problem>) -> Response {
-    super::form_page(vestibule, visit, "Sign up", problem, |errors, summary| {
-        SignUpTemplate {
-            form: fields,
-            next: fields.next.path().unwrap_or_default(),
-            log_in_link: fields.next.link("/log-in"),
-            errors,
-            summary,
-        }
+    super::form_page(vestibule, visit, "Sign up", problem, |errors, summary| SignUpTemplate {
+        form: fields,
+        next: fields.next.path().unwrap_or_default(),
+        log_in_link: fields.next.link("/log-in"),
+        errors,
+        summary,
     })
 }

@@ -96,10 +96,7 @@ impl KeyRing {
         keys: &ServerKeys,
         issuer: String,
     ) -> Result<Self, SigningKeyError> {
-        let opened = stored
-            .iter()
-            .map(|sealed| sealed.open(keys))
-            .collect::<Result<Vec<_>, _>>()?;
+        let opened = stored.iter().map(|sealed| sealed.open(keys)).collect::<Result<Vec<_>, _>>()?;
         let verifiers = opened
             .iter()
             .map(|key| Verifier {
@@ -108,18 +105,10 @@ impl KeyRing {
                 key: key.pair().verifying_key(),
             })
             .collect();
-        let newest = stored
-            .iter()
-            .zip(opened)
-            .max_by_key(|(sealed, _)| sealed.generation);
+        let newest = stored.iter().zip(opened).max_by_key(|(sealed, _)| sealed.generation);
         let (_, signer) = newest.expect("an installation has at least one signing key");
         let signer_header = header_of(signer.kid());
-        Ok(Self {
-            issuer,
-            signer,
-            signer_header,
-            verifiers,
-        })
+        Ok(Self { issuer, signer, signer_header, verifiers })
     }
 
     /// Signs a token.
@@ -161,10 +150,7 @@ impl KeyRing {
         let verifier = self.verifiers.iter().find(|verifier| verifier.header == header)?;
         let signature: [u8; 64] = URL_SAFE_NO_PAD.decode(signature).ok()?.try_into().ok()?;
         // Strict: refuses the malleable signatures that plain verification lets through.
-        verifier
-            .key
-            .verify_strict(signed.as_bytes(), &Signature::from_bytes(&signature))
-            .ok()?;
+        verifier.key.verify_strict(signed.as_bytes(), &Signature::from_bytes(&signature)).ok()?;
 
         let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
         if claims.iss != self.issuer || claims.aud != self.issuer {
@@ -192,11 +178,7 @@ impl KeyRing {
 
 /// The one header of a key, encoded.
 fn header_of(kid: &str) -> String {
-    let header = Header {
-        alg: "EdDSA",
-        kid,
-        typ: "at+jwt",
-    };
+    let header = Header { alg: "EdDSA", kid, typ: "at+jwt" };
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).expect("three texts are plain JSON"))
 }
 
@@ -237,11 +219,7 @@ mod tests {
 
     /// A token of the ring's own key with any header and payload.
     fn forge(ring: &KeyRing, header: &str, payload: &str) -> String {
-        let signed = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(header),
-            URL_SAFE_NO_PAD.encode(payload)
-        );
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         let signature = ring.signer.pair().sign(signed.as_bytes()).to_bytes();
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
@@ -255,14 +233,8 @@ mod tests {
         let (ring, claims) = (ring(), claims());
         let token = ring.sign(&claims, random().uuid_v7(NOON));
         assert_eq!(ring.verify(&token, NOON), Ok(claims));
-        assert_eq!(
-            ring.verify(&token, claims.expires_at - Duration::seconds(1)),
-            Ok(claims)
-        );
-        assert_eq!(
-            ring.verify(&token, claims.expires_at),
-            Err(AccessTokenError::Expired)
-        );
+        assert_eq!(ring.verify(&token, claims.expires_at - Duration::seconds(1)), Ok(claims));
+        assert_eq!(ring.verify(&token, claims.expires_at), Err(AccessTokenError::Expired));
     }
 
     #[test]
@@ -270,10 +242,7 @@ mod tests {
         let (ring, claims) = (ring(), claims());
         let token = ring.sign(&claims, random().uuid_v7(NOON));
         assert_eq!(ring.verify(&token, NOON - Duration::seconds(30)), Ok(claims));
-        assert_eq!(
-            ring.verify(&token, NOON - Duration::seconds(31)),
-            Err(AccessTokenError::NotOurs)
-        );
+        assert_eq!(ring.verify(&token, NOON - Duration::seconds(31)), Err(AccessTokenError::NotOurs));
     }
 
     #[test]
@@ -284,10 +253,7 @@ mod tests {
         let new_header = header_of(new.kid());
         let both = ring_of(&[new, old]);
         assert!(both.verify(&token_of_old, NOON).is_ok());
-        assert!(
-            both.sign(&claims(), random().uuid_v7(NOON))
-                .starts_with(&new_header)
-        );
+        assert!(both.sign(&claims(), random().uuid_v7(NOON)).starts_with(&new_header));
         assert_eq!(both.public_keys().len(), 2);
     }
 
@@ -315,33 +281,18 @@ mod tests {
             );
         }
         let unsigned = token.rsplit_once('.').unwrap().0;
-        assert_eq!(
-            ring.verify(&format!("{unsigned}."), NOON),
-            Err(AccessTokenError::NotOurs)
-        );
+        assert_eq!(ring.verify(&format!("{unsigned}."), NOON), Err(AccessTokenError::NotOurs));
     }
 
     #[test]
     fn a_token_of_another_site_is_refused_though_well_signed() {
         let ring = ring();
-        let header = format!(
-            r#"{{"alg":"EdDSA","kid":"{}","typ":"at+jwt"}}"#,
-            ring.signer.kid()
-        );
+        let header = format!(r#"{{"alg":"EdDSA","kid":"{}","typ":"at+jwt"}}"#, ring.signer.kid());
         let payload = payload_of(&ring.sign(&claims(), random().uuid_v7(NOON)));
-        assert!(
-            ring.verify(&forge(&ring, &header, &payload), NOON).is_ok(),
-            "the forging works"
-        );
+        assert!(ring.verify(&forge(&ring, &header, &payload), NOON).is_ok(), "the forging works");
         let badexample = payload.replace("https://example.com", "https://badexample.com");
-        assert_eq!(
-            ring.verify(&forge(&ring, &header, &badexample), NOON),
-            Err(AccessTokenError::NotOurs)
-        );
-        assert_eq!(
-            ring.verify(&forge(&ring, &header, "{}"), NOON),
-            Err(AccessTokenError::NotOurs)
-        );
+        assert_eq!(ring.verify(&forge(&ring, &header, &badexample), NOON), Err(AccessTokenError::NotOurs));
+        assert_eq!(ring.verify(&forge(&ring, &header, "{}"), NOON), Err(AccessTokenError::NotOurs));
     }
 
     #[test]
@@ -352,11 +303,7 @@ mod tests {
             let mut changed = token.clone().into_bytes();
             changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert_eq!(
-                ring.verify(&changed, NOON),
-                Err(AccessTokenError::NotOurs),
-                "position {position}"
-            );
+            assert_eq!(ring.verify(&changed, NOON), Err(AccessTokenError::NotOurs), "position {position}");
         }
     }
 

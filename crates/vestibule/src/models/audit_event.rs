@@ -40,13 +40,8 @@ pub enum AuditEventKind {
 
 impl AuditEventKind {
     /// All kinds, for those who list or store them.
-    pub const ALL: [Self; 5] = [
-        Self::SignedUp,
-        Self::LoggedIn,
-        Self::LogInFailed,
-        Self::LoggedOut,
-        Self::RefreshReused,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::SignedUp, Self::LoggedIn, Self::LogInFailed, Self::LoggedOut, Self::RefreshReused];
 
     /// The stable word for it.
     pub fn as_str(self) -> &'static str {

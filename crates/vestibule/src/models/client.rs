@@ -15,10 +15,7 @@ impl Client {
     /// cut at 512 bytes, so that it can be shown and logged as it is.
     pub fn new(ip: Option<IpAddr>, user_agent: Option<&str>) -> Self {
         let user_agent = user_agent.map(printable).filter(|text| !text.is_empty());
-        Self {
-            ip: ip.map(|ip| ip.to_canonical()),
-            user_agent,
-        }
+        Self { ip: ip.map(|ip| ip.to_canonical()), user_agent }
     }
 
     /// The address, if known.
@@ -58,9 +55,6 @@ mod tests {
     #[test]
     fn a_mapped_address_is_the_address_itself() {
         let mapped = "::ffff:192.0.2.7".parse().unwrap();
-        assert_eq!(
-            Client::new(Some(mapped), None).ip(),
-            Some("192.0.2.7".parse().unwrap())
-        );
+        assert_eq!(Client::new(Some(mapped), None).ip(), Some("192.0.2.7".parse().unwrap()));
     }
 }

@@ -73,9 +73,7 @@ impl EmailAddress {
 fn is_local_part(local: &str) -> bool {
     let is_atom_character = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
     local.len() <= MAX_LOCAL_LENGTH
-        && local
-            .split('.')
-            .all(|atom| !atom.is_empty() && atom.chars().all(is_atom_character))
+        && local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom_character))
 }
 
 /// A host name (RFC 1123, section 2.1) of two labels or more, the last of which is not a number.
@@ -89,9 +87,7 @@ fn is_domain(domain: &str) -> bool {
     };
     labels.len() >= 2
         && labels.iter().all(is_label)
-        && labels
-            .last()
-            .is_some_and(|top| !top.chars().all(|c| c.is_ascii_digit()))
+        && labels.last().is_some_and(|top| !top.chars().all(|c| c.is_ascii_digit()))
 }
 
 impl fmt::Display for EmailAddress {
@@ -125,12 +121,9 @@ mod tests {
 
     #[test]
     fn ordinary_addresses_are_taken() {
-        for typed in [
-            "a@b.co",
-            "first.last+tag@sub.example.org",
-            "o'brien@example.ie",
-            "x_1-2@xn--bcher-kva.example",
-        ] {
+        for typed in
+            ["a@b.co", "first.last+tag@sub.example.org", "o'brien@example.ie", "x_1-2@xn--bcher-kva.example"]
+        {
             assert!(EmailAddress::parse(typed).is_ok(), "{typed}");
         }
     }

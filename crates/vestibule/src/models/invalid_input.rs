@@ -20,13 +20,7 @@ pub struct InvalidField {
 impl InvalidInput {
     /// One invalid field.
     pub fn one(field: &'static str, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            fields: vec![InvalidField {
-                field,
-                code,
-                message: message.into(),
-            }],
-        }
+        Self { fields: vec![InvalidField { field, code, message: message.into() }] }
     }
 
     /// Nothing when no field is invalid.
@@ -58,11 +52,7 @@ pub(crate) fn take<T, E: FieldError>(
     match parsed {
         Ok(value) => Some(value),
         Err(error) => {
-            invalid.push(InvalidField {
-                field,
-                code: error.code(),
-                message: error.to_string(),
-            });
+            invalid.push(InvalidField { field, code: error.code(), message: error.to_string() });
             None
         }
     }

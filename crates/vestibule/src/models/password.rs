@@ -85,9 +85,11 @@ impl NewPassword {
         let known_words: Vec<&str> = email
             .into_iter()
             .flat_map(EmailAddress::words)
-            .chain(name.into_iter().flat_map(|name| words(name.as_str())))
-            .chain(words(site_name))
+            .chain(name.map(PersonName::as_str))
+            .chain([site_name])
             .collect();
+        let known_words: Vec<String> = known_words.into_iter().flat_map(with_its_parts).collect();
+        let known_words: Vec<&str> = known_words.iter().map(String::as_str).collect();
         let judged: Zeroizing<String> = Zeroizing::new(password.0.chars().take(CHARACTERS_JUDGED).collect());
         let estimate = zxcvbn::zxcvbn(&judged, &known_words);
         if estimate.score() < MIN_STRENGTH {
@@ -102,9 +104,12 @@ impl NewPassword {
     }
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    std::iter::once(text)
-        .chain(text.split_whitespace())
+/// `Rosalind Franklin` is also guessed as `RosalindFranklin`, `Rosalind` and `Franklin`.
+fn with_its_parts(text: &str) -> impl Iterator<Item = String> {
+    let run_together: String = text.split_whitespace().collect();
+    [text.to_owned(), run_together]
+        .into_iter()
+        .chain(text.split_whitespace().map(str::to_owned))
         .filter(|word| word.chars().count() > 2)
 }
 
@@ -223,11 +228,8 @@ mod tests {
 
     #[test]
     fn unrelated_words_of_any_script_make_a_password() {
-        for typed in [
-            "copper window thursday",
-            "płyń łódką do gdańska",
-            "虎は死して皮を留め人は名を残す",
-        ] {
+        for typed in ["copper window thursday", "płyń łódką do gdańska", "虎は死して皮を留め人は名を残す"]
+        {
             assert!(judge(typed).is_ok(), "{typed}");
         }
         assert!(judge(&"correct horse battery staple ".repeat(8)).is_ok());

@@ -108,9 +108,6 @@ mod tests {
         ] {
             assert_eq!(PublicUrl::parse(text).unwrap_err(), expected, "{text}");
         }
-        assert!(matches!(
-            PublicUrl::parse("example.com"),
-            Err(PublicUrlError::Malformed(_))
-        ));
+        assert!(matches!(PublicUrl::parse("example.com"), Err(PublicUrlError::Malformed(_))));
     }
 }

@@ -62,10 +62,7 @@ impl RefreshToken {
         mac.update(&*self.session.0);
         mac.update(&*self.secret.0);
         let secret = RefreshSecret(Zeroizing::new(mac.finalize().into_bytes().into()));
-        Self {
-            session: self.session.clone(),
-            secret,
-        }
+        Self { session: self.session.clone(), secret }
     }
 
     /// The cookie's text: `session id . secret . MAC`, each in base64url.
@@ -86,10 +83,7 @@ impl RefreshToken {
         if parts.next().is_some() {
             return None;
         }
-        let token = Self {
-            session: SessionId(session),
-            secret: RefreshSecret(secret),
-        };
+        let token = Self { session: SessionId(session), secret: RefreshSecret(secret) };
         token.authenticate(keys).verify_slice(&*tag).ok()?;
         Some(token)
     }
@@ -217,10 +211,7 @@ mod tests {
             let mut changed = cookie.as_bytes().to_vec();
             changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert!(
-                RefreshToken::from_cookie(&changed, &keys).is_none(),
-                "position {position}"
-            );
+            assert!(RefreshToken::from_cookie(&changed, &keys).is_none(), "position {position}");
         }
     }
 
@@ -238,16 +229,8 @@ mod tests {
     #[test]
     fn nothing_prints_a_secret() {
         let token = RefreshToken::generate(&OsRandom);
-        let printed = format!(
-            "{token:?} {:?} {:?} {:?}",
-            token.session,
-            token.secret,
-            token.secret.hash()
-        );
-        assert_eq!(
-            printed,
-            "RefreshToken(…) SessionId(…) RefreshSecret(…) RefreshSecretHash(…)"
-        );
+        let printed = format!("{token:?} {:?} {:?} {:?}", token.session, token.secret, token.secret.hash());
+        assert_eq!(printed, "RefreshToken(…) SessionId(…) RefreshSecret(…) RefreshSecretHash(…)");
     }
 
     proptest! {

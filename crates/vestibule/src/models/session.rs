@@ -93,17 +93,10 @@ impl Session {
         if self.secret_hash.matches(secret) {
             return SecretStanding::Current;
         }
-        let is_previous = self
-            .previous_secret_hash
-            .is_some_and(|previous| previous.matches(secret));
-        let is_honoured = self
-            .secret_first_used_at
-            .is_none_or(|first_used| first_used > Self::grace_start(now));
-        if is_previous && is_honoured {
-            SecretStanding::Previous
-        } else {
-            SecretStanding::Stale
-        }
+        let is_previous = self.previous_secret_hash.is_some_and(|previous| previous.matches(secret));
+        let is_honoured =
+            self.secret_first_used_at.is_none_or(|first_used| first_used > Self::grace_start(now));
+        if is_previous && is_honoured { SecretStanding::Previous } else { SecretStanding::Stale }
     }
 
     /// A current secret first used after this moment leaves its predecessor honoured.
@@ -175,25 +168,13 @@ mod tests {
     fn the_previous_secret_is_honoured_until_the_current_one_is_used_and_ten_seconds_beyond() {
         let mut session = session();
         let much_later = NOON + Duration::days(6);
-        assert_eq!(
-            session.standing_of(&secret(1), much_later),
-            SecretStanding::Previous
-        );
+        assert_eq!(session.standing_of(&secret(1), much_later), SecretStanding::Previous);
 
         session.secret_first_used_at = Some(NOON);
         let last_moment = NOON + Duration::seconds(10) - Duration::microseconds(1);
-        assert_eq!(
-            session.standing_of(&secret(1), last_moment),
-            SecretStanding::Previous
-        );
-        assert_eq!(
-            session.standing_of(&secret(1), NOON + Duration::seconds(10)),
-            SecretStanding::Stale
-        );
-        assert_eq!(
-            session.standing_of(&secret(2), much_later),
-            SecretStanding::Current
-        );
+        assert_eq!(session.standing_of(&secret(1), last_moment), SecretStanding::Previous);
+        assert_eq!(session.standing_of(&secret(1), NOON + Duration::seconds(10)), SecretStanding::Stale);
+        assert_eq!(session.standing_of(&secret(2), much_later), SecretStanding::Current);
         assert_eq!(session.standing_of(&secret(0), NOON), SecretStanding::Stale);
     }
 
@@ -201,15 +182,9 @@ mod tests {
     fn a_session_ends_at_either_expiry_and_when_revoked() {
         let mut session = session();
         assert_eq!(session.check_usable(NOON), Ok(()));
-        assert_eq!(
-            session.check_usable(session.expires_at),
-            Err(SessionEnded::Expired)
-        );
+        assert_eq!(session.check_usable(session.expires_at), Err(SessionEnded::Expired));
         session.expires_at = session.absolute_expires_at + Duration::days(1);
-        assert_eq!(
-            session.check_usable(session.absolute_expires_at),
-            Err(SessionEnded::Expired)
-        );
+        assert_eq!(session.check_usable(session.absolute_expires_at), Err(SessionEnded::Expired));
         session.is_revoked = true;
         assert_eq!(session.check_usable(NOON), Err(SessionEnded::Revoked));
     }
@@ -232,11 +207,7 @@ mod tests {
             (&["wrong"], CsrfProof::Sent(Some("wrong")), false),
         ];
         for (cookies, proof, expected) in cases {
-            assert_eq!(
-                session.accepts_csrf(cookies, *proof),
-                *expected,
-                "{cookies:?} {proof:?}"
-            );
+            assert_eq!(session.accepts_csrf(cookies, *proof), *expected, "{cookies:?} {proof:?}");
         }
     }
 

@@ -55,12 +55,7 @@ impl SigningKey {
     pub(crate) fn from_seed(seed: &[u8; 32], generation: i64, created_at: OffsetDateTime) -> Self {
         let pair = ed25519_dalek::SigningKey::from_bytes(seed);
         let kid = thumbprint(&pair.verifying_key());
-        Self {
-            pair,
-            kid,
-            generation,
-            created_at,
-        }
+        Self { pair, kid, generation, created_at }
     }
 
     /// The key's name.
@@ -75,10 +70,7 @@ impl SigningKey {
     /// The form in which it is stored.
     pub fn seal(&self, keys: &ServerKeys, random: &dyn Random) -> SealedSigningKey {
         let nonce: [u8; NONCE_BYTES] = random.bytes();
-        let private = Payload {
-            msg: self.pair.as_bytes(),
-            aad: self.kid.as_bytes(),
-        };
+        let private = Payload { msg: self.pair.as_bytes(), aad: self.kid.as_bytes() };
         let ciphertext = cipher(keys)
             .encrypt(&XNonce::from(nonce), private)
             .expect("32 bytes are far below the cipher's limit");
@@ -95,18 +87,10 @@ impl SigningKey {
 impl SealedSigningKey {
     /// Opens the stored form.
     pub fn open(&self, keys: &ServerKeys) -> Result<SigningKey, SigningKeyError> {
-        let (nonce, ciphertext) = self
-            .sealed_private_key
-            .split_first_chunk::<NONCE_BYTES>()
-            .ok_or(SigningKeyError::CannotOpen)?;
-        let payload = Payload {
-            msg: ciphertext,
-            aad: self.kid.as_bytes(),
-        };
-        let opened = cipher(keys)
-            .decrypt(&XNonce::from(*nonce), payload)
-            .ok()
-            .map(Zeroizing::new);
+        let (nonce, ciphertext) =
+            self.sealed_private_key.split_first_chunk::<NONCE_BYTES>().ok_or(SigningKeyError::CannotOpen)?;
+        let payload = Payload { msg: ciphertext, aad: self.kid.as_bytes() };
+        let opened = cipher(keys).decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new);
         let seed: &[u8; 32] = opened
             .as_deref()
             .and_then(|bytes| bytes.as_slice().try_into().ok())
@@ -114,11 +98,7 @@ impl SealedSigningKey {
         let key = SigningKey::from_seed(seed, self.generation, self.created_at);
         let is_same_pair =
             key.pair.verifying_key().as_bytes().as_slice() == self.public_key && key.kid == self.kid;
-        if is_same_pair {
-            Ok(key)
-        } else {
-            Err(SigningKeyError::CannotOpen)
-        }
+        if is_same_pair { Ok(key) } else { Err(SigningKeyError::CannotOpen) }
     }
 }
 
@@ -135,9 +115,7 @@ fn thumbprint(key: &ed25519_dalek::VerifyingKey) -> String {
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey")
-            .field("kid", &self.kid)
-            .finish_non_exhaustive()
+        f.debug_struct("SigningKey").field("kid", &self.kid).finish_non_exhaustive()
     }
 }
 
@@ -167,22 +145,10 @@ mod tests {
         let sealed = SigningKey::generate(1, NOON, &OsRandom).seal(&keys, &OsRandom);
         let other = SigningKey::generate(1, NOON, &OsRandom).seal(&keys, &OsRandom);
         let cases = [
-            SealedSigningKey {
-                kid: other.kid.clone(),
-                ..sealed.clone()
-            },
-            SealedSigningKey {
-                public_key: other.public_key,
-                ..sealed.clone()
-            },
-            SealedSigningKey {
-                sealed_private_key: other.sealed_private_key,
-                ..sealed.clone()
-            },
-            SealedSigningKey {
-                sealed_private_key: vec![0; 10],
-                ..sealed.clone()
-            },
+            SealedSigningKey { kid: other.kid.clone(), ..sealed.clone() },
+            SealedSigningKey { public_key: other.public_key, ..sealed.clone() },
+            SealedSigningKey { sealed_private_key: other.sealed_private_key, ..sealed.clone() },
+            SealedSigningKey { sealed_private_key: vec![0; 10], ..sealed.clone() },
         ];
         for changed in cases {
             assert_eq!(changed.open(&keys).unwrap_err(), SigningKeyError::CannotOpen);
@@ -194,12 +160,7 @@ mod tests {
         let keys = SecretKey::generate(&OsRandom).derive();
         let key = SigningKey::generate(1, NOON, &OsRandom);
         let sealed = key.seal(&keys, &OsRandom);
-        assert!(
-            !sealed
-                .sealed_private_key
-                .windows(32)
-                .any(|window| window == key.pair.as_bytes())
-        );
+        assert!(!sealed.sealed_private_key.windows(32).any(|window| window == key.pair.as_bytes()));
     }
 
     #[test]

@@ -13,13 +13,9 @@ pub trait Clock: Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the machine's clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the machine's clock")]
     fn now(&self) -> OffsetDateTime {
         let now = OffsetDateTime::now_utc();
-        now.replace_microsecond(now.microsecond())
-            .expect("a moment's own microsecond is in range")
+        now.replace_microsecond(now.microsecond()).expect("a moment's own microsecond is in range")
     }
 }

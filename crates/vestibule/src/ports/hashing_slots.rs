@@ -42,14 +42,8 @@ struct Job {
 }
 
 enum Task {
-    Hash {
-        salt: [u8; SALT_BYTES],
-        answer: oneshot::Sender<Result<PasswordHash, HasherError>>,
-    },
-    Match {
-        hash: PasswordHash,
-        answer: oneshot::Sender<Result<bool, HasherError>>,
-    },
+    Hash { salt: [u8; SALT_BYTES], answer: oneshot::Sender<Result<PasswordHash, HasherError>> },
+    Match { hash: PasswordHash, answer: oneshot::Sender<Result<bool, HasherError>> },
 }
 
 impl HashingSlots {
@@ -67,20 +61,12 @@ impl HashingSlots {
                 .expect("the system gives a thread for each hashing slot");
         }
         let decoy = decoy(parameters, &*random);
-        Self {
-            queue,
-            parameters,
-            random,
-            decoy,
-        }
+        Self { queue, parameters, random, decoy }
     }
 
     fn enqueue(&self, job: Job) -> Result<(), HasherError> {
         self.queue.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => Overloaded {
-                retry_after: RETRY_AFTER,
-            }
-            .into(),
+            TrySendError::Full(_) => Overloaded { retry_after: RETRY_AFTER }.into(),
             TrySendError::Disconnected(_) => HasherError::Failed("every hashing thread has ended".into()),
         })
     }
@@ -90,22 +76,15 @@ impl HashingSlots {
 impl PasswordHasher for HashingSlots {
     async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
         let (answer, made) = oneshot::channel();
-        let task = Task::Hash {
-            salt: self.random.bytes(),
-            answer,
-        };
+        let task = Task::Hash { salt: self.random.bytes(), answer };
         self.enqueue(Job { password, task })?;
-        made.await
-            .unwrap_or_else(|_| Err(HasherError::Failed("a hashing thread ended early".into())))
+        made.await.unwrap_or_else(|_| Err(HasherError::Failed("a hashing thread ended early".into())))
     }
 
     async fn matches(&self, password: Password, hash: Option<PasswordHash>) -> Result<bool, HasherError> {
         let is_decoy = hash.is_none();
         let (answer, compared) = oneshot::channel();
-        let task = Task::Match {
-            hash: hash.unwrap_or_else(|| self.decoy.clone()),
-            answer,
-        };
+        let task = Task::Match { hash: hash.unwrap_or_else(|| self.decoy.clone()), answer };
         self.enqueue(Job { password, task })?;
         let is_equal = compared
             .await
@@ -115,12 +94,9 @@ impl PasswordHasher for HashingSlots {
     }
 
     fn is_outdated(&self, hash: &PasswordHash) -> bool {
-        hash.parsed()
-            .ok()
-            .and_then(|phc| Params::try_from(&phc).ok())
-            .is_none_or(|params| {
-                params.m_cost() != self.parameters.memory_kib() || params.t_cost() != self.parameters.passes()
-            })
+        hash.parsed().ok().and_then(|phc| Params::try_from(&phc).ok()).is_none_or(|params| {
+            params.m_cost() != self.parameters.memory_kib() || params.t_cost() != self.parameters.passes()
+        })
     }
 }
 
@@ -168,9 +144,7 @@ fn matches(password: &Password, hash: &PasswordHash, memory: &mut Memory) -> Res
     let stored = hash.parsed().map_err(failed)?;
     let params = Params::try_from(&stored).map_err(failed)?;
     let (Some(salt), Some(expected)) = (stored.salt, stored.hash) else {
-        return Err(HasherError::Failed(
-            "the stored hash has no salt or no output".into(),
-        ));
+        return Err(HasherError::Failed("the stored hash has no salt or no output".into()));
     };
     let mut output = vec![0; expected.as_bytes().len()];
     argon2id(&params, password, salt.as_ref(), &mut output, memory)?;
@@ -196,11 +170,7 @@ fn argon2id(
 
 /// A hash in the right form whose output is chance: no password leads to it.
 fn decoy(parameters: Argon2Parameters, random: &dyn Random) -> PasswordHash {
-    encode(
-        &params_of(parameters),
-        &random.bytes::<SALT_BYTES>(),
-        &random.bytes::<OUTPUT_BYTES>(),
-    )
+    encode(&params_of(parameters), &random.bytes::<SALT_BYTES>(), &random.bytes::<OUTPUT_BYTES>())
 }
 
 fn encode(params: &Params, salt: &[u8], output: &[u8]) -> PasswordHash {
@@ -215,13 +185,8 @@ fn encode(params: &Params, salt: &[u8], output: &[u8]) -> PasswordHash {
 }
 
 fn params_of(parameters: Argon2Parameters) -> Params {
-    Params::new(
-        parameters.memory_kib(),
-        parameters.passes(),
-        1,
-        Some(OUTPUT_BYTES),
-    )
-    .expect("parameters between floor and ceiling are valid for Argon2")
+    Params::new(parameters.memory_kib(), parameters.passes(), 1, Some(OUTPUT_BYTES))
+        .expect("parameters between floor and ceiling are valid for Argon2")
 }
 
 fn failed(error: impl std::fmt::Display) -> HasherError {

@@ -53,10 +53,7 @@ pub struct Argon2Parameters {
 
 impl Argon2Parameters {
     /// OWASP's minimum for Argon2id.
-    pub const FLOOR: Self = Self {
-        memory_kib: 19 * 1024,
-        passes: 2,
-    };
+    pub const FLOOR: Self = Self { memory_kib: 19 * 1024, passes: 2 };
     /// Beyond 1 GiB a single log-in could take down a small server.
     const MEMORY_CEILING_KIB: u32 = 1024 * 1024;
     const PASSES_CEILING: u32 = 100;

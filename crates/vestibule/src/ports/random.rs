@@ -15,10 +15,7 @@ pub trait Random: Send + Sync + 'static {
 pub struct OsRandom;
 
 impl Random for OsRandom {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that asks the system for chance"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system for chance")]
     fn fill(&self, bytes: &mut [u8]) {
         // An account system without randomness must stop rather than go on guessably.
         getrandom::fill(bytes).expect("the operating system supplies randomness");

@@ -55,11 +55,7 @@ impl StoreError {
         doing: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self {
-            doing: doing.into(),
-            is_unavailable: false,
-            source: source.into(),
-        }
+        Self { doing: doing.into(), is_unavailable: false, source: source.into() }
     }
 
     /// The same, where the store cannot be reached or does not answer in time: trying again later may help.
@@ -67,10 +63,7 @@ impl StoreError {
         doing: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self {
-            is_unavailable: true,
-            ..Self::new(doing, source)
-        }
+        Self { is_unavailable: true, ..Self::new(doing, source) }
     }
 
     /// Whether the store could not be reached, in contrast to being broken.

@@ -74,19 +74,12 @@ impl Accounts {
         let access_tokens = self.valid_access_tokens(presented, now);
         if access_tokens.is_empty() {
             let may_refresh = !refresh_tokens.is_empty();
-            return Err(if may_refresh {
-                CheckError::AccessTokenExpired
-            } else {
-                CheckError::NotLoggedIn
-            });
+            return Err(if may_refresh { CheckError::AccessTokenExpired } else { CheckError::NotLoggedIn });
         }
 
         let mut refusal = CheckError::NotLoggedIn;
         for claims in access_tokens {
-            match self
-                .check_pair(&claims, &refresh_tokens, presented, role, now)
-                .await
-            {
+            match self.check_pair(&claims, &refresh_tokens, presented, role, now).await {
                 // Perhaps another pair of cookies fits.
                 Err(error @ (CheckError::NotLoggedIn | CheckError::SessionEnded(_))) => refusal = error,
                 answer => return answer,
@@ -99,19 +92,12 @@ impl Accounts {
     /// there is no refresh cookie to fit and no forged request to fear.
     pub async fn check_bearer(&self, access_token: &str, role: Role) -> Result<CurrentSession, CheckError> {
         let now = self.clock.now();
-        let claims = self
-            .key_ring
-            .verify(access_token, now)
-            .map_err(|error| match error {
-                AccessTokenError::NotOurs | AccessTokenError::Expired => CheckError::NotLoggedIn,
-            })?;
+        let claims = self.key_ring.verify(access_token, now).map_err(|error| match error {
+            AccessTokenError::NotOurs | AccessTokenError::Expired => CheckError::NotLoggedIn,
+        })?;
         let SessionAndUser { session, user } = self.live_session_of(&claims, now).await?;
         check_user(&user, role)?;
-        Ok(CurrentSession {
-            user,
-            session,
-            is_csrf_cookie_missing: false,
-        })
+        Ok(CurrentSession { user, session, is_csrf_cookie_missing: false })
     }
 
     async fn check_pair(
@@ -137,17 +123,10 @@ impl Accounts {
 
         let secret = token.secret.hash();
         if session.is_first_use_of(&secret) {
-            self.store
-                .alone()
-                .mark_secret_used(session.id_hash, &secret, now)
-                .await?;
+            self.store.alone().mark_secret_used(session.id_hash, &secret, now).await?;
         }
         let is_csrf_cookie_missing = presented.csrf_cookies.is_empty();
-        Ok(CurrentSession {
-            user,
-            session,
-            is_csrf_cookie_missing,
-        })
+        Ok(CurrentSession { user, session, is_csrf_cookie_missing })
     }
 
     async fn live_session_of(
@@ -171,24 +150,17 @@ impl Accounts {
         now: OffsetDateTime,
     ) -> Vec<AccessClaims> {
         let cookies = presented.access.iter().take(MAX_COOKIES_OF_ONE_NAME);
-        cookies
-            .filter_map(|cookie| self.key_ring.verify(cookie, now).ok())
-            .collect()
+        cookies.filter_map(|cookie| self.key_ring.verify(cookie, now).ok()).collect()
     }
 
     pub(super) fn authentic_refresh_tokens(&self, presented: &PresentedSession<'_>) -> Vec<RefreshToken> {
         let cookies = presented.refresh.iter().take(MAX_COOKIES_OF_ONE_NAME);
-        cookies
-            .filter_map(|cookie| RefreshToken::from_cookie(cookie, &self.keys))
-            .collect()
+        cookies.filter_map(|cookie| RefreshToken::from_cookie(cookie, &self.keys)).collect()
     }
 }
 
 pub(super) fn tokens_of(session: SessionIdHash, tokens: &[RefreshToken]) -> Vec<&RefreshToken> {
-    tokens
-        .iter()
-        .filter(|token| token.session.hash() == session)
-        .collect()
+    tokens.iter().filter(|token| token.session.hash() == session).collect()
 }
 
 pub(super) fn honoured_among<'a>(
@@ -203,9 +175,5 @@ pub(super) fn honoured_among<'a>(
 }
 
 fn check_user(user: &User, role: Role) -> Result<(), CheckError> {
-    if user.is_disabled || !user.role.includes(role) {
-        Err(CheckError::Forbidden)
-    } else {
-        Ok(())
-    }
+    if user.is_disabled || !user.role.includes(role) { Err(CheckError::Forbidden) } else { Ok(()) }
 }

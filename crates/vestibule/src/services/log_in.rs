@@ -56,13 +56,9 @@ impl Accounts {
             let now = self.clock.now();
             let user = proof.user().clone();
             let (session, token) = self.new_session(&user, client, now);
-            let new = NewSession {
-                session: &session,
-                password_hash: proof.hash(),
-            };
+            let new = NewSession { session: &session, password_hash: proof.hash() };
             if self.store.alone().insert_session(new).await? {
-                self.record(AuditEventKind::LoggedIn, Some(user.id), client)
-                    .await?;
+                self.record(AuditEventKind::LoggedIn, Some(user.id), client).await?;
                 return Ok(self.logged_in(user, session, &token, now));
             }
         }

@@ -27,13 +27,7 @@ impl Accounts {
         now: OffsetDateTime,
     ) -> AuditEvent {
         let id = AuditEventId::new(now, &*self.random);
-        AuditEvent {
-            id,
-            kind,
-            user_id,
-            created_at: now,
-            client: client.clone(),
-        }
+        AuditEvent { id, kind, user_id, created_at: now, client: client.clone() }
     }
 
     /// A mail to be written in the transaction of what it tells.

@@ -73,9 +73,7 @@ impl Accounts {
             let SessionAndUser { session, user } = found.ok_or(SessionEnded::Revoked)?;
             session.check_usable(now)?;
             let Some(token) = honoured_among(tokens, &session, now) else {
-                return self
-                    .end_replayed_session(&session, &user, tokens, client, now)
-                    .await;
+                return self.end_replayed_session(&session, &user, tokens, client, now).await;
             };
             if !session.accepts_csrf(&presented.csrf_cookies, presented.csrf) {
                 return Err(RefreshError::CsrfFailed);
@@ -113,10 +111,7 @@ impl Accounts {
         let event = self.event(AuditEventKind::RefreshReused, Some(user.id), client, now);
 
         let mut work = self.store.begin().await?;
-        if !work
-            .revoke_replayed_session(session.id_hash, &shown, Session::grace_start(now))
-            .await?
-        {
+        if !work.revoke_replayed_session(session.id_hash, &shown, Session::grace_start(now)).await? {
             // Another request with the same old secret was faster, and it has told.
             return Err(SessionEnded::Revoked.into());
         }

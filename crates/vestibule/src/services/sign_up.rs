@@ -67,11 +67,7 @@ impl Accounts {
         if work.insert_user(&user, Some(&hash)).await? == Inserted::AlreadyThere {
             return Err(SignUpError::EmailTaken);
         }
-        work.insert_session(NewSession {
-            session: &session,
-            password_hash: &hash,
-        })
-        .await?;
+        work.insert_session(NewSession { session: &session, password_hash: &hash }).await?;
         work.insert_outgoing_mail(&mail).await?;
         work.insert_audit_event(&event).await?;
         work.commit().await?;
@@ -84,19 +80,11 @@ impl Accounts {
         let mut invalid = Vec::new();
         let name = take("name", PersonName::parse(typed.name), &mut invalid);
         let email = take("email", EmailAddress::parse(typed.email), &mut invalid);
-        let password = NewPassword::parse(
-            typed.password,
-            email.as_ref(),
-            name.as_ref(),
-            &self.policy.site_name,
-        );
+        let password =
+            NewPassword::parse(typed.password, email.as_ref(), name.as_ref(), &self.policy.site_name);
         let password = take("password", password, &mut invalid);
         match (name, email, password) {
-            (Some(name), Some(email), Some(password)) => Ok(NewAccount {
-                name,
-                email,
-                password,
-            }),
+            (Some(name), Some(email), Some(password)) => Ok(NewAccount { name, email, password }),
             _ => Err(InvalidInput { fields: invalid }),
         }
     }

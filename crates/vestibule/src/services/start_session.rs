@@ -85,10 +85,6 @@ impl Accounts {
             refresh: token.to_cookie(&self.keys),
             csrf: session.csrf_token.clone(),
         };
-        LoggedIn {
-            user,
-            session,
-            tokens,
-        }
+        LoggedIn { user, session, tokens }
     }
 }

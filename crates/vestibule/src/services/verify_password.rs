@@ -36,17 +36,10 @@ impl Accounts {
         let renewed = self.hasher.hash(typed).await?;
         let user = proof.user().clone();
         let now = self.clock.now();
-        let is_replaced = self
-            .store
-            .alone()
-            .replace_password_hash(user.id, proof.hash(), &renewed, now)
-            .await?;
+        let is_replaced =
+            self.store.alone().replace_password_hash(user.id, proof.hash(), &renewed, now).await?;
         // Where it was not, somebody was faster, with a renewed hash or a new password. Storing the session
         // finds out which.
-        Ok(if is_replaced {
-            VerifiedPassword::proven(user, renewed)
-        } else {
-            proof
-        })
+        Ok(if is_replaced { VerifiedPassword::proven(user, renewed) } else { proof })
     }
 }

@@ -1,0 +1,108 @@
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use vestibule::models::{Password, PasswordHash};
+use vestibule::ports::{Argon2Parameters, HasherError, HashingSlots, OsRandom, PasswordHasher};
+use vestibule_testkit::{DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase};
+
+fn slots() -> HashingSlots {
+    HashingSlots::start(Argon2Parameters::FLOOR, NonZeroUsize::MIN, Arc::new(OsRandom))
+}
+
+fn password(text: &str) -> Password {
+    Password::parse(text).unwrap()
+}
+
+#[tokio::test]
+async fn a_hash_matches_its_password_only() {
+    let slots = slots();
+    let hash = slots.hash(password(PASSWORD)).await.unwrap();
+    assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    assert!(slots.matches(password(PASSWORD), Some(hash.clone())).await.unwrap());
+    assert!(!slots.matches(password("copper window friday"), Some(hash.clone())).await.unwrap());
+    assert_ne!(slots.hash(password(PASSWORD)).await.unwrap(), hash, "each has a salt of its own");
+    assert!(!slots.matches(password(PASSWORD), None).await.unwrap(), "nothing matches no hash");
+}
+
+/// Made with the reference implementation's command line:
+/// `echo -n password | argon2 somesalt -id -t 2 -k 65536 -p 1 -l 32` (from its test vectors).
+#[tokio::test]
+async fn hashes_of_the_reference_implementation_match() {
+    let text = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+    let hash = PasswordHash::parse(text.to_owned()).unwrap();
+    let slots = slots();
+    assert!(slots.matches(password("password"), Some(hash.clone())).await.unwrap());
+    assert!(!slots.matches(password("passwore"), Some(hash.clone())).await.unwrap());
+    assert!(slots.is_outdated(&hash), "its cost is not today's");
+}
+
+#[tokio::test]
+async fn past_the_bound_the_answer_is_overloaded_at_once() {
+    let slots = Arc::new(slots());
+    let waiting: Vec<_> = (0..200)
+        .map(|_| {
+            let slots = Arc::clone(&slots);
+            tokio::spawn(async move { slots.hash(password(PASSWORD)).await })
+        })
+        .collect();
+    let (mut hashed, mut overloaded) = (0, 0);
+    for answer in waiting {
+        match answer.await.unwrap() {
+            Ok(_) => hashed += 1,
+            Err(HasherError::Overloaded(refused)) => {
+                assert!(refused.retry_after.as_secs() >= 1);
+                overloaded += 1;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(hashed >= 32, "the queue and the slot are served: {hashed}");
+    assert!(overloaded >= 100, "the rest is refused: {overloaded}");
+}
+
+/// Counts how often the hasher is asked to compare, and whether there was a hash.
+struct Counting {
+    inner: HashingSlots,
+    with_hash: AtomicUsize,
+    without_hash: AtomicUsize,
+}
+
+#[async_trait]
+impl PasswordHasher for Counting {
+    async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
+        self.inner.hash(password).await
+    }
+
+    async fn matches(&self, password: Password, hash: Option<PasswordHash>) -> Result<bool, HasherError> {
+        let counter = if hash.is_some() { &self.with_hash } else { &self.without_hash };
+        counter.fetch_add(1, Ordering::SeqCst);
+        self.inner.matches(password, hash).await
+    }
+
+    fn is_outdated(&self, hash: &PasswordHash) -> bool {
+        self.inner.is_outdated(hash)
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_address_costs_the_same_work_as_a_known_one() {
+    let counting = Arc::new(Counting {
+        inner: slots(),
+        with_hash: AtomicUsize::new(0),
+        without_hash: AtomicUsize::new(0),
+    });
+    let options = HouseOptions { hasher: Some(counting.clone()), ..HouseOptions::default() };
+    let house = House::open_on(&TestDatabase::create(DatabaseKind::Sqlite).await, options).await.unwrap();
+    house.signed_up("ann").await;
+    house.signed_up("bob").await;
+    house.set_disabled("bob@example.com", true).await;
+    for email in ["ann@example.com", "nobody@example.com", "bob@example.com"] {
+        let before = house.database.round_trips();
+        assert!(house.log_in(email, "wrong window thursday").await.is_err());
+        assert_eq!(house.database.round_trips() - before, 2, "{email}: look-up and audit event");
+    }
+    let counts = (counting.with_hash.load(Ordering::SeqCst), counting.without_hash.load(Ordering::SeqCst));
+    assert_eq!(counts, (1, 2), "each was compared once, with a decoy where there is nothing to compare");
+}
