@@ -1,0 +1,79 @@
+//! The database is the last to refuse what the models refuse first.
+
+use rstest::rstest;
+use vestibule::models::{
+    AuditEvent, AuditEventId, AuditEventKind, Client, MailKind, OutgoingMail, OutgoingMailId,
+};
+use vestibule::repository::{AuditEvents, OutgoingMails};
+use vestibule_testkit::DatabaseKind;
+
+use crate::fixtures::{NOON, house, random};
+
+#[rstest]
+#[tokio::test]
+async fn rows_that_break_an_invariant_are_refused(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ..) = house(kind).await;
+    for change in [
+        "UPDATE users SET email = 'Ann@example.com'",
+        "UPDATE users SET email = ' ann@example.com'",
+        "UPDATE users SET email = 'ann'",
+        "UPDATE users SET name = ''",
+        "UPDATE users SET password_hash = ''",
+        "UPDATE users SET password_hash = 'plain'",
+        "UPDATE users SET role = 'root'",
+        "UPDATE users SET role = NULL",
+        "UPDATE sessions SET expires_at = absolute_expires_at, absolute_expires_at = created_at",
+        "UPDATE sessions SET previous_secret_hash = secret_hash",
+        "UPDATE sessions SET csrf_token = ''",
+        "UPDATE sessions SET secret_hash = NULL",
+    ] {
+        assert!(database.alone().write(change).execute().await.is_err(), "{change}");
+    }
+    for length in [0, 31, 33] {
+        for change in ["UPDATE sessions SET secret_hash = $1", "UPDATE sessions SET id_hash = $1"] {
+            let refused = database.alone().write(change).bind(vec![7u8; length]).execute().await;
+            assert!(refused.is_err(), "{change} with {length} bytes");
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn with_a_user_goes_all_that_is_theirs(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    #[derive(sqlx::FromRow)]
+    struct Count {
+        count: i64,
+    }
+    let (_test, database, ann, _) = house(kind).await;
+    let mail = OutgoingMail {
+        id: OutgoingMailId::new(NOON, random()),
+        kind: MailKind::ConfirmEmail,
+        user_id: ann.id,
+        recipient: ann.email.clone(),
+        created_at: NOON,
+        client: Client::default(),
+    };
+    database.alone().insert_outgoing_mail(&mail).await.unwrap();
+    let event = AuditEvent {
+        id: AuditEventId::new(NOON, random()),
+        kind: AuditEventKind::LoggedIn,
+        user_id: Some(ann.id),
+        created_at: NOON,
+        client: Client::default(),
+    };
+    database.alone().insert_audit_event(&event).await.unwrap();
+
+    database.alone().write("DELETE FROM users").execute().await.unwrap();
+    for question in [
+        "SELECT COUNT(*) AS count FROM sessions",
+        "SELECT COUNT(*) AS count FROM outgoing_mails",
+        "SELECT COUNT(*) AS count FROM audit_events",
+    ] {
+        let rows: Vec<Count> = database.alone().read(question).all().await.unwrap();
+        assert_eq!(rows[0].count, 0, "{question}");
+    }
+}

@@ -1,0 +1,133 @@
+use std::collections::BTreeSet;
+
+use rstest::rstest;
+use vestibule_sql::{Database, MIGRATIONS, SchemaState};
+use vestibule_testkit::{DatabaseKind, TestDatabase};
+
+#[derive(sqlx::FromRow)]
+struct Text {
+    text: String,
+}
+
+/// Every column of every table as `table.column kind null?`, in the words of SQLite.
+async fn columns(kind: DatabaseKind, database: &Database) -> Vec<String> {
+    let sql = match kind {
+        DatabaseKind::Sqlite => {
+            "SELECT tables.name || '.' || columns.name || ' ' || columns.type
+                 || CASE WHEN columns.\"notnull\" = 1 THEN ' NOT NULL' ELSE '' END AS text
+             FROM sqlite_master AS tables
+             JOIN pragma_table_info(tables.name) AS columns
+             WHERE tables.type = 'table' AND tables.name <> 'vestibule_migrations'
+             ORDER BY tables.name, columns.cid"
+        }
+        DatabaseKind::Postgres => {
+            "SELECT table_name || '.' || column_name || ' ' || data_type
+                 || CASE WHEN is_nullable = 'NO' THEN ' NOT NULL' ELSE '' END AS text
+             FROM information_schema.columns
+             WHERE table_schema = 'public' AND table_name <> 'vestibule_migrations'
+             ORDER BY table_name, ordinal_position"
+        }
+    };
+    let rows: Vec<Text> = database.alone().read(sql).all().await.unwrap();
+    rows.into_iter().map(|row| in_the_words_of_sqlite(&row.text)).collect()
+}
+
+/// SQLite has fewer types. What each of PostgreSQL's is there.
+fn in_the_words_of_sqlite(column: &str) -> String {
+    let mut column = column.to_owned();
+    for (theirs, ours) in [
+        (" timestamp with time zone", " TEXT"),
+        (" uuid", " TEXT"),
+        (" text", " TEXT"),
+        (" boolean", " INTEGER"),
+        (" bigint", " INTEGER"),
+        (" bytea", " BLOB"),
+    ] {
+        column = column.replace(theirs, ours);
+    }
+    column
+}
+
+async fn indexes(kind: DatabaseKind, database: &Database) -> BTreeSet<String> {
+    let sql = match kind {
+        DatabaseKind::Sqlite => {
+            "SELECT name AS text FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        }
+        DatabaseKind::Postgres => {
+            "SELECT indexname AS text FROM pg_indexes
+             WHERE schemaname = 'public' AND indexname NOT LIKE '%_key' AND indexname NOT LIKE '%_pkey'"
+        }
+    };
+    let rows: Vec<Text> = database.alone().read(sql).all().await.unwrap();
+    rows.into_iter().map(|row| row.text).collect()
+}
+
+#[tokio::test]
+async fn both_folders_make_the_same_tables() {
+    let sqlite = TestDatabase::create(DatabaseKind::Sqlite).await;
+    let postgres = TestDatabase::create(DatabaseKind::Postgres).await;
+    let (ours, theirs) = (sqlite.connect().await, postgres.connect().await);
+    let columns_here = columns(DatabaseKind::Sqlite, &ours).await;
+    assert!(columns_here.len() > 40, "{columns_here:?}");
+    assert_eq!(columns_here, columns(DatabaseKind::Postgres, &theirs).await);
+    let indexes_here = indexes(DatabaseKind::Sqlite, &ours).await;
+    assert!(indexes_here.contains("sessions_by_user"));
+    assert_eq!(indexes_here, indexes(DatabaseKind::Postgres, &theirs).await);
+}
+
+#[test]
+fn both_folders_have_the_same_files() {
+    let files = |folder: &str| -> BTreeSet<_> {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
+        std::fs::read_dir(path).unwrap().map(|file| file.unwrap().file_name()).collect()
+    };
+    assert!(!files("sqlite").is_empty());
+    assert_eq!(files("sqlite"), files("postgres"));
+}
+
+#[rstest]
+#[tokio::test]
+async fn servers_that_start_at_once_migrate_once(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let test = TestDatabase::empty(kind).await;
+    let starts: Vec<_> = (0..8)
+        .map(|_| {
+            let test = test.clone();
+            tokio::spawn(async move {
+                let database = test.connect().await;
+                database.migrate(&MIGRATIONS).await.unwrap();
+                database.schema_state(&MIGRATIONS).await.unwrap()
+            })
+        })
+        .collect();
+    for start in starts {
+        assert_eq!(start.await.unwrap(), SchemaState::Expected);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_state_of_the_schema_is_told(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let test = TestDatabase::empty(kind).await;
+    let database = test.connect().await;
+    let missing = database.schema_state(&MIGRATIONS).await.unwrap();
+    assert_eq!(missing, SchemaState::Missing(vec!["0001 accounts".into()]));
+    database.migrate(&MIGRATIONS).await.unwrap();
+    assert_eq!(database.schema_state(&MIGRATIONS).await.unwrap(), SchemaState::Expected);
+
+    // A later release was here: this one runs on, for that is how one goes back.
+    let later = "INSERT INTO vestibule_migrations (version, description, success, checksum, execution_time)
+                 VALUES (9999, 'later', $1, $2, 0)";
+    database.alone().write(later).bind(true).bind(vec![1u8]).execute().await.unwrap();
+    assert_eq!(database.schema_state(&MIGRATIONS).await.unwrap(), SchemaState::Expected);
+    database.migrate(&MIGRATIONS).await.unwrap();
+
+    let change = "UPDATE vestibule_migrations SET checksum = $1 WHERE version = 1";
+    database.alone().write(change).bind(vec![1u8]).execute().await.unwrap();
+    let changed = database.schema_state(&MIGRATIONS).await.unwrap();
+    assert_eq!(changed, SchemaState::Changed("0001 accounts".into()));
+    assert!(database.migrate(&MIGRATIONS).await.is_err());
+}

@@ -1,0 +1,254 @@
+use rstest::rstest;
+use time::Duration;
+use vestibule::models::{RefreshSecretHash, Session};
+use vestibule::repository::{NewSession, Rotation, Sessions, Users};
+use vestibule_sql::Database;
+use vestibule_testkit::DatabaseKind;
+
+use crate::fixtures::{NOON, hash, house, secret, session};
+
+fn rotation(session: &Session, shown: RefreshSecretHash, next: RefreshSecretHash) -> Rotation {
+    let now = NOON + Duration::minutes(5);
+    Rotation {
+        session: session.id_hash,
+        shown,
+        next,
+        now,
+        grace_start: Session::grace_start(now),
+        expires_at: now + Duration::days(7),
+    }
+}
+
+async fn stored(database: &Database, session: &Session) -> Session {
+    database.alone().find_session_with_user(session.id_hash).await.unwrap().unwrap().session
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_session_is_found_with_its_user_as_they_were_stored(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, ours) = house(kind).await;
+    let found = database.alone().find_session_with_user(ours.id_hash).await.unwrap().unwrap();
+    assert_eq!(found.user, ann);
+    let found = found.session;
+    assert!(found.secret_hash.matches(&ours.secret_hash) && found.previous_secret_hash.is_none());
+    assert!(found.csrf_token.matches(ours.csrf_token.as_str()));
+    assert_eq!((found.id_hash, found.public_id, found.user_id), (ours.id_hash, ours.public_id, ours.user_id));
+    assert_eq!((found.created_at, found.last_seen_at), (ours.created_at, ours.last_seen_at));
+    assert_eq!((found.expires_at, found.absolute_expires_at), (ours.expires_at, ours.absolute_expires_at));
+    assert_eq!((found.secret_rotated_at, found.secret_first_used_at), (ours.secret_rotated_at, None));
+    assert_eq!((found.is_revoked, found.client), (false, ours.client));
+    assert!(database.alone().find_session_with_user([0; 32].into()).await.unwrap().is_none());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_session_needs_a_user_with_the_verified_password_who_is_not_disabled(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let new = session(&ann);
+    let insert = async |session: &Session, hash| {
+        database.alone().insert_session(NewSession { session, password_hash: &hash }).await.unwrap()
+    };
+    assert!(!insert(&new, hash("b")).await, "another password");
+    let mut of_nobody = session(&ann);
+    of_nobody.user_id = crate::fixtures::user("nobody@example.com").id;
+    assert!(!insert(&of_nobody, hash("a")).await, "no such user");
+    let disable = "UPDATE users SET is_disabled = $1";
+    database.alone().write(disable).bind(true).execute().await.unwrap();
+    assert!(!insert(&new, hash("a")).await, "disabled");
+    database.alone().write(disable).bind(false).execute().await.unwrap();
+    assert!(insert(&new, hash("a")).await);
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_id_that_exists_is_never_overwritten(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, ours) = house(kind).await;
+    let mut planted = session(&ann);
+    planted.id_hash = ours.id_hash;
+    planted.secret_hash = secret(66);
+    let new = NewSession { session: &planted, password_hash: &hash("a") };
+    assert!(database.alone().insert_session(new).await.is_err());
+    assert!(stored(&database, &ours).await.secret_hash.matches(&secret(1)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_password_change_under_way_decides_whether_a_session_is_stored(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, ours) = house(kind).await;
+    let mut change = database.begin().await.unwrap();
+    assert!(change.replace_password_hash(ann.id, &hash("a"), &hash("b"), NOON).await.unwrap());
+    assert!(change.delete_session(ours.id_hash).await.unwrap());
+
+    let overtaking = {
+        let (database, new) = (database.clone(), session(&ann));
+        tokio::spawn(async move {
+            let new = NewSession { session: &new, password_hash: &hash("a") };
+            database.alone().insert_session(new).await.unwrap()
+        })
+    };
+    tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    assert!(!overtaking.is_finished(), "it waits for the change");
+    change.commit().await.unwrap();
+    assert!(!overtaking.await.unwrap(), "the old password opens no session");
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_current_secret_moves_everything_on_by_one(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, _, ours) = house(kind).await;
+    database.alone().mark_secret_used(ours.id_hash, &secret(1), NOON).await.unwrap();
+    let asked = rotation(&ours, secret(1), secret(2));
+    let rotated = database.alone().rotate_secret(asked).await.unwrap().unwrap();
+    for session in [rotated, stored(&database, &ours).await] {
+        assert!(session.secret_hash.matches(&secret(2)));
+        assert!(session.previous_secret_hash.unwrap().matches(&secret(1)));
+        assert_eq!((session.secret_rotated_at, session.secret_first_used_at), (asked.now, None));
+        assert_eq!((session.last_seen_at, session.expires_at), (asked.now, asked.expires_at));
+        assert_eq!(session.absolute_expires_at, ours.absolute_expires_at);
+        assert!(session.csrf_token.matches(ours.csrf_token.as_str()));
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_previous_secret_moves_only_the_expiry_and_only_while_it_is_honoured(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, _, ours) = house(kind).await;
+    let asked = rotation(&ours, secret(1), secret(2));
+    let first = database.alone().rotate_secret(asked).await.unwrap().unwrap();
+    let later = Rotation {
+        now: asked.now + Duration::hours(1),
+        expires_at: asked.expires_at + Duration::hours(1),
+        ..asked
+    };
+    let again = database.alone().rotate_secret(later).await.unwrap().unwrap();
+    assert!(again.secret_hash.matches(&secret(2)) && again.previous_secret_hash.unwrap().matches(&secret(1)));
+    assert_eq!((again.secret_rotated_at, again.expires_at), (first.secret_rotated_at, later.expires_at));
+
+    let wrong_successor = Rotation { next: secret(9), ..later };
+    assert!(database.alone().rotate_secret(wrong_successor).await.unwrap().is_none());
+
+    database.alone().mark_secret_used(ours.id_hash, &secret(2), later.now).await.unwrap();
+    let inside = Rotation { grace_start: later.now - Duration::microseconds(1), ..later };
+    assert!(database.alone().rotate_secret(inside).await.unwrap().is_some());
+    let outside = Rotation { grace_start: later.now, ..later };
+    assert!(database.alone().rotate_secret(outside).await.unwrap().is_none());
+}
+
+#[rstest]
+#[tokio::test]
+async fn thirty_rotations_at_once_agree(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, _, ours) = house(kind).await;
+    let asked = rotation(&ours, secret(1), secret(2));
+    let rotations: Vec<_> = (0..30)
+        .map(|_| {
+            let database = database.clone();
+            tokio::spawn(async move { database.alone().rotate_secret(asked).await.unwrap() })
+        })
+        .collect();
+    for rotated in rotations {
+        let session = rotated.await.unwrap().expect("none is refused");
+        assert!(session.secret_hash.matches(&secret(2)));
+        assert!(session.previous_secret_hash.unwrap().matches(&secret(1)));
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_session_that_is_over_or_whose_user_is_disabled_does_not_rotate(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, _, ours) = house(kind).await;
+    let asked = rotation(&ours, secret(1), secret(2));
+    let at_the_end =
+        Rotation { now: ours.expires_at, expires_at: ours.expires_at + Duration::days(1), ..asked };
+    assert!(database.alone().rotate_secret(at_the_end).await.unwrap().is_none());
+    assert!(
+        database
+            .alone()
+            .rotate_secret(Rotation { session: [0; 32].into(), ..asked })
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(database.alone().rotate_secret(Rotation { shown: secret(7), ..asked }).await.unwrap().is_none());
+    for (change, undo) in
+        [("UPDATE users SET is_disabled = $1", true), ("UPDATE sessions SET is_revoked = $1", false)]
+    {
+        database.alone().write(change).bind(true).execute().await.unwrap();
+        assert!(database.alone().rotate_secret(asked).await.unwrap().is_none(), "{change}");
+        if undo {
+            database.alone().write(change).bind(false).execute().await.unwrap();
+        }
+    }
+    assert!(stored(&database, &ours).await.secret_hash.matches(&secret(1)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_first_use_is_noted_once_and_of_the_current_secret_only(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, _, ours) = house(kind).await;
+    let later = NOON + Duration::seconds(1);
+    database.alone().mark_secret_used(ours.id_hash, &secret(9), later).await.unwrap();
+    assert!(stored(&database, &ours).await.secret_first_used_at.is_none());
+    database.alone().mark_secret_used(ours.id_hash, &secret(1), later).await.unwrap();
+    database.alone().mark_secret_used(ours.id_hash, &secret(1), later + Duration::hours(1)).await.unwrap();
+    let session = stored(&database, &ours).await;
+    assert_eq!((session.secret_first_used_at, session.last_seen_at), (Some(later), later));
+}
+
+#[rstest]
+#[tokio::test]
+async fn only_a_stale_secret_revokes_and_only_once(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, _, ours) = house(kind).await;
+    let asked = rotation(&ours, secret(1), secret(2));
+    database.alone().rotate_secret(asked).await.unwrap().unwrap();
+    let revoke = async |shown, grace_start| {
+        database.alone().revoke_replayed_session(ours.id_hash, &secret(shown), grace_start).await.unwrap()
+    };
+    assert!(!revoke(2, NOON).await, "the current secret");
+    assert!(!revoke(1, NOON).await, "the previous one, before the current one was used");
+    database.alone().mark_secret_used(ours.id_hash, &secret(2), NOON).await.unwrap();
+    assert!(!revoke(1, NOON - Duration::microseconds(1)).await, "the previous one, within the grace");
+    assert!(!stored(&database, &ours).await.is_revoked);
+    assert!(revoke(1, NOON).await, "the previous one, beyond the grace");
+    assert!(stored(&database, &ours).await.is_revoked);
+    assert!(!revoke(0, NOON).await, "a session that is over is not ended again");
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_unknown_secret_revokes_a_session_that_was_never_refreshed(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, _, ours) = house(kind).await;
+    assert!(database.alone().revoke_replayed_session(ours.id_hash, &secret(7), NOON).await.unwrap());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_session_is_deleted_once(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, _, ours) = house(kind).await;
+    assert!(database.alone().delete_session(ours.id_hash).await.unwrap());
+    assert!(!database.alone().delete_session(ours.id_hash).await.unwrap());
+    assert!(database.alone().find_session_with_user(ours.id_hash).await.unwrap().is_none());
+}

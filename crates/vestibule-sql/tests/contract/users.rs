@@ -1,0 +1,82 @@
+use rstest::rstest;
+use vestibule::models::EmailAddress;
+use vestibule::repository::{Inserted, Users};
+use vestibule_testkit::{DatabaseKind, TestDatabase};
+
+use crate::fixtures::{NOON, hash, house, user};
+
+#[rstest]
+#[tokio::test]
+async fn a_user_is_found_as_they_were_stored(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let found = database.alone().find_credentials_by_email(&ann.email).await.unwrap().unwrap();
+    assert_eq!((found.user, found.password_hash), (ann, Some(hash("a"))));
+    let nobody = EmailAddress::parse("nobody@example.com").unwrap();
+    assert!(database.alone().find_credentials_by_email(&nobody).await.unwrap().is_none());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_user_without_a_password_has_no_hash(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ..) = house(kind).await;
+    let bob = user("bob@example.com");
+    assert_eq!(database.alone().insert_user(&bob, None).await.unwrap(), Inserted::New);
+    let found = database.alone().find_credentials_by_email(&bob.email).await.unwrap().unwrap();
+    assert!(found.password_hash.is_none());
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_address_is_taken_once_and_a_transaction_survives_finding_out(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let mut work = database.begin().await.unwrap();
+    let impostor = user("ann@example.com");
+    assert_eq!(work.insert_user(&impostor, Some(&hash("b"))).await.unwrap(), Inserted::AlreadyThere);
+    assert_eq!(work.insert_user(&user("bob@example.com"), None).await.unwrap(), Inserted::New);
+    work.commit().await.unwrap();
+    let found = database.alone().find_credentials_by_email(&ann.email).await.unwrap().unwrap();
+    assert_eq!((found.user.id, found.password_hash), (ann.id, Some(hash("a"))));
+}
+
+#[rstest]
+#[tokio::test]
+async fn of_twenty_at_once_one_gets_the_address(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let test = TestDatabase::create(kind).await;
+    let database = test.connect().await;
+    let attempts: Vec<_> = (0..20)
+        .map(|_| {
+            let database = database.clone();
+            tokio::spawn(async move {
+                let user = user("ann@example.com");
+                database.alone().insert_user(&user, Some(&hash("a"))).await.unwrap()
+            })
+        })
+        .collect();
+    let mut new = 0;
+    for attempt in attempts {
+        new += usize::from(attempt.await.unwrap() == Inserted::New);
+    }
+    assert_eq!(new, 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_hash_is_replaced_only_while_it_is_the_one_that_was_seen(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let later = NOON + time::Duration::minutes(1);
+    assert!(!database.alone().replace_password_hash(ann.id, &hash("x"), &hash("b"), later).await.unwrap());
+    assert!(database.alone().replace_password_hash(ann.id, &hash("a"), &hash("b"), later).await.unwrap());
+    assert!(!database.alone().replace_password_hash(ann.id, &hash("a"), &hash("c"), later).await.unwrap());
+    let found = database.alone().find_credentials_by_email(&ann.email).await.unwrap().unwrap();
+    assert_eq!((found.password_hash, found.user.updated_at), (Some(hash("b")), later));
+}
