@@ -1,0 +1,103 @@
+use crate::program::{Client, Program, command, run};
+
+#[test]
+fn help_tells_commands_and_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let (output, told) = run(command(folder.path()).arg("--help"));
+    assert!(output.status.success());
+    for word in ["serve", "migrate", "config", "VESTIBULE_DATABASE_URL", "vestibule.toml"] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    for subcommand in ["serve", "migrate", "config"] {
+        let (output, told) = run(command(folder.path()).args([subcommand, "--help"]));
+        assert!(output.status.success() && told.len() > 200, "{told}");
+    }
+}
+
+#[test]
+fn a_wrong_setting_stops_the_start_with_78_and_a_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value) in [
+        ("VESTIBULE_PUBLIC_URL", "http://example.com"),
+        ("VESTIBULE_PUBLIC_URL", "https://example.com"),
+        ("VESTIBULE_SECRET_KEY", "c2hvcnQ="),
+        ("VESTIBULE_LISTEN", "somewhere"),
+        ("VESTIBULE_HASH_PASSES", "1"),
+    ] {
+        let (output, told) = run(command(folder.path()).env(name, value));
+        assert_eq!(output.status.code(), Some(78), "{told}");
+        assert!(told.contains("VESTIBULE_") && told.lines().count() == 2, "{told}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was begun");
+}
+
+#[test]
+fn migrate_brings_the_schema_up_to_date_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (output, told) = run(command(folder.path()).args(["migrate", "--check"]));
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("0001 accounts"), "{told}");
+
+    let (output, told) = run(command(folder.path()).env("VESTIBULE_MIGRATE", "off"));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.contains("vestibule migrate"), "it says the way out: {told}");
+
+    let (output, told) = run(command(folder.path()).args(["migrate", "--json"]));
+    assert!(output.status.success());
+    let told: serde_json::Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    assert_eq!(told["applied"][0], "0001 accounts");
+    for arguments in [&["migrate"][..], &["migrate", "--check"]] {
+        let (output, told) = run(command(folder.path()).args(arguments));
+        assert!(output.status.success() && told.contains("up to date"), "{told}");
+    }
+}
+
+#[test]
+fn config_show_tells_every_setting_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = "hkS5p3rlYVn7kcLxOmBIcBlX4DVlOYEgVGbe1bWZ1s0=";
+    let mut show = command(folder.path());
+    show.env("VESTIBULE_SECRET_KEY", secret).env("DATABASE_URL", "postgres://ann:hunter2@localhost/accounts");
+    let (output, told) = run(show.args(["config", "show"]));
+    assert!(output.status.success());
+    assert!(
+        told.contains("VESTIBULE_ACCESS_TTL") && told.contains("postgres://localhost:5432/accounts"),
+        "{told}"
+    );
+    assert!(!told.contains("hunter2") && !told.contains(secret), "{told}");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (output, told) = run(command(folder.path()).env("VESTIBULE_LISTEN", &address));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.contains(&address) && told.contains("VESTIBULE_LISTEN"), "{told}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn sigterm_ends_the_server_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(folder.path(), None);
+    let client = Client::new();
+    assert_eq!(client.get(&program.origin, "/healthz").await.unwrap().0, 200);
+    assert_eq!(client.get(&program.origin, "/readyz").await.unwrap().0, 200);
+    // A sign-up is under way while the signal comes: its answer still arrives.
+    let under_way = {
+        let origin = program.origin.clone();
+        tokio::spawn(async move { Client::new().sign_up(&origin, "ann").await })
+    };
+    tokio::time::sleep(std::time::Duration::from_millis(15)).await;
+    assert!(run(std::process::Command::new("kill").arg(program.pid().to_string())).0.status.success());
+    let answered = under_way.await.unwrap();
+    let status = tokio::task::spawn_blocking(move || program.wait()).await.unwrap();
+    assert!(status.success(), "{status}");
+
+    let again = Program::start(folder.path(), None);
+    if let Ok((201, _)) = answered {
+        assert_eq!(client.log_in(&again.origin, "ann").await.unwrap().0, 200);
+    }
+}
