@@ -3,8 +3,12 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a task speaks to the person who runs it")]
 
+mod cargo;
 mod ci;
+mod deny;
+mod environment;
 mod postgres;
+mod postgres_programs;
 mod say;
 mod test;
 
@@ -14,7 +18,7 @@ use clap::{Parser, Subcommand};
 
 /// The tasks of this repository.
 #[derive(Parser)]
-#[command(name = "cargo xtask", arg_required_else_help = true)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
 struct CommandLine {
     #[command(subcommand)]
     task: Task,
@@ -30,7 +34,9 @@ enum Task {
     /// VESTIBULE_TEST_POSTGRES_URL names a server (such as postgres://postgres@127.0.0.1:5432/postgres), that one is
     /// used; the tests make databases on it and leave them there.
     Test {
-        /// Handed to the test runner (cargo nextest run, else cargo test): a filter, --no-capture, ...
+        /// Handed to the test runner (cargo nextest run, else cargo test): a filter, `-p vestibule-sql`, ...
+        ///
+        /// A run that was narrowed down like this leaves the doc tests out.
         #[arg(last = true)]
         runner: Vec<String>,
     },
@@ -51,7 +57,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say::failure(&error);
-            ExitCode::FAILURE
+            cargo::exit_code(&error)
         }
     }
 }

@@ -1,5 +1,7 @@
 use std::io::IsTerminal;
 
+use crate::environment;
+
 /// A heading, so that one finds one's way in a long output.
 pub fn heading(text: &str) {
     let (bold, plain) = styles("\x1b[1;36m");
@@ -15,7 +17,7 @@ pub fn note(text: &str) {
 pub fn warning(text: &str) {
     let (yellow, plain) = styles("\x1b[1;33m");
     let rule = "!".repeat(78);
-    println!("{yellow}{rule}\n!! {}\n{rule}{plain}", text.replace('\n', "\n!! "));
+    println!("{yellow}{rule}\n!! {}\n{rule}{plain}", text.trim().replace('\n', "\n!! "));
 }
 
 /// Why a task ended.
@@ -26,8 +28,7 @@ pub fn failure(error: &anyhow::Error) {
 }
 
 /// Colours on a terminal only, and not where `NO_COLOR` asks for none (no-color.org).
-#[expect(clippy::disallowed_methods, reason = "tasks are no part of the server, and have no settings")]
 fn styles(style: &'static str) -> (&'static str, &'static str) {
-    let wants_colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let wants_colour = std::io::stdout().is_terminal() && environment::variable("NO_COLOR").is_none();
     if wants_colour { (style, "\x1b[0m") } else { ("", "") }
 }

@@ -1,51 +1,58 @@
-use std::process::{Command, Stdio};
+use anyhow::Result;
 
-use anyhow::{Context, Result, ensure};
-
+use crate::cargo::{self, cargo};
+use crate::environment;
 use crate::postgres::Cluster;
 use crate::say;
 
 const SERVER_VARIABLE: &str = "VESTIBULE_TEST_POSTGRES_URL";
 
-/// Runs every test.
-pub fn run(runner: &[String]) -> Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "tasks are no part of the server, and have no settings")]
-    let given = std::env::var(SERVER_VARIABLE).ok();
-    let cluster = match &given {
-        Some(_) => {
-            say::note(&format!("using the PostgreSQL of {SERVER_VARIABLE}"));
-            None
-        }
-        None => Some(Cluster::start()?),
-    };
-    let url = cluster.as_ref().map(Cluster::url).or(given).context("there is a cluster or a given server")?;
-    if cluster.is_some() {
-        say::note(&format!("a throw-away PostgreSQL serves at {url}"));
+/// Runs every test, or those that `arguments` to the runner ask for.
+pub fn run(arguments: &[String]) -> Result<()> {
+    if let Some(url) = environment::variable(SERVER_VARIABLE) {
+        say::note(&format!("using the PostgreSQL of {SERVER_VARIABLE}"));
+        return run_on(&url, arguments);
     }
-
-    let has_nextest = Command::new("cargo")
-        .args(["nextest", "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if has_nextest {
-        // Doctests first, as nextest does not run them: its closing lines are to be the last.
-        cargo(&["test", "--doc", "--workspace", "--locked", "--quiet"], &[], &url)?;
-        cargo(&["nextest", "run", "--workspace", "--locked"], runner, &url)
-    } else {
-        say::note("cargo-nextest is not here; `cargo install --locked cargo-nextest` makes this faster");
-        cargo(&["test", "--workspace", "--locked", "--no-fail-fast"], runner, &url)
-    }
+    let cluster = Cluster::start()?;
+    let url = cluster.url();
+    say::note(&format!("a throw-away PostgreSQL serves at {url}"));
+    run_on(&url, arguments)
 }
 
-fn cargo(arguments: &[&str], more: &[String], server: &str) -> Result<()> {
-    let status = Command::new("cargo")
-        .args(arguments)
-        .args(more)
-        .env(SERVER_VARIABLE, server)
-        .status()
-        .context("cargo cannot be run")?;
-    ensure!(status.success(), "`cargo {}` ({status})", arguments.join(" "));
-    Ok(())
+fn run_on(server: &str, arguments: &[String]) -> Result<()> {
+    // First, as nextest runs none and as the closing lines are to be those of all the other tests.
+    if arguments.is_empty() {
+        let mut doc_tests = cargo(&["test", "--doc", "--workspace", "--locked", "--quiet"]);
+        cargo::run(doc_tests.env(SERVER_VARIABLE, server))?;
+    }
+    let mut runner = if cargo::has("nextest") {
+        cargo(&["nextest", "run", "--locked"])
+    } else {
+        say::note("cargo-nextest is not here; `cargo install --locked cargo-nextest` makes this faster");
+        cargo(&["test", "--lib", "--bins", "--tests", "--no-fail-fast", "--locked"])
+    };
+    // Cargo would let `--workspace` win over `-p`.
+    if !arguments.iter().any(|argument| names_a_package(argument)) {
+        runner.arg("--workspace");
+    }
+    cargo::run(runner.args(arguments).env(SERVER_VARIABLE, server))
+}
+
+fn names_a_package(argument: &str) -> bool {
+    argument.starts_with("--package") || (argument.starts_with("-p") && !argument.starts_with("--"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_may_be_named_in_every_way_that_cargo_takes() {
+        for argument in ["-p", "-pvestibule", "--package", "--package=vestibule"] {
+            assert!(names_a_package(argument), "{argument}");
+        }
+        for argument in ["log_in", "--no-capture", "--profile", "package"] {
+            assert!(!names_a_package(argument), "{argument}");
+        }
+    }
 }

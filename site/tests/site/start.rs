@@ -1,0 +1,15 @@
+use std::sync::Arc;
+
+use vestibule_testkit::{DatabaseKind, ServerOptions, TestDatabase, TestServer};
+
+/// The website over a fresh database.
+pub async fn start(kind: DatabaseKind) -> TestServer {
+    let database = TestDatabase::create(kind).await;
+    database.connect().await.migrate(&site::MIGRATIONS).await.unwrap();
+    let options = ServerOptions {
+        layout: Arc::new(site::SiteLayout),
+        routes: site::routes,
+        ..ServerOptions::default()
+    };
+    TestServer::start_on(&database, options).await
+}
