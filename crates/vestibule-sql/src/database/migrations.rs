@@ -1,8 +1,10 @@
 use std::path::PathBuf;
 
+use sqlx::PgPool;
 use sqlx::migrate::{Migrate, Migrator};
+use sqlx::postgres::PgPoolOptions;
 
-use super::{Database, Pools};
+use super::{Database, POSTGRES_LIMITS, Pools, private_file};
 
 /// The schema of one part of an application: a folder of SQL files for each database, with equal names.
 ///
@@ -62,8 +64,14 @@ impl Database {
                 let _lock = lock_beside(writer.connect_options().get_filename().to_owned()).await?;
                 migrator.run(writer).await.map_err(failed)
             }
-            // An advisory lock, taken by the migrator.
-            Pools::Postgres(pool) => migrator.run(pool).await.map_err(failed),
+            // An advisory lock, taken by the migrator. It does not let it go when a migration fails, but the lock
+            // ends with its connection, which therefore is none of those that requests use.
+            Pools::Postgres(pool) => {
+                let pool = connect_without_limits(pool).await.map_err(|error| failed(error.into()))?;
+                let outcome = migrator.run(&pool).await.map_err(failed);
+                pool.close().await;
+                outcome
+            }
         }
     }
 
@@ -81,8 +89,8 @@ impl Database {
         };
         let applied = match applied {
             Ok(applied) => applied,
-            // No such table: nothing was ever applied.
-            Err(sqlx::migrate::MigrateError::Execute(sqlx::Error::Database(_))) => Vec::new(),
+            // Nothing was ever applied.
+            Err(sqlx::migrate::MigrateError::Execute(error)) if is_no_such_table(&error) => Vec::new(),
             Err(source) => {
                 return Err(MigrateError::Failed { table: migrations.table, source });
             }
@@ -115,13 +123,30 @@ impl Migrations {
     }
 }
 
+/// A connection on which a statement may take and wait as long as it must: an index on a large table takes longer
+/// than any request may, and of several servers that start at once all but one wait for the one's whole work.
+async fn connect_without_limits(pool: &PgPool) -> Result<PgPool, sqlx::Error> {
+    let without_limits = POSTGRES_LIMITS.map(|(limit, _)| (limit, "0"));
+    // Of a setting that is given twice PostgreSQL takes the later.
+    let options = (*pool.connect_options()).clone().options(without_limits);
+    PgPoolOptions::new().max_connections(1).connect_with(options).await
+}
+
+/// SQLite has one code for whatever is wrong with a statement, so there its words decide.
+fn is_no_such_table(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| {
+        error.code().as_deref() == Some("42P01") || error.message().starts_with("no such table")
+    })
+}
+
 async fn lock_beside(database: PathBuf) -> Result<std::fs::File, MigrateError> {
     let mut path = database.into_os_string();
     path.push(".migrate.lock");
     let path = PathBuf::from(path);
     let name = path.display().to_string();
     let locked = tokio::task::spawn_blocking(move || {
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+        // Who could open it could hold the lock.
+        let file = private_file(&path)?;
         file.lock()?;
         Ok(file)
     });

@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::sqlite::{SqliteArguments, SqliteError, SqliteRow};
 use sqlx::{Arguments as _, Database, Encode, Executor, FromRow, IntoArguments, Postgres, Sqlite, Type};
 use vestibule::repository::StoreError;
 
@@ -190,12 +190,44 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
-        // SQLite: busy, locked, I/O error, full. PostgreSQL: connection exceptions, out of resources, shutting
-        // down, statement or lock time-out.
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            matches!(code.as_ref(), "5" | "6" | "10" | "13" | "57014" | "55P03" | "25P03")
-                || ["08", "53", "57P"].iter().any(|class| code.starts_with(class))
-        }),
+        sqlx::Error::Database(error) => match error.try_downcast_ref::<SqliteError>() {
+            Some(_) => error.code().and_then(|code| code.parse().ok()).is_some_and(is_sqlite_unavailable),
+            None => error.code().is_some_and(|code| is_postgres_unavailable(&code)),
+        },
         _ => false,
+    }
+}
+
+/// Busy, locked, I/O error, full, cannot be opened. The low byte of a code is its kind, the rest says more of it.
+fn is_sqlite_unavailable(code: u32) -> bool {
+    matches!(code & 0xff, 5 | 6 | 10 | 13 | 14)
+}
+
+/// Connection exceptions, out of resources, shutting down, a time limit, and a deadlock, which ends with one of two.
+fn is_postgres_unavailable(code: &str) -> bool {
+    ["08", "53", "57P"].iter().any(|class| code.starts_with(class))
+        || matches!(code, "57014" | "55P03" | "25P03" | "40P01")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_told_from_what_is_broken() {
+        // SQLITE_BUSY, SQLITE_BUSY_SNAPSHOT, SQLITE_IOERR_FSYNC, SQLITE_FULL, SQLITE_CANTOPEN.
+        for code in [5, 517, 1034, 13, 14] {
+            assert!(is_sqlite_unavailable(code), "{code}");
+        }
+        // SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_CONSTRAINT_CHECK, SQLITE_CONSTRAINT_COMMITHOOK.
+        for code in [1, 11, 275, 531] {
+            assert!(!is_sqlite_unavailable(code), "{code}");
+        }
+        for code in ["08006", "53300", "57P01", "57014", "55P03", "40P01"] {
+            assert!(is_postgres_unavailable(code), "{code}");
+        }
+        for code in ["23505", "42P01", "22P02"] {
+            assert!(!is_postgres_unavailable(code), "{code}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 use vestibule::models::{
-    AuditEvent, AuditEventId, AuditEventKind, Client, MailKind, OutgoingMail, OutgoingMailId,
+    AuditEvent, AuditEventId, AuditEventKind, Client, MailKind, OutgoingMail, OutgoingMailId, UserId,
 };
 use vestibule::repository::{AuditEvents, OutgoingMails};
 use vestibule_testkit::DatabaseKind;
@@ -30,6 +30,17 @@ async fn rows_that_break_an_invariant_are_refused(
         "UPDATE sessions SET secret_hash = NULL",
     ] {
         assert!(database.alone().write(change).execute().await.is_err(), "{change}");
+    }
+    for good in [
+        "UPDATE users SET email = 'ann.b@example.com', name = 'A', role = 'admin', password_hash = NULL",
+        "UPDATE sessions SET expires_at = created_at, secret_first_used_at = created_at",
+    ] {
+        assert_eq!(database.alone().write(good).execute().await.unwrap(), 1, "the refusals mean something");
+    }
+    for change in ["UPDATE sessions SET user_agent = $1", "UPDATE sessions SET csrf_token = $1"] {
+        let length = if change.contains("agent") { 513 } else { 21 };
+        let refused = database.alone().write(change).bind("x".repeat(length)).execute().await;
+        assert!(refused.is_err(), "{change} with {length} characters");
     }
     for length in [0, 31, 33] {
         for change in ["UPDATE sessions SET secret_hash = $1", "UPDATE sessions SET id_hash = $1"] {
@@ -76,4 +87,32 @@ async fn with_a_user_goes_all_that_is_theirs(
         let rows: Vec<Count> = database.alone().read(question).all().await.unwrap();
         assert_eq!(rows[0].count, 0, "{question}");
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn nothing_can_be_written_about_a_user_who_is_not_there(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let nobody = UserId::new(NOON, random());
+    let mail = OutgoingMail {
+        id: OutgoingMailId::new(NOON, random()),
+        kind: MailKind::ConfirmEmail,
+        user_id: nobody,
+        recipient: ann.email.clone(),
+        created_at: NOON,
+        client: Client::default(),
+    };
+    assert!(database.alone().insert_outgoing_mail(&mail).await.is_err());
+    let event = AuditEvent {
+        id: AuditEventId::new(NOON, random()),
+        kind: AuditEventKind::LoggedIn,
+        user_id: Some(nobody),
+        created_at: NOON,
+        client: Client::default(),
+    };
+    assert!(database.alone().insert_audit_event(&event).await.is_err());
+    assert!(database.alone().list_outgoing_mails(10).await.unwrap().is_empty());
+    assert!(database.alone().list_audit_events(10).await.unwrap().is_empty());
 }

@@ -1,6 +1,6 @@
 use rstest::rstest;
 use time::Duration;
-use vestibule::repository::Users;
+use vestibule::repository::{Inserted, Users};
 use vestibule_sql::{At, Id};
 use vestibule_testkit::{DatabaseKind, TestDatabase};
 
@@ -117,6 +117,40 @@ async fn a_closed_database_is_unavailable_and_says_what_was_asked_without_values
     assert!(error.to_string().contains("SELECT") && !format!("{error:?}").contains("ann@"), "{error:?}");
 }
 
+#[tokio::test]
+async fn a_file_that_the_system_does_not_give_is_unavailable_and_not_broken() {
+    let test = TestDatabase::create(DatabaseKind::Sqlite).await;
+    let database = test.connect().await;
+    let missing = "VACUUM INTO '/no/such/folder/copy.db'";
+    assert!(database.alone().write(missing).execute().await.unwrap_err().is_unavailable());
+    let nonsense = database.alone().write("SELECT nonsense").execute().await.unwrap_err();
+    assert!(!nonsense.is_unavailable());
+}
+
+#[rstest]
+#[tokio::test]
+async fn transactions_that_are_dropped_give_their_connections_back(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let test = TestDatabase::create(kind).await;
+    let database = test.connect().await;
+    for _ in 0..40 {
+        let mut work = database.begin().await.unwrap();
+        let _ = work.insert_user(&user("ann@example.com"), None).await.unwrap();
+    }
+    let mut work = database.begin().await.unwrap();
+    assert_eq!(work.insert_user(&user("ann@example.com"), None).await.unwrap(), Inserted::New);
+    work.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_only_reads_cannot_change_an_embedded_database() {
+    let test = TestDatabase::create(DatabaseKind::Sqlite).await;
+    let database = test.connect().await;
+    let _ = database.alone().insert_user(&user("ann@example.com"), None).await.unwrap();
+    assert!(database.alone().read("DELETE FROM users").execute().await.is_err());
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn an_embedded_database_is_its_owners_alone() {
@@ -127,9 +161,10 @@ async fn an_embedded_database_is_its_owners_alone() {
     let folder = test.folder().unwrap();
     let rights = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(rights(&folder), 0o700);
-    for file in ["test.db", "test.db-wal", "test.db-shm"] {
+    for file in ["test.db", "test.db-wal", "test.db-shm", "test.db.migrate.lock"] {
         assert_eq!(rights(&folder.join(file)), 0o600, "{file}");
     }
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4, "there is no other file");
 }
 
 #[test]

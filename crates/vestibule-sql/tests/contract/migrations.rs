@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
 
 use rstest::rstest;
-use vestibule_sql::{Database, MIGRATIONS, SchemaState};
+use sqlx::SqlStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use vestibule_sql::{Database, MIGRATIONS, Migrations, SchemaState};
 use vestibule_testkit::{DatabaseKind, TestDatabase};
 
 #[derive(sqlx::FromRow)]
@@ -130,4 +132,97 @@ async fn the_state_of_the_schema_is_told(
     let changed = database.schema_state(&MIGRATIONS).await.unwrap();
     assert_eq!(changed, SchemaState::Changed("0001 accounts".into()));
     assert!(database.migrate(&MIGRATIONS).await.is_err());
+}
+
+/// A migration that fails where the statements of requests would be cut short. An index on a large table takes
+/// longer than any request may, and a second server waits for the first one's whole work.
+fn asks_whether_it_is_limited() -> Migrator {
+    let sql = "DO $$ BEGIN
+                   IF current_setting('statement_timeout') <> '0' OR current_setting('lock_timeout') <> '0' THEN
+                       RAISE EXCEPTION 'a migration has a time limit';
+                   END IF;
+               END $$";
+    one_migration(sql)
+}
+
+fn one_migration(sql: &'static str) -> Migrator {
+    let kind = MigrationType::Simple;
+    Migrator::with_migrations(vec![Migration::new(1, "one".into(), kind, SqlStr::from_static(sql), false)])
+}
+
+#[tokio::test]
+async fn the_time_limits_of_requests_are_not_those_of_migrations() {
+    #[derive(sqlx::FromRow)]
+    struct Limit {
+        statement_timeout: String,
+    }
+    let test = TestDatabase::empty(DatabaseKind::Postgres).await;
+    let database = test.connect().await;
+    let migrations = Migrations {
+        table: "limits_migrations",
+        sqlite: || unreachable!("this is PostgreSQL"),
+        postgres: asks_whether_it_is_limited,
+    };
+    database.migrate(&migrations).await.unwrap();
+    for _ in 0..3 {
+        let sql = "SELECT current_setting('statement_timeout') AS statement_timeout";
+        let limit: Option<Limit> = database.alone().read(sql).optional().await.unwrap();
+        assert_eq!(limit.unwrap().statement_timeout, "10s", "requests still have theirs");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_application_migrates_its_own_tables_beside_those_of_accounts(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let test = TestDatabase::create(kind).await;
+    let database = test.connect().await;
+    let own = Migrations {
+        table: "own_migrations",
+        sqlite: || one_migration("CREATE TABLE own (id TEXT) STRICT"),
+        postgres: || one_migration("CREATE TABLE own (id text)"),
+    };
+    assert_eq!(database.schema_state(&own).await.unwrap(), SchemaState::Missing(vec!["0001 one".into()]));
+    database.migrate(&own).await.unwrap();
+    assert_eq!(database.schema_state(&own).await.unwrap(), SchemaState::Expected);
+    assert_eq!(database.schema_state(&MIGRATIONS).await.unwrap(), SchemaState::Expected);
+    database.alone().write("INSERT INTO own (id) VALUES ($1)").bind("1").execute().await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_migration_that_fails_leaves_nothing_behind(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let test = TestDatabase::empty(kind).await;
+    let database = test.connect().await;
+    let broken = Migrations {
+        table: "own_migrations",
+        sqlite: || one_migration("CREATE TABLE own (id TEXT) STRICT; CREATE TABLE own (id TEXT) STRICT"),
+        postgres: || one_migration("CREATE TABLE own (id text); CREATE TABLE own (id text)"),
+    };
+    assert!(database.migrate(&broken).await.is_err());
+    let mended = Migrations {
+        sqlite: || one_migration("CREATE TABLE own (id TEXT) STRICT"),
+        postgres: || one_migration("CREATE TABLE own (id text)"),
+        ..broken
+    };
+    // Neither half a table nor a lock is in the way of the next try, from wherever it comes.
+    test.connect().await.migrate(&mended).await.unwrap();
+    assert_eq!(database.schema_state(&mended).await.unwrap(), SchemaState::Expected);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_database_that_fails_is_not_taken_for_an_empty_one(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let test = TestDatabase::create(kind).await;
+    let database = test.connect().await;
+    // There is a table of that name, and it cannot be read as what it should be.
+    database.alone().write("DROP TABLE vestibule_migrations").execute().await.unwrap();
+    let other = "CREATE TABLE vestibule_migrations (something bigint)";
+    database.alone().write(other).execute().await.unwrap();
+    assert!(database.schema_state(&MIGRATIONS).await.is_err());
 }

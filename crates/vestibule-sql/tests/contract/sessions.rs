@@ -1,11 +1,11 @@
 use rstest::rstest;
 use time::Duration;
 use vestibule::models::{RefreshSecretHash, Session};
-use vestibule::repository::{NewSession, Rotation, Sessions, Users};
+use vestibule::repository::{Inserted, NewSession, Rotation, Sessions, Users};
 use vestibule_sql::Database;
 use vestibule_testkit::DatabaseKind;
 
-use crate::fixtures::{NOON, hash, house, secret, session};
+use crate::fixtures::{NOON, hash, house, secret, session, user};
 
 fn rotation(session: &Session, shown: RefreshSecretHash, next: RefreshSecretHash) -> Rotation {
     let now = NOON + Duration::minutes(5);
@@ -54,7 +54,7 @@ async fn a_session_needs_a_user_with_the_verified_password_who_is_not_disabled(
     };
     assert!(!insert(&new, hash("b")).await, "another password");
     let mut of_nobody = session(&ann);
-    of_nobody.user_id = crate::fixtures::user("nobody@example.com").id;
+    of_nobody.user_id = user("nobody@example.com").id;
     assert!(!insert(&of_nobody, hash("a")).await, "no such user");
     let disable = "UPDATE users SET is_disabled = $1";
     database.alone().write(disable).bind(true).execute().await.unwrap();
@@ -151,11 +151,13 @@ async fn the_previous_secret_moves_only_the_expiry_and_only_while_it_is_honoured
 async fn thirty_rotations_at_once_agree(
     #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
 ) {
-    let (_test, database, _, ours) = house(kind).await;
+    let (test, database, _, ours) = house(kind).await;
+    // Two servers.
+    let databases = [database, test.connect().await];
     let asked = rotation(&ours, secret(1), secret(2));
     let rotations: Vec<_> = (0..30)
-        .map(|_| {
-            let database = database.clone();
+        .map(|number| {
+            let database = databases[number % 2].clone();
             tokio::spawn(async move { database.alone().rotate_secret(asked).await.unwrap() })
         })
         .collect();
@@ -251,4 +253,131 @@ async fn a_session_is_deleted_once(
     assert!(database.alone().delete_session(ours.id_hash).await.unwrap());
     assert!(!database.alone().delete_session(ours.id_hash).await.unwrap());
     assert!(database.alone().find_session_with_user(ours.id_hash).await.unwrap().is_none());
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_old_secret_cannot_rotate_twice(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, _, ours) = house(kind).await;
+    let first = rotation(&ours, secret(1), secret(2));
+    database.alone().rotate_secret(first).await.unwrap().unwrap();
+    database.alone().rotate_secret(rotation(&ours, secret(2), secret(3))).await.unwrap().unwrap();
+    for grace_start in [first.grace_start, NOON - Duration::days(1)] {
+        let again = Rotation { grace_start, ..first };
+        assert!(database.alone().rotate_secret(again).await.unwrap().is_none());
+    }
+    let session = stored(&database, &ours).await;
+    assert!(session.secret_hash.matches(&secret(3)));
+    assert!(session.previous_secret_hash.unwrap().matches(&secret(2)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_public_id_that_exists_is_an_error_too(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, ours) = house(kind).await;
+    let mut planted = session(&ann);
+    planted.public_id = ours.public_id;
+    let new = NewSession { session: &planted, password_hash: &hash("a") };
+    assert!(database.alone().insert_session(new).await.is_err());
+    assert!(database.alone().find_session_with_user(planted.id_hash).await.unwrap().is_none());
+    assert_eq!(stored(&database, &ours).await.public_id, ours.public_id);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_user_without_a_password_gets_no_session(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ..) = house(kind).await;
+    let bob = user("bob@example.com");
+    assert_eq!(database.alone().insert_user(&bob, None).await.unwrap(), Inserted::New);
+    let new = session(&bob);
+    let new = NewSession { session: &new, password_hash: &hash("a") };
+    assert!(!database.alone().insert_session(new).await.unwrap());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_password_change_sees_the_session_that_was_stored_before_it(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (test, database, ann, _) = house(kind).await;
+    let mut log_in = database.begin().await.unwrap();
+    let new = session(&ann);
+    let new = NewSession { session: &new, password_hash: &hash("a") };
+    assert!(log_in.insert_session(new).await.unwrap());
+
+    let changing = {
+        let database = test.connect().await;
+        tokio::spawn(async move {
+            let mut change = database.begin().await.unwrap();
+            assert!(change.replace_password_hash(ann.id, &hash("a"), &hash("b"), NOON).await.unwrap());
+            let ended = change.write("DELETE FROM sessions").execute().await.unwrap();
+            change.commit().await.unwrap();
+            ended
+        })
+    };
+    tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    assert!(!changing.is_finished(), "it waits for the log-in");
+    log_in.commit().await.unwrap();
+    assert_eq!(changing.await.unwrap(), 2, "the one from before and the one that was being stored");
+}
+
+#[rstest]
+#[tokio::test]
+async fn of_twenty_replays_at_once_one_ends_the_session(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (test, database, _, ours) = house(kind).await;
+    let databases = [database, test.connect().await];
+    let replays: Vec<_> = (0..20)
+        .map(|number| {
+            let (database, id) = (databases[number % 2].clone(), ours.id_hash);
+            tokio::spawn(async move {
+                database.alone().revoke_replayed_session(id, &secret(7), NOON).await.unwrap()
+            })
+        })
+        .collect();
+    let mut ended = 0;
+    for replay in replays {
+        ended += usize::from(replay.await.unwrap());
+    }
+    assert_eq!(ended, 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_end_of_a_session_wins_over_rotations_in_any_order(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+    #[values(true, false)] is_log_out: bool,
+) {
+    let (test, database, _, ours) = house(kind).await;
+    let databases = [database, test.connect().await];
+    let asked = rotation(&ours, secret(1), secret(2));
+    let all: Vec<_> = (0..12)
+        .map(|number| {
+            let (database, id) = (databases[number % 2].clone(), ours.id_hash);
+            tokio::spawn(async move {
+                match number {
+                    5 if is_log_out => assert!(database.alone().delete_session(id).await.unwrap()),
+                    5 => {
+                        assert!(database.alone().revoke_replayed_session(id, &secret(7), NOON).await.unwrap())
+                    }
+                    _ => drop(database.alone().rotate_secret(asked).await.unwrap()),
+                }
+            })
+        })
+        .collect();
+    for one in all {
+        one.await.unwrap();
+    }
+    for shown in [asked, rotation(&ours, secret(2), secret(3))] {
+        assert!(databases[0].alone().rotate_secret(shown).await.unwrap().is_none());
+    }
+    let left = databases[1].alone().find_session_with_user(ours.id_hash).await.unwrap();
+    assert!(left.is_none_or(|left| left.session.is_revoked && !is_log_out));
 }

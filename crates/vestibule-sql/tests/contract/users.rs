@@ -80,3 +80,55 @@ async fn a_hash_is_replaced_only_while_it_is_the_one_that_was_seen(
     let found = database.alone().find_credentials_by_email(&ann.email).await.unwrap().unwrap();
     assert_eq!((found.password_hash, found.user.updated_at), (Some(hash("b")), later));
 }
+
+#[rstest]
+#[tokio::test]
+async fn of_many_replacements_of_one_hash_one_holds(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (test, database, ann, _) = house(kind).await;
+    let databases = [database, test.connect().await];
+    let replacements: Vec<_> = ["b", "c", "d", "e", "f", "g", "h", "i"]
+        .into_iter()
+        .enumerate()
+        .map(|(number, mark)| {
+            let (database, id) = (databases[number % 2].clone(), ann.id);
+            tokio::spawn(async move {
+                database.alone().replace_password_hash(id, &hash("a"), &hash(mark), NOON).await.unwrap()
+            })
+        })
+        .collect();
+    let mut replaced = 0;
+    for replacement in replacements {
+        replaced += usize::from(replacement.await.unwrap());
+    }
+    assert_eq!(replaced, 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_id_that_exists_is_an_error_and_overwrites_nobody(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let mut impostor = user("eve@example.com");
+    impostor.id = ann.id;
+    assert!(database.alone().insert_user(&impostor, Some(&hash("b"))).await.is_err());
+    let found = database.alone().find_credentials_by_email(&ann.email).await.unwrap().unwrap();
+    assert_eq!((found.user, found.password_hash), (ann, Some(hash("a"))));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_row_that_a_model_refuses_is_told_by_table_and_column_without_its_value(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    // The database takes a name that turns the direction of text, the model does not.
+    let turned = database.alone().write("UPDATE users SET name = $1").bind("nnA\u{202E}").execute().await;
+    assert_eq!(turned.unwrap(), 1);
+    let error = database.alone().find_credentials_by_email(&ann.email).await.unwrap_err();
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert!(why.contains("users.name") && !why.contains("nnA"), "{why}");
+    assert!(!error.is_unavailable());
+}

@@ -24,7 +24,9 @@ pub use csrf_token::{CsrfProof, CsrfToken};
 pub use email_address::{EmailAddress, EmailAddressError};
 pub use invalid_input::{InvalidField, InvalidInput};
 pub use outgoing_mail::{MailKind, OutgoingMail, OutgoingMailId};
-pub use password::{NewPassword, Password, PasswordCheck, PasswordError, PasswordHash, VerifiedPassword};
+pub use password::{
+    CandidatePassword, NewPassword, Password, PasswordCheck, PasswordError, PasswordHash, VerifiedPassword,
+};
 pub use person_name::{PersonName, PersonNameError};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use refresh_token::{RefreshSecret, RefreshSecretHash, RefreshToken, SessionId, SessionIdHash};

@@ -9,8 +9,8 @@ use futures_channel::oneshot;
 use phc::{Output, ParamsString, Salt};
 use subtle::ConstantTimeEq;
 
-use super::{Argon2Parameters, HasherError, Overloaded, PasswordHasher, Random};
-use crate::models::{Password, PasswordHash};
+use super::{Argon2Parameters, HasherError, Judgement, Overloaded, PasswordHasher, Random};
+use crate::models::{CandidatePassword, Password, PasswordHash};
 
 /// How many checks may wait for one slot. At about 25 ms a hash the last in the queue waits under a second,
 /// which a person still takes for an answer; beyond that an honest "busy" is better than a page that hangs.
@@ -36,14 +36,21 @@ pub struct HashingSlots {
     decoy: PasswordHash,
 }
 
-struct Job {
-    password: Password,
-    task: Task,
-}
-
-enum Task {
-    Hash { salt: [u8; SALT_BYTES], answer: oneshot::Sender<Result<PasswordHash, HasherError>> },
-    Match { hash: PasswordHash, answer: oneshot::Sender<Result<bool, HasherError>> },
+enum Job {
+    Judge {
+        candidate: CandidatePassword,
+        answer: oneshot::Sender<Judgement>,
+    },
+    Hash {
+        password: Password,
+        salt: [u8; SALT_BYTES],
+        answer: oneshot::Sender<Result<PasswordHash, HasherError>>,
+    },
+    Match {
+        password: Password,
+        hash: PasswordHash,
+        answer: oneshot::Sender<Result<bool, HasherError>>,
+    },
 }
 
 impl HashingSlots {
@@ -74,21 +81,24 @@ impl HashingSlots {
 
 #[async_trait]
 impl PasswordHasher for HashingSlots {
+    async fn judge(&self, candidate: CandidatePassword) -> Result<Judgement, HasherError> {
+        let (answer, judged) = oneshot::channel();
+        self.enqueue(Job::Judge { candidate, answer })?;
+        judged.await.map_err(|_| thread_ended())
+    }
+
     async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
         let (answer, made) = oneshot::channel();
-        let task = Task::Hash { salt: self.random.bytes(), answer };
-        self.enqueue(Job { password, task })?;
-        made.await.unwrap_or_else(|_| Err(HasherError::Failed("a hashing thread ended early".into())))
+        self.enqueue(Job::Hash { password, salt: self.random.bytes(), answer })?;
+        made.await.map_err(|_| thread_ended())?
     }
 
     async fn matches(&self, password: Password, hash: Option<PasswordHash>) -> Result<bool, HasherError> {
         let is_decoy = hash.is_none();
         let (answer, compared) = oneshot::channel();
-        let task = Task::Match { hash: hash.unwrap_or_else(|| self.decoy.clone()), answer };
-        self.enqueue(Job { password, task })?;
-        let is_equal = compared
-            .await
-            .unwrap_or_else(|_| Err(HasherError::Failed("a hashing thread ended early".into())))?;
+        let hash = hash.unwrap_or_else(|| self.decoy.clone());
+        self.enqueue(Job::Match { password, hash, answer })?;
+        let is_equal = compared.await.map_err(|_| thread_ended())??;
         // Nobody knows a password of the decoy, and even so it must never let anyone in.
         Ok(is_equal && !is_decoy)
     }
@@ -114,16 +124,19 @@ fn work(parameters: Argon2Parameters, jobs: &Receiver<Job>) {
 
 impl Job {
     fn run(self, parameters: Argon2Parameters, memory: &mut Memory) {
-        // Nobody waits for an answer any more: the queue is not made longer by those who hung up.
-        // A send can fail only for that reason, and then there is nobody to tell.
-        match self.task {
-            Task::Hash { salt, answer } if !answer.is_canceled() => {
-                let _ = answer.send(hash(&self.password, salt, parameters, memory));
+        // Where nobody waits for an answer any more, nothing is done: the queue is not made longer by those who hung
+        // up. A send can fail only for that reason, and then there is nobody to tell.
+        match self {
+            Self::Judge { candidate, answer } if !answer.is_canceled() => {
+                let _ = answer.send(candidate.judge());
             }
-            Task::Match { hash, answer } if !answer.is_canceled() => {
-                let _ = answer.send(matches(&self.password, &hash, memory));
+            Self::Hash { password, salt, answer } if !answer.is_canceled() => {
+                let _ = answer.send(hash(&password, salt, parameters, memory));
             }
-            Task::Hash { .. } | Task::Match { .. } => {}
+            Self::Match { password, hash, answer } if !answer.is_canceled() => {
+                let _ = answer.send(matches(&password, &hash, memory));
+            }
+            Self::Judge { .. } | Self::Hash { .. } | Self::Match { .. } => {}
         }
     }
 }
@@ -187,6 +200,10 @@ fn encode(params: &Params, salt: &[u8], output: &[u8]) -> PasswordHash {
 fn params_of(parameters: Argon2Parameters) -> Params {
     Params::new(parameters.memory_kib(), parameters.passes(), 1, Some(OUTPUT_BYTES))
         .expect("parameters between floor and ceiling are valid for Argon2")
+}
+
+fn thread_ended() -> HasherError {
+    HasherError::Failed("a hashing thread ended early".into())
 }
 
 fn failed(error: impl std::fmt::Display) -> HasherError {

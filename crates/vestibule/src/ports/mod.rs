@@ -7,5 +7,5 @@ mod random;
 
 pub use clock::{Clock, SystemClock};
 pub use hashing_slots::HashingSlots;
-pub use password_hasher::{Argon2Parameters, HasherError, Overloaded, PasswordHasher};
+pub use password_hasher::{Argon2Parameters, HasherError, Judgement, Overloaded, PasswordHasher};
 pub use random::{OsRandom, Random};

@@ -2,14 +2,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::models::{Password, PasswordHash};
+use crate::models::{CandidatePassword, NewPassword, Password, PasswordError, PasswordHash};
 
-/// Turns passwords into hashes and compares them, off the caller's thread.
+/// What became of a password that somebody wants to have.
+pub type Judgement = Result<NewPassword, PasswordError>;
+
+/// Judges passwords, turns them into hashes and compares them, off the caller's thread.
 ///
 /// Memory and waiting are bounded: an implementation that has no room answers [`Overloaded`] at once instead
 /// of queueing without limit.
 #[async_trait]
 pub trait PasswordHasher: Send + Sync + 'static {
+    /// Judges the strength of a password, which is work of the same order as hashing one.
+    async fn judge(&self, candidate: CandidatePassword) -> Result<Judgement, HasherError>;
+
     /// Hashes a password with a fresh salt and today's parameters.
     async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError>;
 

@@ -80,8 +80,11 @@ impl Accounts {
         let mut refusal = CheckError::NotLoggedIn;
         for claims in access_tokens {
             match self.check_pair(&claims, &refresh_tokens, presented, role, now).await {
-                // Perhaps another pair of cookies fits.
-                Err(error @ (CheckError::NotLoggedIn | CheckError::SessionEnded(_))) => refusal = error,
+                // Perhaps another pair of cookies fits. A wrong CSRF token too may only say that this pair is a
+                // stranger's, planted before the person's own.
+                Err(
+                    error @ (CheckError::NotLoggedIn | CheckError::SessionEnded(_) | CheckError::CsrfFailed),
+                ) => refusal = error,
                 answer => return answer,
             }
         }

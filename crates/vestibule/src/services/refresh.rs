@@ -52,8 +52,11 @@ impl Accounts {
         for session in distinct_sessions(&tokens) {
             let tokens = tokens_of(session, &tokens);
             match self.refresh_session(session, &tokens, presented, client).await {
-                // Perhaps another cookie of the same name fits.
-                Err(error @ (RefreshError::SessionEnded(_) | RefreshError::Reused)) => refusal = error,
+                // Perhaps another cookie of the same name fits. A wrong CSRF token too may only say that this
+                // session is a stranger's, planted before the person's own.
+                Err(
+                    error @ (RefreshError::SessionEnded(_) | RefreshError::Reused | RefreshError::CsrfFailed),
+                ) => refusal = error,
                 answer => return answer,
             }
         }

@@ -2,7 +2,8 @@ use super::LoggedIn;
 use crate::Accounts;
 use crate::models::invalid_input::take;
 use crate::models::{
-    AuditEventKind, Client, EmailAddress, InvalidInput, MailKind, NewPassword, PersonName, Role, User, UserId,
+    AuditEventKind, CandidatePassword, Client, EmailAddress, InvalidInput, MailKind, NewPassword, PersonName,
+    Role, User, UserId,
 };
 use crate::ports::HasherError;
 use crate::repository::{Inserted, NewSession, StoreError};
@@ -45,7 +46,7 @@ impl Accounts {
     /// Makes an account and logs its owner in. A mail that asks to confirm the address is queued with it: either
     /// all of these are there afterwards or none is.
     pub async fn sign_up(&self, typed: SignUp<'_>, client: &Client) -> Result<LoggedIn, SignUpError> {
-        let account = self.parse_sign_up(typed)?;
+        let account = self.parse_sign_up(typed).await?;
         let hash = self.hasher.hash(account.password.into_password()).await?;
 
         let now = self.clock.now();
@@ -76,16 +77,19 @@ impl Accounts {
     }
 
     /// Reads the form. All that is wrong is said at once.
-    fn parse_sign_up(&self, typed: SignUp<'_>) -> Result<NewAccount, InvalidInput> {
+    async fn parse_sign_up(&self, typed: SignUp<'_>) -> Result<NewAccount, SignUpError> {
         let mut invalid = Vec::new();
         let name = take("name", PersonName::parse(typed.name), &mut invalid);
         let email = take("email", EmailAddress::parse(typed.email), &mut invalid);
-        let password =
-            NewPassword::parse(typed.password, email.as_ref(), name.as_ref(), &self.policy.site_name);
-        let password = take("password", password, &mut invalid);
+        let site_name = &self.policy.site_name;
+        let candidate = CandidatePassword::parse(typed.password, email.as_ref(), name.as_ref(), site_name);
+        let password = match take("password", candidate, &mut invalid) {
+            Some(candidate) => take("password", self.hasher.judge(candidate).await?, &mut invalid),
+            None => None,
+        };
         match (name, email, password) {
             (Some(name), Some(email), Some(password)) => Ok(NewAccount { name, email, password }),
-            _ => Err(InvalidInput { fields: invalid }),
+            _ => Err(InvalidInput { fields: invalid }.into()),
         }
     }
 }

@@ -139,3 +139,26 @@ async fn a_session_holds_on_every_server_and_ends_on_every_server(
     other.accounts.log_out(&current, &Client::default()).await.unwrap();
     assert!(house.accounts.check_session(&reading(&ann), Role::User).await.is_err());
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_strangers_whole_session_planted_before_ones_own_locks_nobody_out(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let house = House::open(kind).await;
+    let (ann, eve) = (house.signed_up("ann").await, house.signed_up("eve").await);
+    let shown = PresentedSession {
+        access: vec![&eve.tokens.access, &ann.tokens.access],
+        refresh: vec![&eve.tokens.refresh, &ann.tokens.refresh],
+        csrf_cookies: vec![eve.tokens.csrf.as_str(), ann.tokens.csrf.as_str()],
+        csrf: CsrfProof::Sent(Some(ann.tokens.csrf.as_str())),
+    };
+    assert_eq!(house.accounts.check_session(&shown, Role::User).await.unwrap().user, ann.user);
+    assert_eq!(house.accounts.refresh(&shown, &Client::default()).await.unwrap().user, ann.user);
+
+    let of_neither = PresentedSession { csrf: CsrfProof::Sent(Some("wrong")), ..shown };
+    let checked = house.accounts.check_session(&of_neither, Role::User).await;
+    assert!(matches!(checked, Err(CheckError::CsrfFailed)));
+    let current = house.accounts.check_session(&reading(&eve), Role::User).await.unwrap();
+    assert!(current.session.previous_secret_hash.is_none(), "the stranger's session was not refreshed");
+}

@@ -1,8 +1,12 @@
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use rstest::rstest;
-use vestibule::models::{AuditEventKind, Client, Role};
-use vestibule::ports::Argon2Parameters;
+use vestibule::models::{AuditEventKind, CandidatePassword, Client, Password, PasswordHash, Role};
+use vestibule::ports::{Argon2Parameters, HasherError, HashingSlots, Judgement, OsRandom, PasswordHasher};
 use vestibule::services::{LogIn, LogInError};
-use vestibule_testkit::{DatabaseKind, House, HouseOptions, PASSWORD, reading};
+use vestibule_testkit::{DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase, reading};
 
 #[rstest]
 #[tokio::test]
@@ -111,4 +115,63 @@ async fn password_hash(house: &House) -> String {
     let row: Option<Hash> =
         house.database.alone().read("SELECT password_hash FROM users").optional().await.unwrap();
     row.unwrap().password_hash
+}
+
+/// Changes the database after each comparison: something that happens while a log-in is under way.
+struct Meanwhile {
+    inner: HashingSlots,
+    elsewhere: House,
+    change: &'static str,
+}
+
+#[async_trait]
+impl PasswordHasher for Meanwhile {
+    async fn judge(&self, candidate: CandidatePassword) -> Result<Judgement, HasherError> {
+        self.inner.judge(candidate).await
+    }
+
+    async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
+        self.inner.hash(password).await
+    }
+
+    async fn matches(&self, password: Password, hash: Option<PasswordHash>) -> Result<bool, HasherError> {
+        let is_right = self.inner.matches(password, hash).await?;
+        let mut connection = self.elsewhere.database.alone();
+        connection.write(self.change).execute().await.expect("the database can be changed");
+        Ok(is_right)
+    }
+
+    fn is_outdated(&self, hash: &PasswordHash) -> bool {
+        self.inner.is_outdated(hash)
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_changes_while_the_password_is_compared_is_not_overtaken(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+    #[values(
+        "UPDATE users SET password_hash = '$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA'",
+        "UPDATE users SET password_hash = NULL",
+        "UPDATE users SET is_disabled = (1 = 1)",
+        "DELETE FROM users"
+    )]
+    change: &'static str,
+) {
+    let database = TestDatabase::create(kind).await;
+    let options = HouseOptions::default();
+    let meanwhile = Meanwhile {
+        inner: HashingSlots::start(Argon2Parameters::FLOOR, NonZeroUsize::MIN, Arc::new(OsRandom)),
+        elsewhere: House::open_on(&database, options.clone()).await.unwrap(),
+        change,
+    };
+    let options = HouseOptions { hasher: Some(Arc::new(meanwhile)), ..options };
+    let house = House::open_on(&database, options).await.unwrap();
+    house.signed_up("ann").await;
+    house.database.alone().write("DELETE FROM sessions").execute().await.unwrap();
+
+    let refused = house.log_in("ann@example.com", PASSWORD).await;
+    assert!(matches!(refused, Err(LogInError::WrongCredentials)), "{refused:?}");
+    assert_eq!(house.count_sessions().await, 0, "the password of before opens nothing");
+    assert_eq!(house.audit_kinds().await.last(), Some(&AuditEventKind::LogInFailed));
 }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use vestibule::models::{Password, PasswordHash};
-use vestibule::ports::{Argon2Parameters, HasherError, HashingSlots, OsRandom, PasswordHasher};
+use vestibule::models::{CandidatePassword, Password, PasswordHash};
+use vestibule::ports::{Argon2Parameters, HasherError, HashingSlots, Judgement, OsRandom, PasswordHasher};
 use vestibule_testkit::{DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase};
 
 fn slots() -> HashingSlots {
@@ -71,6 +71,10 @@ struct Counting {
 
 #[async_trait]
 impl PasswordHasher for Counting {
+    async fn judge(&self, candidate: CandidatePassword) -> Result<Judgement, HasherError> {
+        self.inner.judge(candidate).await
+    }
+
     async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
         self.inner.hash(password).await
     }

@@ -35,13 +35,13 @@ async fn live(kind: DatabaseKind, seed: u64) -> (House, Jar) {
 
     for step in 0..STEPS {
         let context = format!("seed {seed}, step {step}");
-        let server = if dice.one_in(2) { &first } else { &second };
         // Several tabs wake at the same moment, each with the cookies of that moment.
         let awake = 1 + dice.index(TABS);
         let sent = jar.cookies.clone();
         let mut answers = Vec::new();
         let requests: Vec<_> = (0..awake)
             .map(|_| {
+                let server = if dice.one_in(2) { &first } else { &second };
                 let (accounts, sent) = (server.accounts.clone(), sent.clone());
                 tokio::spawn(async move { ask(&accounts, &sent).await })
             })

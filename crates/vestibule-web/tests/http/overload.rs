@@ -1,0 +1,129 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::Method;
+use rstest::rstest;
+use serde_json::json;
+use vestibule::models::{CandidatePassword, Password, PasswordHash};
+use vestibule::ports::{HasherError, Judgement, Overloaded, PasswordHasher};
+use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
+use vestibule_testkit::{Answer, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer};
+
+use crate::{ACCESS, sign_up_of, signed_up};
+
+/// A hasher that has no room for anybody.
+struct Full;
+
+#[async_trait]
+impl PasswordHasher for Full {
+    async fn judge(&self, _: CandidatePassword) -> Result<Judgement, HasherError> {
+        Err(Overloaded { retry_after: Duration::from_secs(3) }.into())
+    }
+
+    async fn hash(&self, _: Password) -> Result<PasswordHash, HasherError> {
+        Err(Overloaded { retry_after: Duration::from_secs(3) }.into())
+    }
+
+    async fn matches(&self, _: Password, _: Option<PasswordHash>) -> Result<bool, HasherError> {
+        Err(Overloaded { retry_after: Duration::from_secs(3) }.into())
+    }
+
+    fn is_outdated(&self, _: &PasswordHash) -> bool {
+        false
+    }
+}
+
+async fn overloaded_server(kind: DatabaseKind) -> TestServer {
+    let house = HouseOptions { hasher: Some(Arc::new(Full)), ..HouseOptions::default() };
+    let options = ServerOptions { house, ..ServerOptions::default() };
+    TestServer::start_on(&TestDatabase::create(kind).await, options).await
+}
+
+fn assert_unavailable(answer: &Answer) {
+    assert_eq!(answer.status, 503, "{answer:?}");
+    let seconds = answer.header("retry-after").and_then(|seconds| seconds.parse::<u32>().ok());
+    assert!(seconds > Some(0), "{answer:?}");
+    assert!(answer.set_cookies().is_empty(), "what is not certain clears nothing");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_busy_hasher_is_told_with_the_time_to_wait(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let server = overloaded_server(kind).await;
+    for path in ["/api/auth/sign-up", "/api/auth/log-in"] {
+        let answer = server.anonymous().post_json(path, &sign_up_of("ann")).await;
+        assert_unavailable(&answer);
+        assert_eq!(answer.header("retry-after"), Some("3"));
+        insta::allow_duplicates! {
+            insta::assert_json_snapshot!(answer.json(), @r#"
+            {
+              "code": "overloaded",
+              "detail": "The server is busy at the moment. Please try again in a few seconds.",
+              "status": 503,
+              "title": "Service Unavailable",
+              "type": "about:blank"
+            }
+            "#);
+        }
+    }
+    assert!(server.house.outbox().await.is_empty());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_busy_hasher_does_not_lose_what_was_typed(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let server = overloaded_server(kind).await;
+    let fields = [("name", "Ann"), ("email", "ann@example.com"), ("password", PASSWORD)];
+    for path in ["/sign-up", "/log-in"] {
+        let answer = server.browser().post_form(path, &fields).await;
+        assert_unavailable(&answer);
+        assert!(answer.text.contains("The server is busy at the moment."), "{path}");
+        assert!(answer.text.contains("value=\"ann@example.com\""), "{path}");
+        assert!(!answer.text.contains(PASSWORD), "{path}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn without_its_database_the_server_says_so_and_nothing_breaks(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let server = TestServer::start(kind).await;
+    let mut browser = signed_up(&server, "ann").await;
+    let program = server.program(browser.cookie(ACCESS).unwrap());
+    server.house.database.close().await;
+
+    let log_in = json!({ "email": "ann@example.com", "password": PASSWORD });
+    for answer in [
+        browser.session().await,
+        browser.refresh().await,
+        browser.call(Method::POST, "/api/auth/log-out", None).await,
+        browser.call(Method::POST, "/api/auth/log-in", Some(&log_in)).await,
+        browser.call(Method::POST, "/api/auth/sign-up", Some(&sign_up_of("ben"))).await,
+        program.get("/api/auth/session").await,
+    ] {
+        assert_unavailable(&answer);
+        assert_eq!(answer.code(), "overloaded");
+        assert!(
+            !answer.text.to_lowercase().contains("pool"),
+            "what went wrong inside is not told: {answer:?}"
+        );
+    }
+    for path in ["/dashboard", "/refresh"] {
+        let answer = browser.get(path).await;
+        assert_unavailable(&answer);
+        assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+        assert!(answer.text.contains("cannot reach its database"), "{answer:?}");
+    }
+    let fields = [("name", "Ben"), ("email", "ben@example.com"), ("password", PASSWORD)];
+    for path in ["/sign-up", "/log-in"] {
+        let answer = browser.post_form(path, &fields).await;
+        assert_unavailable(&answer);
+        assert!(answer.text.contains("value=\"ben@example.com\""), "what was typed is kept: {answer:?}");
+        assert_eq!(browser.get(path).await.status, 200, "an empty form needs no database");
+    }
+    assert_eq!(browser.cookie_names().len(), 3);
+    assert_eq!(server.anonymous().get("/healthz").await.status, 200);
+    assert_eq!(server.anonymous().get("/readyz").await.status, 503);
+}

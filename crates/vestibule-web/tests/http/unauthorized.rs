@@ -1,0 +1,159 @@
+//! Walks every route without the right credentials. A route that is not on the list below fails the first test, so
+//! that each is added with a thought about who may call it.
+
+use rstest::rstest;
+use vestibule::models::Role;
+use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
+use vestibule_testkit::{Answer, TestServer};
+use vestibule_web::{Face, Route, Who};
+
+use crate::{ACCESS, CHANGING, FORM, JSON, signed_up};
+
+/// Every route of the library, then those of the test server.
+const EXPECTED: [(&str, &str, Who); 23] = [
+    ("GET", "/sign-up", Who::Stranger),
+    ("POST", "/sign-up", Who::Stranger),
+    ("GET", "/log-in", Who::Stranger),
+    ("POST", "/log-in", Who::Stranger),
+    ("POST", "/log-out", Who::LoggedIn),
+    ("GET", "/refresh", Who::Anyone),
+    ("GET", "/assets/{*file}", Who::Anyone),
+    ("POST", "/api/auth/sign-up", Who::Stranger),
+    ("POST", "/api/auth/log-in", Who::Stranger),
+    ("POST", "/api/auth/log-out", Who::LoggedIn),
+    ("GET", "/api/auth/refresh", Who::Anyone),
+    ("POST", "/api/auth/refresh", Who::Anyone),
+    ("GET", "/api/auth/session", Who::LoggedIn),
+    ("GET", "/.well-known/jwks.json", Who::Anyone),
+    ("GET", "/healthz", Who::Anyone),
+    ("GET", "/readyz", Who::Anyone),
+    ("GET", "/", Who::Anyone),
+    ("GET", "/dashboard", Who::LoggedIn),
+    ("POST", "/dashboard", Who::LoggedIn),
+    ("GET", "/admin", Who::Role(Role::Admin)),
+    ("POST", "/api/echo", Who::LoggedIn),
+    ("GET", "/api/admin", Who::Role(Role::Admin)),
+    ("GET", "/api/panic", Who::Anyone),
+];
+
+fn is_protected(route: &Route) -> bool {
+    matches!(route.who, Who::LoggedIn | Who::Role(_))
+}
+
+fn changes_something(route: &Route) -> bool {
+    CHANGING.contains(&route.method)
+}
+
+fn content_type(route: &Route) -> (&'static str, &'static str) {
+    match route.face {
+        Face::Api => JSON,
+        Face::Page => FORM,
+    }
+}
+
+fn assert_refused(route: &Route, answer: &Answer, status: u16, code: &str) {
+    assert_eq!(answer.status, status, "{route:?}: {answer:?}");
+    if route.face == Face::Api {
+        assert_eq!(answer.code(), code, "{route:?}");
+    } else {
+        assert_ne!(answer.header("content-type"), Some("application/problem+json"), "{route:?}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn every_route_is_on_the_list(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let server = TestServer::start(kind).await;
+    let routes: Vec<_> =
+        server.list.iter().map(|route| (route.method.as_str(), route.path, route.who)).collect();
+    assert_eq!(routes, EXPECTED);
+    for route in &server.list {
+        assert!(
+            !changes_something(route) || route.who != Who::Anyone || route.path == "/api/auth/refresh",
+            "{route:?} changes something and has no guard, and only refresh has a check of its own"
+        );
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn without_credentials_nothing_protected_answers(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let server = TestServer::start(kind).await;
+    for route in server.list.iter().filter(|route| is_protected(route)) {
+        let headers = [content_type(route), ("x-csrf-token", "x")];
+        let answer =
+            server.anonymous().send(route.method.clone(), route.path, &headers, "csrf_token=x").await;
+        match route.face {
+            Face::Api => assert_refused(route, &answer, 401, "unauthenticated"),
+            Face::Page => {
+                assert_eq!(answer.status, 303, "{route:?}");
+                let place = answer.location();
+                assert!(place == "/log-in" || place.starts_with("/log-in?next=%2F"), "{route:?}: {place}");
+            }
+        }
+        assert!(answer.set_cookies().is_empty(), "{route:?}");
+        assert!(!answer.text.contains("hello"), "{route:?}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn without_the_role_nothing_of_the_role_answers(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let server = TestServer::start(kind).await;
+    let mut browser = signed_up(&server, "ann").await;
+    let program = server.program(browser.cookie(ACCESS).unwrap());
+    let of_role = |route: &&Route| matches!(route.who, Who::Role(_));
+    assert_eq!(server.list.iter().filter(of_role).count(), 2);
+    for route in server.list.iter().filter(of_role) {
+        let token = browser.csrf().to_owned();
+        let headers = [content_type(route), ("x-csrf-token", token.as_str())];
+        let body = format!("csrf_token={token}");
+        let answer = browser.send(route.method.clone(), route.path, &headers, body).await;
+        assert_refused(route, &answer, 403, "forbidden");
+        if route.face == Face::Api {
+            let answer = program.send(route.method.clone(), route.path, &[], "").await;
+            assert_refused(route, &answer, 403, "forbidden");
+        }
+    }
+
+    // Given the role, the same session may at once; without it again, it may not at once.
+    server.house.set_role("ann@example.com", Role::Admin).await;
+    assert_eq!(browser.get("/admin").await.status, 200);
+    assert_eq!(program.get("/api/admin").await.status, 200);
+    server.house.set_role("ann@example.com", Role::User).await;
+    assert_eq!(browser.get("/admin").await.status, 403);
+    assert_eq!(program.get("/api/admin").await.status, 403);
+    server.clock.advance(time::Duration::hours(1));
+    assert_eq!(browser.get("/admin").await.status, 403, "a refresh on the way asks for the role too");
+}
+
+#[rstest]
+#[tokio::test]
+async fn without_the_csrf_token_nothing_is_changed(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let server = TestServer::start(kind).await;
+    let mut browser = signed_up(&server, "ann").await;
+    for route in server.list.iter().filter(|route| is_protected(route) && changes_something(route)) {
+        // Even from this site by its headers.
+        for site in ["same-origin", "cross-site"] {
+            let headers = [content_type(route), ("sec-fetch-site", site)];
+            let answer = browser.send(route.method.clone(), route.path, &headers, "text=x").await;
+            assert_refused(route, &answer, 403, "csrf_failed");
+        }
+    }
+    assert_eq!(browser.session().await.status, 200);
+}
+
+#[rstest]
+#[tokio::test]
+async fn from_another_site_no_stranger_changes_anything(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let server = TestServer::start(kind).await;
+    let routes = server.list.iter().filter(|route| route.who == Who::Stranger && changes_something(route));
+    for route in routes {
+        for site in ["same-site", "cross-site"] {
+            let headers = [content_type(route), ("sec-fetch-site", site)];
+            let answer = server.anonymous().send(route.method.clone(), route.path, &headers, "{}").await;
+            assert_refused(route, &answer, 403, "csrf_failed");
+        }
+    }
+    assert!(server.house.outbox().await.is_empty());
+}
