@@ -21,7 +21,8 @@ pub fn routes(vestibule: &Vestibule, database: &Database) -> Routes {
     Routes::new(vestibule.clone())
         // Everybody.
         .page(Anyone, Method::GET, "/", pages::home::home)
-        .page(Anyone, Method::GET, "/public/{*file}", public::public)
+        // Files are no pages: nobody's session is looked at for them.
+        .api(Anyone, Method::GET, "/public/{*file}", public::public)
         // Who is logged in.
         .page(LoggedIn, Method::GET, "/dashboard", pages::dashboard::dashboard)
         .page(LoggedIn, Method::GET, "/notes", pages::notes::list)

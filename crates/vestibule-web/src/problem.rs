@@ -145,9 +145,20 @@ impl Problem {
         !matches!(self.status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN)
     }
 
-    /// The short name of the status, as a heading.
+    /// The short name of the status, for programs.
     pub fn title(&self) -> &'static str {
         self.status.canonical_reason().unwrap_or("Error")
+    }
+
+    /// The same for people.
+    pub fn heading(&self) -> &'static str {
+        match self.status {
+            StatusCode::NOT_FOUND => "Nothing here",
+            StatusCode::FORBIDDEN => "Not allowed",
+            StatusCode::INTERNAL_SERVER_ERROR => "Something went wrong",
+            StatusCode::SERVICE_UNAVAILABLE => "Back in a moment",
+            _ => self.title(),
+        }
     }
 }
 

@@ -114,14 +114,14 @@ fn error_page(vestibule: &Vestibule, path: &str, id: Uuid, problem: &Problem, to
     let id = id.to_string();
     let content = ErrorTemplate {
         status: problem.status.as_u16(),
-        title: problem.title(),
+        title: problem.heading(),
         message: &problem.detail,
         // Only where somebody may have to look it up.
         request_id: problem.cause.is_some().then_some(id.as_str()),
     };
     let visit = told.extensions().get::<PageVisit>().cloned().unwrap_or_else(|| PageVisit::of_stranger(path));
     let mut page =
-        vestibule.page_with_status(problem.status, &visit, problem.title(), &content).into_response();
+        vestibule.page_with_status(problem.status, &visit, problem.heading(), &content).into_response();
     // What was told besides the body stays: `Retry-After`, cookies.
     for (name, value) in told.headers() {
         if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
