@@ -33,7 +33,12 @@ impl Accounts {
         if !self.hasher.is_outdated(proof.hash()) {
             return Ok(proof);
         }
-        let renewed = self.hasher.hash(typed).await?;
+        let renewed = match self.hasher.hash(typed).await {
+            Ok(renewed) => renewed,
+            // The password was right. The renewal can wait for a log-in when there is room.
+            Err(HasherError::Overloaded(_)) => return Ok(proof),
+            Err(error) => return Err(error.into()),
+        };
         let user = proof.user().clone();
         let now = self.clock.now();
         let is_replaced =
