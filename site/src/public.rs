@@ -1,8 +1,7 @@
-use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use rust_embed::RustEmbed;
-use vestibule_web::{Query, assets};
+use vestibule_web::{Path, Query, assets};
 
 /// The folder `public/`: whatever is in it can be fetched under `/public/`.
 #[derive(RustEmbed)]

@@ -2,7 +2,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use vestibule::models::SecretKey;
-use vestibule::ports::OsRandom;
+use vestibule::ports::{OsRandom, Random};
 
 use crate::failure::Failure;
 use crate::settings::Settings;
@@ -33,13 +33,18 @@ pub(crate) fn secret_key(settings: &Settings) -> Result<SecretKey, Failure> {
 }
 
 fn keep_or_make(folder: &Path, path: &Path) -> std::io::Result<SecretKey> {
+    if path.exists() {
+        return kept(path);
+    }
     std::fs::create_dir_all(folder)?;
     let key = SecretKey::generate(&OsRandom);
     // Written in full under another name and then linked: of several servers that start at once, each sees
     // either no key or a whole one.
-    let draft = path.with_extension(format!("{}.draft", std::process::id()));
+    // A name of chance: in two containers on one volume both processes may have the same number.
+    let mark = u64::from_be_bytes((&OsRandom as &dyn Random).bytes());
+    let draft = path.with_extension(format!("{mark:x}.draft"));
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&draft)?;
@@ -49,12 +54,14 @@ fn keep_or_make(folder: &Path, path: &Path) -> std::io::Result<SecretKey> {
     std::fs::remove_file(&draft)?;
     match linked {
         Ok(()) => Ok(key),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let text = std::fs::read_to_string(path)?;
-            SecretKey::parse(&text).map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error))
-        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => kept(path),
         Err(error) => Err(error),
     }
+}
+
+fn kept(path: &Path) -> std::io::Result<SecretKey> {
+    let text = std::fs::read_to_string(path)?;
+    SecretKey::parse(&text).map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error))
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ use vestibule_sql::DatabaseUrl;
 pub use keys::{KEYS, Key};
 pub use sources::Sources;
 
+/// More than any machine has cores; each takes the memory of a hash.
+const MAX_HASH_SLOTS: usize = 256;
+
 /// All settings, checked.
 #[derive(Debug)]
 pub struct Settings {
@@ -108,7 +111,7 @@ impl Settings {
             session_lifetimes: session_lifetimes(sources)?,
             migrate: sources.parse_with("MIGRATE", switch)?,
             hash_parameters,
-            hash_slots: sources.parse_optional("HASH_SLOTS")?,
+            hash_slots: sources.optional_with("HASH_SLOTS", hash_slots)?,
             warnings: sources.warnings().to_vec(),
             shown: Vec::new(),
         };
@@ -185,6 +188,11 @@ fn hash_parameters(sources: &Sources) -> Result<Argon2Parameters, SettingError> 
     Argon2Parameters::new(memory, passes).map_err(|problem| sources.error("HASH_PASSES", &problem))
 }
 
+fn hash_slots(text: &str) -> Result<NonZeroUsize, String> {
+    let slots: NonZeroUsize = text.parse().map_err(|_| "it is not a number from 1".to_owned())?;
+    if slots.get() > MAX_HASH_SLOTS { Err(format!("it is over {MAX_HASH_SLOTS}")) } else { Ok(slots) }
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed = humantime::parse_duration(text)
         .map_err(|error| format!("it is not a duration such as 5m, 12h or 7d: {error}"))?;
@@ -206,13 +214,6 @@ fn switch(text: &str) -> Result<bool, String> {
 impl Sources {
     fn parse<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<T, SettingError> {
         self.parse_with(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
-    }
-
-    fn parse_optional<T: FromStr<Err: std::fmt::Display>>(
-        &self,
-        name: &str,
-    ) -> Result<Option<T>, SettingError> {
-        self.optional_with(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
     }
 
     /// The value, or the default of the table.
@@ -340,6 +341,7 @@ mod tests {
             ("VESTIBULE_HASH_MEMORY_KIB", "1024", "19456"),
             ("VESTIBULE_HASH_PASSES", "1", "passes must be from 2"),
             ("VESTIBULE_HASH_SLOTS", "0", "VESTIBULE_HASH_SLOTS"),
+            ("VESTIBULE_HASH_SLOTS", "100000", "256"),
         ] {
             let error = settings(&[(name, value)], "").unwrap_err();
             assert_eq!(error.key, name);
@@ -356,6 +358,8 @@ mod tests {
         let good = settings(&[("VESTIBULE_SECRET_KEY", SECRET), ("DATABASE_URL", database)], "").unwrap();
         let told = format!("{good:?}");
         assert!(!told.contains(SECRET) && !told.contains("hunter2"), "{told}");
+        let unclosed = settings(&[], "site_name = \"x\"\nsecret_key = \"hunter2").unwrap_err().to_string();
+        assert!(unclosed.contains("line 2") && !unclosed.contains("hunter2"), "{unclosed}");
         let broken = refusal(&[("DATABASE_URL", "postgres://ann:hunter2@local host/accounts")]);
         assert!(!broken.contains("hunter2"), "{broken}");
     }

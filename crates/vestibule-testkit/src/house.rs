@@ -212,6 +212,7 @@ pub fn presented<'a>(logged_in: &'a LoggedIn, csrf: CsrfProof<'a>) -> PresentedS
         refresh: vec![&logged_in.tokens.refresh],
         csrf_cookies: vec![logged_in.tokens.csrf.as_str()],
         csrf,
+        received_at: None,
     }
 }
 

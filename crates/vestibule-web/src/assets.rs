@@ -1,7 +1,6 @@
 //! Files that go out as they are: style sheets, pictures. They are built into the program, named with a
 //! fingerprint of their content, and may then be kept by browsers for ever.
 
-use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -9,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rust_embed::{EmbeddedFile, RustEmbed};
 use serde::Deserialize;
 
-use crate::body::Query;
+use crate::body::{Path, Query};
 use crate::problem::Problem;
 
 /// 96 bits of SHA-256: no two versions of a file share it.

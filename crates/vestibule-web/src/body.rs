@@ -72,6 +72,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
+/// A part of the path: where it is no text, there is nothing at the address.
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(value)| Self(value)).map_err(|_| Problem::not_found())
+    }
+}
+
 /// Reads a body that may be 64 KiB at most.
 pub(crate) async fn read(body: Body) -> Result<Bytes, Problem> {
     axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {

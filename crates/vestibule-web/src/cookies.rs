@@ -125,6 +125,7 @@ impl CookieValues {
             refresh: texts(&self.refresh),
             csrf_cookies: texts(&self.csrf),
             csrf,
+            received_at: None,
         }
     }
 

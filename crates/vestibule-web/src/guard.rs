@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next as Inner;
 use axum::response::{IntoResponse, Redirect, Response};
+use time::OffsetDateTime;
 
 use crate::body;
 use crate::client::ClientOf;
@@ -128,8 +129,11 @@ pub(crate) async fn guard_api(State(guard): State<Guard>, request: Request, inne
         Bearer::None => {
             let cookies = CookieValues::read(headers, guard.vestibule.cookie_names());
             let presented = cookies.presented(proof(request.method(), header_token(headers)));
-            let checked = accounts.check_session(&presented, role).await;
-            checked.map_err(|error| clearing_duplicates(&cookies, error.into()))
+            accounts.check_session(&presented, role).await.map_err(|error| match error {
+                // There is an authentic refresh cookie among them: a refresh finds it.
+                CheckError::AccessTokenExpired => error.into(),
+                error => clearing_duplicates(&cookies, error.into()),
+            })
         }
     };
     match checked {
@@ -149,6 +153,7 @@ pub(crate) async fn guard_page(State(guard): State<Guard>, request: Request, inn
     {
         return problem.into_response();
     }
+    let received_at = guard.vestibule.accounts().now();
     let (parts, body) = request.into_parts();
     let (body, form_token) = match guard.who.role() {
         Some(_) if !parts.method.is_safe() => match read_form_token(body).await {
@@ -157,7 +162,7 @@ pub(crate) async fn guard_page(State(guard): State<Guard>, request: Request, inn
         },
         _ => (body, None),
     };
-    let visited = visit(&guard, &parts, form_token.as_deref()).await;
+    let visited = visit(&guard, &parts, form_token.as_deref(), received_at).await;
     let mut request = Request::from_parts(parts, body);
     match visited {
         Ok((Some(current), set)) => run_as(CurrentUser(Arc::new(current)), set, request, inner).await,
@@ -175,6 +180,7 @@ async fn visit(
     guard: &Guard,
     request: &Parts,
     form_token: Option<&str>,
+    received_at: OffsetDateTime,
 ) -> Result<(Option<CurrentSession>, Vec<HeaderValue>), Problem> {
     let vestibule = &guard.vestibule;
     let cookies = CookieValues::read(&request.headers, vestibule.cookie_names());
@@ -187,7 +193,10 @@ async fn visit(
         let visit = check_or_refresh(vestibule, request, &presented, Role::User).await;
         return Ok(visit.map_or((None, Vec::new()), |(current, set)| (Some(current), set)));
     };
-    let presented = cookies.presented(proof(&request.method, form_token));
+    let presented = PresentedSession {
+        received_at: Some(received_at),
+        ..cookies.presented(proof(&request.method, form_token))
+    };
     check_or_refresh(vestibule, request, &presented, role)
         .await
         .map(|(current, set)| (Some(current), set))
@@ -214,10 +223,9 @@ async fn check_or_refresh(
             }
             let names = vestibule.cookie_names();
             let mut set = names.of_refreshed_session(&refreshed, accounts.now());
+            // All three, so that they are of one session whatever another tab's log-in sets meanwhile.
+            set.push(names.csrf_cookie(&refreshed.tokens.csrf));
             let is_csrf_cookie_missing = presented.csrf_cookies.is_empty();
-            if is_csrf_cookie_missing {
-                set.push(names.csrf_cookie(&refreshed.tokens.csrf));
-            }
             let current =
                 CurrentSession { user: refreshed.user, session: refreshed.session, is_csrf_cookie_missing };
             Ok((current, set))
@@ -313,7 +321,7 @@ fn leaving_cookies(problem: Problem) -> Problem {
 }
 
 /// Where none of several cookies of a name fits, all are removed: otherwise the person could not get out.
-fn clearing_duplicates(cookies: &CookieValues, mut problem: Problem) -> Problem {
+pub(crate) fn clearing_duplicates(cookies: &CookieValues, mut problem: Problem) -> Problem {
     let is_refused_session = problem.status == axum::http::StatusCode::UNAUTHORIZED;
     problem.is_session_over |= is_refused_session && cookies.has_duplicates();
     problem

@@ -28,7 +28,7 @@ mod router;
 mod routes;
 mod vestibule;
 
-pub use body::{Form, Json, Query, nullable_text};
+pub use body::{Form, Json, Path, Query, nullable_text};
 pub use client::ClientOf;
 pub use cookies::{CookieNames, CookieValues};
 pub use guard::{CurrentUser, PageVisit, Who};

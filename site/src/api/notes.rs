@@ -1,12 +1,12 @@
 //! `/api/notes`.
 
 use axum::Json as Answer;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use vestibule_web::{CurrentUser, Json, Problem, Query, nullable_text};
+use vestibule_web::{CurrentUser, Json, Path, Problem, Query, nullable_text};
 
 use crate::models::{Cursor, Note, NoteId, PageSize};
 use crate::services::{NoteError, Notes};

@@ -1,11 +1,11 @@
 //! `/notes`.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use vestibule_web::pages::form_page;
-use vestibule_web::{CurrentUser, FieldErrors, Form, PageVisit, Problem, Query, Vestibule};
+use vestibule_web::{CurrentUser, FieldErrors, Form, PageVisit, Path, Problem, Query, Vestibule};
 
 use super::{iso, minute};
 use crate::api::notes::note_id;

@@ -134,7 +134,7 @@ async fn what_cannot_be_a_note_is_said_field_by_field(
         let named: Vec<_> = errors.iter().map(|error| error["field"].as_str().unwrap().to_owned()).collect();
         assert_eq!(named, fields, "{refused:?}");
     }
-    for id in ["x", "..", "%00", "00000000-0000-7000-8000-000000000000"] {
+    for id in ["x", "..", "%00", "%ff", "00000000-0000-7000-8000-000000000000"] {
         let missing = ann.call(Method::GET, &format!("/api/notes/{id}"), None).await;
         assert_eq!(missing.status, StatusCode::NOT_FOUND, "{id}");
     }

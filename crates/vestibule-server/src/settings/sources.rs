@@ -56,8 +56,9 @@ impl Sources {
     }
 
     fn take_file(&mut self, text: &str) -> Result<(), SettingError> {
-        let table: toml::Table =
-            text.parse().map_err(|error: toml::de::Error| file_error(DEFAULT_FILE, error.to_string()))?;
+        let table: toml::Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| file_error(DEFAULT_FILE, without_the_line(text, &error)))?;
         for (name, value) in table {
             let (name, is_path) = match name.strip_suffix("_file") {
                 Some(name) => (name.to_owned(), true),
@@ -133,6 +134,15 @@ fn read_value(key: &Key, path: &str) -> Result<Value, SettingError> {
             problem: format!("{path} cannot be read: {error}"),
             way_out: "Set the path of a file that the server may read.".into(),
         }),
+    }
+}
+
+/// What is wrong and where. The parser's own words show the whole line, which may be that of a secret.
+fn without_the_line(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {}", before.matches('\n').count() + 1, error.message()),
+        None => error.message().to_owned(),
     }
 }
 

@@ -150,7 +150,10 @@ where
     E: Executor<'e, Database = DB>,
     R: for<'r> FromRow<'r, DB::Row> + Send + Unpin,
 {
-    sqlx::query_as_with(sql, arguments).fetch_optional(executor).await
+    // To the end and not only to the first row: a statement of SQLite's that stands alone commits when it ends, and
+    // an error of that commit (a full disk) is lost where the rest is dropped.
+    let rows: Vec<R> = sqlx::query_as_with(sql, arguments).fetch_all(executor).await?;
+    Ok(rows.into_iter().next())
 }
 
 async fn all<'e, DB, E, R>(

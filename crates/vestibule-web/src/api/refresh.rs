@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::answers;
 use crate::cookies::CookieValues;
-use crate::guard::header_token;
+use crate::guard::{clearing_duplicates, header_token};
 use crate::{ClientOf, Problem, Vestibule};
 
 /// Renews the session. The CSRF token must come in the header whatever the method: a refresh changes something.
@@ -18,6 +18,7 @@ pub async fn refresh(
 ) -> Result<Response, Problem> {
     let cookies = CookieValues::read(&headers, vestibule.cookie_names());
     let presented = cookies.presented(CsrfProof::Sent(header_token(&headers)));
-    let refreshed = vestibule.accounts().refresh(&presented, &client).await?;
+    let refreshed = vestibule.accounts().refresh(&presented, &client).await;
+    let refreshed = refreshed.map_err(|error| clearing_duplicates(&cookies, error.into()))?;
     Ok(answers::of_refreshed_session(&vestibule, &refreshed))
 }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::{DEFAULT_NEXT, FormQuery};
 use crate::api::answers::{of, set};
 use crate::cookies::CookieValues;
+use crate::guard::clearing_duplicates;
 use crate::{ClientOf, Problem, Query, Vestibule};
 
 /// Renews the session and goes on; to the log-in page where there is none to renew.
@@ -27,6 +28,7 @@ pub async fn refresh(
             Ok((set(renewed), of(&refreshed), Redirect::to(query.next.or(DEFAULT_NEXT))).into_response())
         }
         Err(problem) if problem.status == StatusCode::UNAUTHORIZED => {
+            let problem = clearing_duplicates(&cookies, problem);
             let mut response = Redirect::to(&query.next.link("/log-in")).into_response();
             // Its cookies are removed where the session is certainly over.
             response.extensions_mut().insert(problem);

@@ -94,7 +94,7 @@ async fn an_answer_with_a_cookie_is_private_whatever_its_handler_says(
     assert_eq!(answer.header("cache-control"), Some("public, max-age=3600"));
     server.clock.advance(time::Duration::hours(1));
     let answer = browser.get("/public").await;
-    assert_eq!(answer.set_cookies().len(), 2, "the page refreshed the session");
+    assert_eq!(answer.set_cookies().len(), 3, "the page refreshed the session");
     assert_eq!(answer.header("cache-control"), Some("private, no-store"));
 }
 

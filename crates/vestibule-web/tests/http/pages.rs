@@ -256,7 +256,8 @@ async fn a_page_refreshes_by_itself_and_the_api_does_not(#[values(Sqlite, Postgr
         insta::assert_json_snapshot!(answer.cookies_without_values(), @r#"
         [
           "vestibule_access=…; Path=/; Max-Age=300; SameSite=Lax; HttpOnly",
-          "vestibule_refresh=…; Path=/; Max-Age=604800; SameSite=Lax; HttpOnly"
+          "vestibule_refresh=…; Path=/; Max-Age=604800; SameSite=Lax; HttpOnly",
+          "vestibule_csrf=…; Path=/; Max-Age=34560000; SameSite=Lax"
         ]
         "#);
     }

@@ -31,7 +31,7 @@ impl PersonName {
     /// Reads what a person typed.
     pub fn parse(typed: &str) -> Result<Self, PersonNameError> {
         let name: String = typed.trim().nfc().collect();
-        if name.is_empty() {
+        if name.chars().all(is_invisible) {
             return Err(PersonNameError::Empty);
         }
         if name.chars().count() > MAX_CHARACTERS {
@@ -49,9 +49,15 @@ impl PersonName {
     }
 }
 
-/// Line and paragraph separators, and the bidirectional overrides, embeddings and isolates of Unicode (UAX #9).
+/// What leaves nothing to see when it stands alone: joiners, fillers, blanks.
+fn is_invisible(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, '\u{00AD}' | '\u{115F}' | '\u{1160}' | '\u{200B}'..='\u{200D}' | '\u{2060}'..='\u{2064}' | '\u{2800}' | '\u{3164}' | '\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}')
+}
+
+/// Line and paragraph separators, and the marks, bidirectional overrides, embeddings and isolates of Unicode (UAX #9).
 fn breaks_or_turns_the_line(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Display for PersonName {
@@ -90,7 +96,9 @@ mod tests {
 
     #[test]
     fn empty_long_and_unprintable_names_are_refused() {
-        assert_eq!(PersonName::parse(" "), Err(PersonNameError::Empty));
+        for typed in [" ", "\u{200B}", "\u{3164}", "\u{FEFF} \u{2060}", ""] {
+            assert_eq!(PersonName::parse(typed), Err(PersonNameError::Empty), "{typed:?}");
+        }
         assert_eq!(PersonName::parse(&"a".repeat(101)), Err(PersonNameError::TooLong));
         assert!(PersonName::parse(&"é".repeat(100)).is_ok());
         for typed in ["Ann\nBcc: eve@example.com", "Ann\u{0}", "\u{202E}nnA", "Ann\u{2028}Eve"] {

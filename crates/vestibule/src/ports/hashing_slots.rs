@@ -1,4 +1,5 @@
 use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,7 +106,7 @@ impl PasswordHasher for HashingSlots {
 
     fn is_outdated(&self, hash: &PasswordHash) -> bool {
         hash.parsed().ok().and_then(|phc| Params::try_from(&phc).ok()).is_none_or(|params| {
-            params.m_cost() != self.parameters.memory_kib() || params.t_cost() != self.parameters.passes()
+            params.m_cost() < self.parameters.memory_kib() || params.t_cost() < self.parameters.passes()
         })
     }
 }
@@ -115,7 +116,14 @@ fn work(parameters: Argon2Parameters, jobs: &Receiver<Job>) {
     let mut memory = Memory::default();
     loop {
         match jobs.recv_timeout(IDLE_BEFORE_RELEASE) {
-            Ok(job) => job.run(parameters, &mut memory),
+            Ok(job) => {
+                // A panic in a library that reads strangers' passwords must cost one answer and not the slot: a
+                // thread that ended would be missed until the next start.
+                let run = AssertUnwindSafe(|| job.run(parameters, &mut memory));
+                if std::panic::catch_unwind(run).is_err() {
+                    memory.release();
+                }
+            }
             Err(RecvTimeoutError::Timeout) => memory.release(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
@@ -134,7 +142,7 @@ impl Job {
                 let _ = answer.send(hash(&password, salt, parameters, memory));
             }
             Self::Match { password, hash, answer } if !answer.is_canceled() => {
-                let _ = answer.send(matches(&password, &hash, memory));
+                let _ = answer.send(matches(&password, &hash, parameters, memory));
             }
             Self::Judge { .. } | Self::Hash { .. } | Self::Match { .. } => {}
         }
@@ -153,7 +161,12 @@ fn hash(
     Ok(encode(&params, &salt, &output))
 }
 
-fn matches(password: &Password, hash: &PasswordHash, memory: &mut Memory) -> Result<bool, HasherError> {
+fn matches(
+    password: &Password,
+    hash: &PasswordHash,
+    parameters: Argon2Parameters,
+    memory: &mut Memory,
+) -> Result<bool, HasherError> {
     let stored = hash.parsed().map_err(failed)?;
     let params = Params::try_from(&stored).map_err(failed)?;
     let (Some(salt), Some(expected)) = (stored.salt, stored.hash) else {
@@ -161,7 +174,22 @@ fn matches(password: &Password, hash: &PasswordHash, memory: &mut Memory) -> Res
     };
     let mut output = vec![0; expected.as_bytes().len()];
     argon2id(&params, password, salt.as_ref(), &mut output, memory)?;
-    Ok(output.ct_eq(expected.as_bytes()).into())
+    let is_equal: bool = output.ct_eq(expected.as_bytes()).into();
+    if !is_equal && let Some(missing) = missing_work(&params, parameters) {
+        argon2id(&missing, password, salt.as_ref(), &mut [0; OUTPUT_BYTES], memory)?;
+    }
+    Ok(is_equal)
+}
+
+/// The work that an older, cheaper hash costs less than the decoy. Without it a refusal would come faster for an
+/// account that has not logged in since the cost was raised than for an address that nobody has.
+fn missing_work(stored: &Params, today: Argon2Parameters) -> Option<Params> {
+    let work = |memory: u32, passes: u32| u64::from(memory) * u64::from(passes);
+    let missing =
+        work(today.memory_kib(), today.passes()).checked_sub(work(stored.m_cost(), stored.t_cost()))?;
+    let passes = missing.div_ceil(u64::from(today.memory_kib())).max(1);
+    let memory = u32::try_from(missing / passes).ok().filter(|memory| *memory >= Params::MIN_M_COST)?;
+    Params::new(memory, u32::try_from(passes).ok()?, 1, Some(OUTPUT_BYTES)).ok()
 }
 
 fn argon2id(

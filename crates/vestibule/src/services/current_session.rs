@@ -1,3 +1,5 @@
+use std::fmt;
+
 use time::OffsetDateTime;
 
 use crate::Accounts;
@@ -12,7 +14,7 @@ use crate::repository::{SessionAndUser, StoreError};
 const MAX_COOKIES_OF_ONE_NAME: usize = 4;
 
 /// What a browser showed: all values that came under each cookie's name, and the proof that a page of ours asks.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PresentedSession<'a> {
     /// Access tokens.
     pub access: Vec<&'a str>,
@@ -22,6 +24,21 @@ pub struct PresentedSession<'a> {
     pub csrf_cookies: Vec<&'a str>,
     /// The CSRF token that came in the header or the form.
     pub csrf: CsrfProof<'a>,
+    /// When the request began to arrive, where that is longer ago than now. The grace of a previous secret counts to
+    /// this moment: a large form on a slow line is no replay.
+    pub received_at: Option<OffsetDateTime>,
+}
+
+impl PresentedSession<'_> {
+    pub(super) fn received_at(&self, now: OffsetDateTime) -> OffsetDateTime {
+        self.received_at.unwrap_or(now).min(now)
+    }
+}
+
+impl fmt::Debug for PresentedSession<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PresentedSession(…)")
+    }
 }
 
 /// Who is asking.
@@ -113,7 +130,7 @@ impl Accounts {
     ) -> Result<CurrentSession, CheckError> {
         let of_this_session: Vec<&RefreshToken> = tokens_of(claims.session, refresh_tokens);
         let SessionAndUser { session, user } = self.live_session_of(claims, now).await?;
-        let Some(token) = honoured_among(&of_this_session, &session, now) else {
+        let Some(token) = honoured_among(&of_this_session, &session, presented.received_at(now)) else {
             // A stale secret is refused here and no more. The request may have been under way for long, and
             // ending its session would log out somebody honest; who holds a stolen one has to refresh to go on,
             // and that ends the session.

@@ -72,10 +72,11 @@ impl Accounts {
     ) -> Result<LoggedIn, RefreshError> {
         for _ in 0..READINGS {
             let now = self.clock.now();
+            let received_at = presented.received_at(now);
             let found = self.store.alone().find_session_with_user(id).await?;
             let SessionAndUser { session, user } = found.ok_or(SessionEnded::Revoked)?;
             session.check_usable(now)?;
-            let Some(token) = honoured_among(tokens, &session, now) else {
+            let Some(token) = honoured_among(tokens, &session, received_at) else {
                 return self.end_replayed_session(&session, &user, tokens, client, now).await;
             };
             if !session.accepts_csrf(&presented.csrf_cookies, presented.csrf) {
@@ -91,7 +92,7 @@ impl Accounts {
                 shown: token.secret.hash(),
                 next: next.secret.hash(),
                 now,
-                grace_start: Session::grace_start(now),
+                grace_start: Session::grace_start(received_at),
                 expires_at: self.policy.session.next_expiry(now, session.absolute_expires_at),
             };
             if let Some(rotated) = self.store.alone().rotate_secret(rotation).await? {

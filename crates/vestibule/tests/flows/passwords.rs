@@ -35,7 +35,33 @@ async fn hashes_of_the_reference_implementation_match() {
     let slots = slots();
     assert!(slots.matches(password("password"), Some(hash.clone())).await.unwrap());
     assert!(!slots.matches(password("passwore"), Some(hash.clone())).await.unwrap());
-    assert!(slots.is_outdated(&hash), "its cost is not today's");
+    assert!(!slots.is_outdated(&hash), "its cost is higher than today's, which is no reason to lower it");
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_cheaper_hash_takes_the_time_of_todays() {
+    let cheap = slots().hash(password(PASSWORD)).await.unwrap();
+    let today = Argon2Parameters::new(8 * 19 * 1024, 2).unwrap();
+    let slots = HashingSlots::start(today, NonZeroUsize::MIN, Arc::new(OsRandom));
+    let mut took = Vec::new();
+    for hash in [Some(cheap), None] {
+        let _warm = slots.matches(password("copper window friday"), None).await.unwrap();
+        let started = vestibule::ports::Clock::now(&vestibule::ports::SystemClock);
+        assert!(!slots.matches(password("copper window friday"), hash).await.unwrap());
+        took.push((vestibule::ports::Clock::now(&vestibule::ports::SystemClock) - started).as_seconds_f64());
+    }
+    // Without the missing work it would be about a seventh.
+    assert!(took[0] > took[1] * 0.5, "known, cheaper: {} s, unknown: {} s", took[0], took[1]);
+}
+
+#[tokio::test]
+async fn a_pattern_on_which_the_estimator_overflows_leaves_the_slot_at_work() {
+    let slots = slots();
+    for typed in ["12121212121212121212121212121212", "q2q2q2q2q2q2q2q2q2q2q2q2q2q2q2q2"] {
+        let candidate = CandidatePassword::parse(typed, None, None, "Test site").unwrap();
+        let _judged = slots.judge(candidate).await;
+        assert!(slots.hash(password(PASSWORD)).await.is_ok(), "{typed}");
+    }
 }
 
 #[tokio::test]

@@ -86,6 +86,30 @@ async fn the_previous_secret_is_honoured_until_the_current_one_is_used_and_ten_s
 
 #[rstest]
 #[tokio::test]
+async fn the_grace_counts_to_when_a_request_began_to_arrive(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let house = House::open(kind).await;
+    let first = house.signed_up("ann").await;
+    // A large form begins to arrive with the first secret; meanwhile another tab refreshes and goes on.
+    let received_at = Some(house.accounts.now());
+    house.clock.advance(Duration::seconds(1));
+    let second = refresh(&house, &first).await.unwrap();
+    assert!(check(&house, &second).await);
+    house.clock.advance(Duration::seconds(40));
+
+    let slow = PresentedSession { received_at, ..writing(&first) };
+    assert!(house.accounts.check_session(&slow, Role::User).await.is_ok());
+    let refreshed = house.accounts.refresh(&slow, &Client::default()).await.unwrap();
+    assert_eq!(*refreshed.tokens.refresh, *second.tokens.refresh);
+    assert!(
+        matches!(refresh(&house, &first).await, Err(RefreshError::Reused)),
+        "one that arrives now is a replay"
+    );
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_replayed_secret_ends_the_session_for_all_and_is_told_once(
     #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
 ) {
