@@ -79,7 +79,8 @@ impl Sessions for Connection {
 
     async fn rotate_secret(&mut self, rotation: Rotation) -> Result<Option<Session>, StoreError> {
         // Two cases pass: the secret shown is current, and everything about secrets moves on by one; or it is the
-        // one before, still honoured, whose successor is in place already, and only the expiry moves.
+        // one before, still honoured, whose successor is in place already, and nothing moves. If
+        // it moved the expiry, a copied cookie could keep a session alive whose owner is long gone.
         const SQL: &str = "
             UPDATE sessions
             SET
@@ -87,8 +88,8 @@ impl Sessions for Connection {
                 previous_secret_hash = CASE WHEN secret_hash = $2 THEN $2   ELSE previous_secret_hash END,
                 secret_rotated_at    = CASE WHEN secret_hash = $2 THEN $4   ELSE secret_rotated_at    END,
                 secret_first_used_at = CASE WHEN secret_hash = $2 THEN NULL ELSE secret_first_used_at END,
-                last_seen_at = $4,
-                expires_at = $6
+                expires_at           = CASE WHEN secret_hash = $2 THEN $6   ELSE expires_at           END,
+                last_seen_at = $4
             WHERE id_hash = $1
                 AND NOT is_revoked
                 AND expires_at > $4

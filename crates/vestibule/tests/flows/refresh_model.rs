@@ -70,8 +70,8 @@ impl Model {
         if shown == self.current {
             self.current += 1;
             self.first_used = None;
+            self.expires_at = (now + IDLE).min(self.absolute_expires_at);
         }
-        self.expires_at = (now + IDLE).min(self.absolute_expires_at);
         Outcome::Secret(self.current, self.expires_at)
     }
 
