@@ -20,6 +20,7 @@ mod cookies;
 pub mod guard;
 mod headers;
 mod layout;
+pub mod mails;
 mod next;
 pub mod pages;
 mod problem;

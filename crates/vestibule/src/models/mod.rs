@@ -6,6 +6,7 @@ mod client;
 mod csrf_token;
 mod email_address;
 pub(crate) mod invalid_input;
+mod mail;
 mod outgoing_mail;
 mod password;
 mod person_name;
@@ -23,6 +24,7 @@ pub use client::Client;
 pub use csrf_token::{CsrfProof, CsrfToken};
 pub use email_address::{EmailAddress, EmailAddressError};
 pub use invalid_input::{InvalidField, InvalidInput};
+pub use mail::{Happened, Mail, MailMessage, MailedLink};
 pub use outgoing_mail::{MailKind, OutgoingMail, OutgoingMailId};
 pub use password::{
     CandidatePassword, NewPassword, Password, PasswordCheck, PasswordError, PasswordHash, VerifiedPassword,
