@@ -34,6 +34,29 @@ impl AuditEvents for Connection {
         let rows: Vec<AuditEventRow> = self.read(SQL).bind(i64::from(limit)).all().await?;
         Ok(rows.into_iter().map(AuditEvent::try_from).collect::<Result<_, _>>()?)
     }
+
+    async fn list_audit_events_of(
+        &mut self,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>, StoreError> {
+        const SQL: &str = "
+            SELECT id, kind, user_id, created_at, ip, user_agent
+            FROM audit_events
+            WHERE user_id = $1
+            ORDER BY id DESC
+            LIMIT $2";
+        let rows: Vec<AuditEventRow> =
+            self.read(SQL).bind(Id(user.as_uuid())).bind(i64::from(limit)).all().await?;
+        Ok(rows.into_iter().map(AuditEvent::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn delete_old_audit_events(&mut self, below: AuditEventId, limit: u32) -> Result<u64, StoreError> {
+        const SQL: &str = "
+            DELETE FROM audit_events
+            WHERE id IN (SELECT id FROM audit_events WHERE id < $1 ORDER BY id LIMIT $2)";
+        self.write(SQL).bind(Id(below.as_uuid())).bind(i64::from(limit)).execute().await
+    }
 }
 
 #[derive(sqlx::FromRow)]

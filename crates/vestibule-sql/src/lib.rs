@@ -11,6 +11,8 @@
 
 mod audit_events;
 mod database;
+mod devices;
+mod one_time_tokens;
 mod outgoing_mails;
 mod sessions;
 mod signing_keys;

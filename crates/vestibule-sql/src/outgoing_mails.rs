@@ -1,28 +1,194 @@
 use async_trait::async_trait;
-use vestibule::models::{EmailAddress, MailKind, OutgoingMail, OutgoingMailId, UserId};
+use time::{Date, OffsetDateTime};
+use vestibule::models::{
+    ClaimedMail, EmailAddress, MailCounts, MailKind, MailOutcome, MailUrgency, OutgoingMail, OutgoingMailId,
+    UserId,
+};
 use vestibule::repository::{OutgoingMails, StoreError};
 
 use crate::database::{At, Connection, Id};
-use crate::store::{BrokenRow, client};
+use crate::store::{BrokenRow, Count, client};
+
+/// The statement of `claim_mail`, and for PostgreSQL the same that passes over mails which another worker is claiming
+/// in this moment. SQLite has one writer at a time and no such clause.
+macro_rules! claim_mail {
+    ($lock:literal) => {
+        concat!(
+            "
+            UPDATE outgoing_mails
+            SET attempts = attempts + 1, next_attempt_at = $3
+            WHERE id = (
+                SELECT id
+                FROM outgoing_mails
+                WHERE finished_at IS NULL AND next_attempt_at <= $2 AND urgency <= $1
+                ORDER BY urgency, next_attempt_at
+                LIMIT 1
+                ",
+            $lock,
+            "
+            )
+            RETURNING id, kind, user_id, recipient, created_at, ip, user_agent, attempts"
+        )
+    };
+}
 
 #[async_trait]
 impl OutgoingMails for Connection {
     async fn insert_outgoing_mail(&mut self, mail: &OutgoingMail) -> Result<(), StoreError> {
         const SQL: &str = "
             INSERT INTO outgoing_mails
-                (id, kind, user_id, recipient, created_at, ip, user_agent)
+                (id, kind, user_id, recipient, created_at, ip, user_agent,
+                 urgency, attempts, next_attempt_at, reason)
             VALUES
-                ($1, $2, $3, $4, $5, $6, $7)";
+                ($1, $2, $3, $4, $5, $6, $7, $8, 0, $5, '')";
         self.write(SQL)
             .bind(Id(mail.id.as_uuid()))
             .bind(mail.kind.as_str())
-            .bind(Id(mail.user_id.as_uuid()))
+            .bind(mail.user_id.map(|id| Id(id.as_uuid())))
             .bind(mail.recipient.as_str().to_owned())
             .bind(At(mail.created_at))
             .bind(mail.client.ip().map(|ip| ip.to_string()))
             .bind(mail.client.user_agent().map(str::to_owned))
+            .bind(mail.kind.urgency().rank())
             .execute()
             .await?;
+        Ok(())
+    }
+
+    async fn insert_limited_mail(
+        &mut self,
+        mail: &OutgoingMail,
+        since: OffsetDateTime,
+        at_most: u32,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            INSERT INTO outgoing_mails
+                (id, kind, user_id, recipient, created_at, ip, user_agent,
+                 urgency, attempts, next_attempt_at, reason)
+            SELECT
+                $1, $2, $3, $4, $5, $6, $7, $8, 0, $5, ''
+            WHERE (
+                SELECT COUNT(*)
+                FROM outgoing_mails
+                WHERE recipient = $4 AND kind = $2 AND created_at > $9
+            ) < $10";
+        let inserted = self
+            .write(SQL)
+            .bind(Id(mail.id.as_uuid()))
+            .bind(mail.kind.as_str())
+            .bind(mail.user_id.map(|id| Id(id.as_uuid())))
+            .bind(mail.recipient.as_str().to_owned())
+            .bind(At(mail.created_at))
+            .bind(mail.client.ip().map(|ip| ip.to_string()))
+            .bind(mail.client.user_agent().map(str::to_owned))
+            .bind(mail.kind.urgency().rank())
+            .bind(At(since))
+            .bind(i64::from(at_most))
+            .execute()
+            .await?;
+        Ok(inserted == 1)
+    }
+
+    async fn claim_mail(
+        &mut self,
+        urgency: MailUrgency,
+        now: OffsetDateTime,
+        lease_end: OffsetDateTime,
+    ) -> Result<Option<ClaimedMail>, StoreError> {
+        let sql = if self.has_row_locks() { claim_mail!("FOR UPDATE SKIP LOCKED") } else { claim_mail!("") };
+        let row: Option<ClaimedMailRow> =
+            self.write(sql).bind(urgency.rank()).bind(At(now)).bind(At(lease_end)).optional().await?;
+        Ok(row.map(ClaimedMail::try_from).transpose()?)
+    }
+
+    async fn has_newer_mail(&mut self, mail: &OutgoingMail) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            SELECT COUNT(*) AS count
+            FROM outgoing_mails
+            WHERE id > $1 AND kind = $2 AND (user_id = $3 OR (user_id IS NULL AND recipient = $4))";
+        let row: Option<Count> = self
+            .read(SQL)
+            .bind(Id(mail.id.as_uuid()))
+            .bind(mail.kind.as_str())
+            .bind(mail.user_id.map(|id| Id(id.as_uuid())))
+            .bind(mail.recipient.as_str().to_owned())
+            .optional()
+            .await?;
+        Ok(row.is_some_and(|row| row.count > 0))
+    }
+
+    async fn finish_mail(
+        &mut self,
+        mail: OutgoingMailId,
+        attempt: u32,
+        outcome: MailOutcome,
+        reason: &str,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            UPDATE outgoing_mails
+            SET outcome = $3, reason = $4, finished_at = $5
+            WHERE id = $1 AND attempts = $2 AND finished_at IS NULL";
+        let finished = self
+            .write(SQL)
+            .bind(Id(mail.as_uuid()))
+            .bind(i64::from(attempt))
+            .bind(outcome.as_str())
+            .bind(reason.to_owned())
+            .bind(At(now))
+            .execute()
+            .await?;
+        Ok(finished == 1)
+    }
+
+    async fn postpone_mail(
+        &mut self,
+        mail: OutgoingMailId,
+        attempt: u32,
+        until: OffsetDateTime,
+        reason: &str,
+        counts: bool,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            UPDATE outgoing_mails
+            SET next_attempt_at = $3, reason = $4, attempts = attempts - $5
+            WHERE id = $1 AND attempts = $2 AND finished_at IS NULL";
+        let postponed = self
+            .write(SQL)
+            .bind(Id(mail.as_uuid()))
+            .bind(i64::from(attempt))
+            .bind(At(until))
+            .bind(reason.to_owned())
+            .bind(i64::from(!counts))
+            .execute()
+            .await?;
+        Ok(postponed == 1)
+    }
+
+    async fn take_mail_quota(&mut self, quota: &str, day: Date, at_most: u32) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            INSERT INTO mail_quotas AS quotas
+                (quota, day, used)
+            SELECT
+                $1, $2, 1
+            WHERE $3 > 0
+            ON CONFLICT (quota, day) DO UPDATE SET used = quotas.used + 1 WHERE quotas.used < $3";
+        let taken = self
+            .write(SQL)
+            .bind(quota.to_owned())
+            .bind(day.to_string())
+            .bind(i64::from(at_most))
+            .execute()
+            .await?;
+        Ok(taken == 1)
+    }
+
+    async fn give_back_mail_quota(&mut self, quota: &str, day: Date) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE mail_quotas
+            SET used = used - 1
+            WHERE quota = $1 AND day = $2 AND used > 0";
+        self.write(SQL).bind(quota.to_owned()).bind(day.to_string()).execute().await?;
         Ok(())
     }
 
@@ -30,10 +196,57 @@ impl OutgoingMails for Connection {
         const SQL: &str = "
             SELECT id, kind, user_id, recipient, created_at, ip, user_agent
             FROM outgoing_mails
+            WHERE finished_at IS NULL
             ORDER BY id
             LIMIT $1";
         let rows: Vec<OutgoingMailRow> = self.read(SQL).bind(i64::from(limit)).all().await?;
         Ok(rows.into_iter().map(OutgoingMail::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn count_mails(&mut self) -> Result<MailCounts, StoreError> {
+        const WAITING: &str = "SELECT COUNT(*) AS count FROM outgoing_mails WHERE finished_at IS NULL";
+        const DEAD: &str =
+            "SELECT COUNT(*) AS count FROM outgoing_mails WHERE finished_at IS NOT NULL AND outcome = 'dead'";
+        let waiting: Option<Count> = self.read(WAITING).optional().await?;
+        let dead: Option<Count> = self.read(DEAD).optional().await?;
+        let count = |row: Option<Count>| row.map_or(0, |row| row.count.unsigned_abs());
+        Ok(MailCounts { waiting: count(waiting), dead: count(dead) })
+    }
+
+    async fn delete_mails_to(&mut self, recipient: &EmailAddress) -> Result<(), StoreError> {
+        const SQL: &str = "DELETE FROM outgoing_mails WHERE recipient = $1 AND user_id IS NULL";
+        self.write(SQL).bind(recipient.as_str().to_owned()).execute().await?;
+        Ok(())
+    }
+
+    async fn delete_old_mails(
+        &mut self,
+        sent_before: OffsetDateTime,
+        dead_before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        const MAILS: &str = "
+            DELETE FROM outgoing_mails
+            WHERE id IN (
+                SELECT id
+                FROM outgoing_mails
+                WHERE finished_at IS NOT NULL
+                    AND (finished_at < $2 OR (finished_at < $1 AND outcome <> 'dead'))
+                LIMIT $3
+            )";
+        const QUOTAS: &str = "
+            DELETE FROM mail_quotas
+            WHERE (quota, day) IN (SELECT quota, day FROM mail_quotas WHERE day < $1 LIMIT $2)";
+        let mails = self
+            .write(MAILS)
+            .bind(At(sent_before))
+            .bind(At(dead_before))
+            .bind(i64::from(limit))
+            .execute()
+            .await?;
+        let quotas =
+            self.write(QUOTAS).bind(sent_before.date().to_string()).bind(i64::from(limit)).execute().await?;
+        Ok(mails.max(quotas))
     }
 }
 
@@ -41,11 +254,18 @@ impl OutgoingMails for Connection {
 struct OutgoingMailRow {
     id: Id,
     kind: String,
-    user_id: Id,
+    user_id: Option<Id>,
     recipient: String,
     created_at: At,
     ip: Option<String>,
     user_agent: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ClaimedMailRow {
+    #[sqlx(flatten)]
+    mail: OutgoingMailRow,
+    attempts: i64,
 }
 
 impl TryFrom<OutgoingMailRow> for OutgoingMail {
@@ -57,11 +277,21 @@ impl TryFrom<OutgoingMailRow> for OutgoingMail {
             id: OutgoingMailId::from(row.id.0),
             kind: MailKind::from_word(&row.kind)
                 .ok_or_else(|| BrokenRow::new(TABLE, "kind", "no known kind of mail"))?,
-            user_id: UserId::from(row.user_id.0),
+            user_id: row.user_id.map(|id| UserId::from(id.0)),
             recipient: EmailAddress::parse(&row.recipient)
                 .map_err(|error| BrokenRow::new(TABLE, "recipient", error))?,
             created_at: row.created_at.0,
             client: client(TABLE, row.ip.as_deref(), row.user_agent.as_deref())?,
         })
+    }
+}
+
+impl TryFrom<ClaimedMailRow> for ClaimedMail {
+    type Error = BrokenRow;
+
+    fn try_from(row: ClaimedMailRow) -> Result<Self, BrokenRow> {
+        let attempt = u32::try_from(row.attempts)
+            .map_err(|error| BrokenRow::new("outgoing_mails", "attempts", error))?;
+        Ok(Self { mail: row.mail.try_into()?, attempt })
     }
 }

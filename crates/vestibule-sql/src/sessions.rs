@@ -171,6 +171,42 @@ impl Sessions for Connection {
         const SQL: &str = "DELETE FROM sessions WHERE id_hash = $1";
         Ok(self.write(SQL).bind(id.as_bytes().to_vec()).execute().await? == 1)
     }
+
+    async fn list_sessions(
+        &mut self,
+        user: UserId,
+        now: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        const SQL: &str = "
+            SELECT
+                id_hash, public_id, user_id, secret_hash, previous_secret_hash, secret_rotated_at,
+                secret_first_used_at, csrf_token, is_revoked, created_at, last_seen_at, expires_at,
+                absolute_expires_at, ip, user_agent
+            FROM sessions
+            WHERE user_id = $1 AND NOT is_revoked AND expires_at > $2 AND absolute_expires_at > $2
+            ORDER BY last_seen_at DESC, public_id DESC
+            LIMIT $3";
+        let rows: Vec<SessionRow> =
+            self.read(SQL).bind(Id(user.as_uuid())).bind(At(now)).bind(i64::from(limit)).all().await?;
+        Ok(rows.into_iter().map(Session::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn delete_session_of(&mut self, user: UserId, id: PublicSessionId) -> Result<bool, StoreError> {
+        const SQL: &str = "DELETE FROM sessions WHERE public_id = $1 AND user_id = $2";
+        let deleted = self.write(SQL).bind(Id(id.as_uuid())).bind(Id(user.as_uuid())).execute().await?;
+        Ok(deleted == 1)
+    }
+
+    async fn delete_sessions_of(
+        &mut self,
+        user: UserId,
+        but: Option<SessionIdHash>,
+    ) -> Result<u64, StoreError> {
+        const SQL: &str = "DELETE FROM sessions WHERE user_id = $1 AND ($2 IS NULL OR id_hash <> $2)";
+        let but = but.map(|id| id.as_bytes().to_vec());
+        self.write(SQL).bind(Id(user.as_uuid())).bind(but).execute().await
+    }
 }
 
 #[derive(sqlx::FromRow)]

@@ -62,6 +62,12 @@ impl From<BrokenRow> for StoreError {
     }
 }
 
+/// The row of a `SELECT COUNT(*) AS count`.
+#[derive(sqlx::FromRow)]
+pub(crate) struct Count {
+    pub count: i64,
+}
+
 /// Reads 32 bytes.
 pub(crate) fn bytes32(
     table: &'static str,

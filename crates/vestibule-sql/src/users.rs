@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
-use vestibule::models::{EmailAddress, PasswordHash, PersonName, User, UserId};
-use vestibule::repository::{Credentials, Inserted, StoreError, Users};
+use vestibule::models::{DeviceHash, EmailAddress, PasswordHash, PersonName, User, UserId};
+use vestibule::repository::{Credentials, CredentialsAndDevice, EmailReplaced, Inserted, StoreError, Users};
 
 use crate::database::{At, Connection, Id};
 use crate::store::BrokenRow;
@@ -38,15 +38,34 @@ impl Users for Connection {
     async fn find_credentials_by_email(
         &mut self,
         email: &EmailAddress,
-    ) -> Result<Option<Credentials>, StoreError> {
+        device: Option<DeviceHash>,
+    ) -> Result<Option<CredentialsAndDevice>, StoreError> {
+        const SQL: &str = "
+            SELECT
+                id AS user_id, email, name, is_email_verified, role, is_disabled,
+                users.created_at AS user_created_at, updated_at AS user_updated_at,
+                password_hash, last_seen_at
+            FROM users
+            LEFT JOIN devices ON devices.user_id = users.id AND device_hash = $2
+            WHERE email = $1";
+        let row: Option<CredentialsAndDeviceRow> = self
+            .read(SQL)
+            .bind(email.as_str().to_owned())
+            .bind(device.map(|device| device.as_bytes().to_vec()))
+            .optional()
+            .await?;
+        Ok(row.map(CredentialsAndDevice::try_from).transpose()?)
+    }
+
+    async fn find_credentials(&mut self, user: UserId) -> Result<Option<Credentials>, StoreError> {
         const SQL: &str = "
             SELECT
                 id AS user_id, email, name, is_email_verified, role, is_disabled,
                 created_at AS user_created_at, updated_at AS user_updated_at,
                 password_hash
             FROM users
-            WHERE email = $1";
-        let row: Option<CredentialsRow> = self.read(SQL).bind(email.as_str().to_owned()).optional().await?;
+            WHERE id = $1";
+        let row: Option<CredentialsRow> = self.read(SQL).bind(Id(user.as_uuid())).optional().await?;
         Ok(row.map(Credentials::try_from).transpose()?)
     }
 
@@ -71,6 +90,115 @@ impl Users for Connection {
             .await?;
         Ok(replaced == 1)
     }
+
+    async fn reset_password(
+        &mut self,
+        user: UserId,
+        new: &PasswordHash,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            UPDATE users
+            SET password_hash = $2, is_email_verified = $4, updated_at = $3
+            WHERE id = $1 AND NOT is_disabled";
+        let reset = self
+            .write(SQL)
+            .bind(Id(user.as_uuid()))
+            .bind(new.as_str().to_owned())
+            .bind(At(now))
+            .bind(true)
+            .execute()
+            .await?;
+        Ok(reset == 1)
+    }
+
+    async fn confirm_email(
+        &mut self,
+        user: UserId,
+        email: &EmailAddress,
+        now: OffsetDateTime,
+    ) -> Result<Option<User>, StoreError> {
+        const SQL: &str = "
+            UPDATE users
+            SET is_email_verified = $4, updated_at = $3
+            WHERE id = $1 AND email = $2 AND NOT is_disabled
+            RETURNING
+                id AS user_id, email, name, is_email_verified, role, is_disabled,
+                created_at AS user_created_at, updated_at AS user_updated_at";
+        let row: Option<UserRow> = self
+            .write(SQL)
+            .bind(Id(user.as_uuid()))
+            .bind(email.as_str().to_owned())
+            .bind(At(now))
+            .bind(true)
+            .optional()
+            .await?;
+        Ok(row.map(User::try_from).transpose()?)
+    }
+
+    async fn replace_email(
+        &mut self,
+        user: UserId,
+        email: &EmailAddress,
+        now: OffsetDateTime,
+    ) -> Result<EmailReplaced, StoreError> {
+        const SQL: &str = "
+            UPDATE users
+            SET email = $2, is_email_verified = $4, updated_at = $3
+            WHERE id = $1
+                AND NOT is_disabled
+                AND NOT EXISTS (SELECT 1 FROM users AS others WHERE others.email = $2)
+            RETURNING
+                id AS user_id, email, name, is_email_verified, role, is_disabled,
+                created_at AS user_created_at, updated_at AS user_updated_at";
+        let row: Option<UserRow> = self
+            .write(SQL)
+            .bind(Id(user.as_uuid()))
+            .bind(email.as_str().to_owned())
+            .bind(At(now))
+            .bind(true)
+            .optional()
+            .await?;
+        if let Some(row) = row {
+            return Ok(EmailReplaced::Done(Box::new(row.try_into()?)));
+        }
+        let is_taken = self.find_credentials_by_email(email, None).await?.is_some();
+        Ok(if is_taken { EmailReplaced::Taken } else { EmailReplaced::NoUser })
+    }
+
+    async fn change_name(
+        &mut self,
+        user: UserId,
+        name: &PersonName,
+        now: OffsetDateTime,
+    ) -> Result<Option<User>, StoreError> {
+        const SQL: &str = "
+            UPDATE users
+            SET name = $2, updated_at = $3
+            WHERE id = $1
+            RETURNING
+                id AS user_id, email, name, is_email_verified, role, is_disabled,
+                created_at AS user_created_at, updated_at AS user_updated_at";
+        let row: Option<UserRow> = self
+            .write(SQL)
+            .bind(Id(user.as_uuid()))
+            .bind(name.as_str().to_owned())
+            .bind(At(now))
+            .optional()
+            .await?;
+        Ok(row.map(User::try_from).transpose()?)
+    }
+
+    async fn delete_user(&mut self, user: UserId, password_hash: &PasswordHash) -> Result<bool, StoreError> {
+        const SQL: &str = "DELETE FROM users WHERE id = $1 AND password_hash = $2";
+        let deleted = self
+            .write(SQL)
+            .bind(Id(user.as_uuid()))
+            .bind(password_hash.as_str().to_owned())
+            .execute()
+            .await?;
+        Ok(deleted == 1)
+    }
 }
 
 /// A user's columns. Those that a session has too are renamed, so that both can stand in one row.
@@ -87,10 +215,17 @@ pub(crate) struct UserRow {
 }
 
 #[derive(sqlx::FromRow)]
-struct CredentialsRow {
+pub(crate) struct CredentialsRow {
     #[sqlx(flatten)]
     user: UserRow,
     password_hash: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct CredentialsAndDeviceRow {
+    #[sqlx(flatten)]
+    credentials: CredentialsRow,
+    last_seen_at: Option<At>,
 }
 
 impl TryFrom<UserRow> for User {
@@ -121,5 +256,14 @@ impl TryFrom<CredentialsRow> for Credentials {
             .transpose()
             .map_err(|error| BrokenRow::new("users", "password_hash", error))?;
         Ok(Self { user: row.user.try_into()?, password_hash })
+    }
+}
+
+impl TryFrom<CredentialsAndDeviceRow> for CredentialsAndDevice {
+    type Error = BrokenRow;
+
+    fn try_from(row: CredentialsAndDeviceRow) -> Result<Self, BrokenRow> {
+        let device_seen_at = row.last_seen_at.map(|at| at.0);
+        Ok(Self { credentials: row.credentials.try_into()?, device_seen_at })
     }
 }

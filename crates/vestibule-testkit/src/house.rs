@@ -3,15 +3,18 @@ use std::sync::Arc;
 
 use time::Duration;
 use vestibule::models::{
-    AuditEvent, AuditEventKind, Client, CsrfProof, MailKind, OutgoingMail, PublicUrl, Role, SecretKey,
+    AuditEvent, AuditEventKind, Client, CsrfProof, EmailAddress, MailKind, OutgoingMail, PublicUrl, Role,
+    SecretKey, User,
 };
-use vestibule::ports::{Argon2Parameters, HashingSlots, OsRandom, PasswordHasher};
+use vestibule::ports::{Argon2Parameters, HashingSlots, OsRandom, PasswordHasher, PersonalData};
 use vestibule::repository::Store;
-use vestibule::services::{LogIn, LogInError, LoggedIn, PresentedSession, SignUp};
+use vestibule::services::{
+    Asked, CurrentSession, LogIn, LogInError, LoggedIn, MailSent, PresentedSession, SignUp,
+};
 use vestibule::{Accounts, OpenError, Policy, Ports};
 use vestibule_sql::{Database, SqlStore};
 
-use crate::{DatabaseKind, FakeClock, TestDatabase};
+use crate::{DatabaseKind, FakeClock, Post, TestDatabase};
 
 /// A password that is good enough.
 pub const PASSWORD: &str = "copper window thursday";
@@ -24,6 +27,9 @@ pub struct House {
     pub clock: FakeClock,
     /// Their connections.
     pub database: Database,
+    /// Where its mails arrive.
+    pub post: Post,
+    policy: fn(Policy) -> Policy,
     test_database: TestDatabase,
     secret: SecretKey,
 }
@@ -41,6 +47,10 @@ pub struct HouseOptions {
     pub secret: SecretKey,
     /// The clock.
     pub clock: FakeClock,
+    /// What the owner of the site decides, given the defaults.
+    pub policy: fn(Policy) -> Policy,
+    /// What the application keeps of a user.
+    pub personal_data: Vec<Arc<dyn PersonalData>>,
 }
 
 impl Default for HouseOptions {
@@ -51,6 +61,8 @@ impl Default for HouseOptions {
             hasher: None,
             secret: secret_key(),
             clock: FakeClock::default(),
+            policy: |policy| policy,
+            personal_data: Vec::new(),
         }
     }
 }
@@ -80,13 +92,17 @@ impl House {
             clock: Arc::new(options.clock.clone()),
             random,
             hasher,
+            personal_data: options.personal_data,
         };
         let public_url = PublicUrl::parse(&options.public_url).expect("a test's public URL is one");
-        let accounts = Accounts::open(ports, &options.secret, Policy::new("Test site", public_url)).await?;
+        let policy = (options.policy)(Policy::new("Test site", public_url));
+        let accounts = Accounts::open(ports, &options.secret, policy).await?;
         Ok(Self {
             accounts: Arc::new(accounts),
             clock: options.clock,
             database,
+            post: Post::default(),
+            policy: options.policy,
             test_database: test_database.clone(),
             secret: options.secret,
         })
@@ -97,6 +113,7 @@ impl House {
         let options = HouseOptions {
             secret: self.secret.clone(),
             clock: self.clock.clone(),
+            policy: self.policy,
             ..HouseOptions::default()
         };
         Self::open_on(&self.test_database, options).await.expect("a second server opens as the first did")
@@ -115,7 +132,7 @@ impl House {
     /// Somebody who has signed up as `NAME@example.com` with [`PASSWORD`].
     pub async fn signed_up(&self, name: &str) -> LoggedIn {
         let email = format!("{name}@example.com");
-        let typed = SignUp { name, email: &email, password: PASSWORD };
+        let typed = SignUp { name, email: &email, password: PASSWORD, devices: &[] };
         let signed_up = self.accounts.sign_up(typed, &Client::default()).await;
         self.let_a_moment_pass();
         signed_up.expect("a good sign-up succeeds")
@@ -123,7 +140,8 @@ impl House {
 
     /// Logs in.
     pub async fn log_in(&self, email: &str, password: &str) -> Result<LoggedIn, LogInError> {
-        let logged_in = self.accounts.log_in(LogIn { email, password }, &Client::default()).await;
+        let logged_in =
+            self.accounts.log_in(LogIn { email, password, devices: &[] }, &Client::default()).await;
         self.let_a_moment_pass();
         logged_in
     }
@@ -131,6 +149,37 @@ impl House {
     /// Ids are ordered by the millisecond, so what comes after a moment is listed after what came before it.
     fn let_a_moment_pass(&self) {
         self.clock.advance(Duration::milliseconds(1));
+    }
+
+    /// Sends all mails whose turn it is, as a worker does, and says what became of each.
+    pub async fn deliver(&self) -> Vec<MailSent> {
+        let mut sent = Vec::new();
+        while let Some(claimed) = self.accounts.claim_mail().await.expect("the outbox can be read") {
+            let became = self.accounts.send_mail(&claimed, &self.post).await;
+            sent.push(became.expect("what became of a mail can be noted"));
+            self.let_a_moment_pass();
+        }
+        sent
+    }
+
+    /// The token of the link that was last mailed to somebody, after all mails whose turn it is were sent.
+    pub async fn mailed_token(&self, email: &str) -> String {
+        self.deliver().await;
+        self.post.token_for(email)
+    }
+
+    /// The current session of somebody who is logged in, as a passed check gives it.
+    pub async fn current(&self, logged_in: &LoggedIn) -> CurrentSession {
+        let checked = self.accounts.check_session(&writing(logged_in), Asked::ACCOUNT).await;
+        checked.expect("who is logged in passes the check")
+    }
+
+    /// A user as they are stored.
+    pub async fn user(&self, email: &str) -> Option<User> {
+        let email = EmailAddress::parse(email).expect("a test's address is one");
+        let store = SqlStore::new(self.database.clone());
+        let found = store.alone().find_credentials_by_email(&email, None).await;
+        found.expect("users can be read").map(|found| found.credentials.user)
     }
 
     /// The mails that wait.
@@ -185,24 +234,24 @@ impl House {
 
     /// How many sessions are stored.
     pub async fn count_sessions(&self) -> usize {
+        self.count("SELECT COUNT(*) AS count FROM sessions").await
+    }
+
+    /// The answer of a `SELECT COUNT(*) AS count`.
+    pub async fn count(&self, sql: &'static str) -> usize {
         #[derive(sqlx::FromRow)]
         struct Count {
             count: i64,
         }
-        let count: Option<Count> = self
-            .database
-            .alone()
-            .read("SELECT COUNT(*) AS count FROM sessions")
-            .optional()
-            .await
-            .expect("sessions can be counted");
+        let count: Option<Count> =
+            self.database.alone().read(sql).optional().await.expect("rows can be counted");
         usize::try_from(count.map_or(0, |row| row.count)).expect("a count is not negative")
     }
 }
 
 /// A good sign-up of somebody.
 pub fn signing_up<'a>(email: &'a str, name: &'a str) -> SignUp<'a> {
-    SignUp { name, email, password: PASSWORD }
+    SignUp { name, email, password: PASSWORD, devices: &[] }
 }
 
 /// What a browser with this session's cookies shows.

@@ -3,6 +3,7 @@
 //! - [`TestDatabase`]: a database of its own for each test, on SQLite or PostgreSQL;
 //! - [`FakeClock`]: time that is moved and never slept;
 //! - [`House`]: accounts over both, for tests that call the services;
+//! - [`Post`]: where their mails arrive, and can be made to fail;
 //! - [`TestServer`] with the kinds of client [`Anonymous`], [`Browser`] and [`Program`], for tests that speak HTTP.
 //!
 //! Helpers go through the same doors as everybody: a signed-up user has signed up.
@@ -14,6 +15,7 @@ mod clock;
 mod databases;
 mod dice;
 mod house;
+mod post;
 mod server;
 
 pub use clients::{Anonymous, Answer, Browser, Program};
@@ -21,4 +23,5 @@ pub use clock::FakeClock;
 pub use databases::{DatabaseKind, TestDatabase};
 pub use dice::Dice;
 pub use house::{House, HouseOptions, PASSWORD, presented, reading, secret_key, signing_up, writing};
+pub use post::Post;
 pub use server::{ServerOptions, TestServer};

@@ -10,7 +10,7 @@ use vestibule::models::Role;
 use vestibule::ports::OsRandom;
 use vestibule_sql::Database;
 use vestibule_web::{
-    CurrentUser, DefaultLayout, Layout, Parts, Readiness, Route, Routes, Vestibule, Who, routes,
+    CurrentUser, DefaultLayout, DevMailbox, Layout, Parts, Readiness, Route, Routes, Vestibule, Who, routes,
 };
 
 use crate::{Anonymous, Browser, DatabaseKind, FakeClock, House, HouseOptions, Program, TestDatabase};
@@ -35,13 +35,20 @@ pub struct ServerOptions {
     pub house: HouseOptions,
     /// What stands around the pages.
     pub layout: Arc<dyn Layout>,
+    /// The development mailbox, where its pages are wanted.
+    pub dev_mailbox: Option<DevMailbox>,
     /// The application's own routes, in place of the examples of [`TestServer`].
     pub routes: fn(&Vestibule, &Database) -> Routes,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { house: HouseOptions::default(), layout: Arc::new(DefaultLayout), routes: example_routes }
+        Self {
+            house: HouseOptions::default(),
+            layout: Arc::new(DefaultLayout),
+            dev_mailbox: None,
+            routes: example_routes,
+        }
     }
 }
 
@@ -69,6 +76,7 @@ impl TestServer {
             random: Arc::new(OsRandom),
             layout: options.layout,
             readiness: Arc::new(Answering(house.database.clone())),
+            dev_mailbox: options.dev_mailbox,
         };
         let vestibule = Vestibule::new(parts);
         let routes: Routes = routes(&vestibule).merge((options.routes)(&vestibule, &house.database));

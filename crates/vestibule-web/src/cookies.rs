@@ -3,9 +3,9 @@ use ::vestibule::services::{LoggedIn, PresentedSession};
 use axum::http::{HeaderMap, HeaderValue, header};
 use time::{Duration, OffsetDateTime};
 
-/// The CSRF cookie is good as long as its session is, so it has no expiry of its own; browsers keep no cookie
-/// longer than this (RFC 6265bis, section 5.5).
-const CSRF_MAX_AGE: Duration = Duration::days(400);
+/// The CSRF cookie is good as long as its session is and the device cookie for ever, so they have no expiry of their
+/// own; browsers keep no cookie longer than this (RFC 6265bis, section 5.5).
+const LONGEST_MAX_AGE: Duration = Duration::days(400);
 
 /// The names of the cookies. On https they carry the prefix `__Host-`: the browser then takes them only from this
 /// host, over https, without a `Domain`, so neither a neighbouring subdomain nor plain http can plant one. On
@@ -18,6 +18,8 @@ pub struct CookieNames {
     pub refresh: &'static str,
     /// The CSRF token.
     pub csrf: &'static str,
+    /// The browser's own name.
+    pub device: &'static str,
     is_https: bool,
 }
 
@@ -29,6 +31,7 @@ impl CookieNames {
                 access: "__Host-vestibule_access",
                 refresh: "__Host-vestibule_refresh",
                 csrf: "__Host-vestibule_csrf",
+                device: "__Host-vestibule_device",
                 is_https,
             }
         } else {
@@ -36,15 +39,18 @@ impl CookieNames {
                 access: "vestibule_access",
                 refresh: "vestibule_refresh",
                 csrf: "vestibule_csrf",
+                device: "vestibule_device",
                 is_https,
             }
         }
     }
 
-    /// The three cookies of a new session.
+    /// The three cookies of a new session and, after a log-in or a sign-up, the browser's own name.
     pub(crate) fn of_new_session(&self, logged_in: &LoggedIn, now: OffsetDateTime) -> Vec<HeaderValue> {
         let mut cookies = self.of_refreshed_session(logged_in, now);
         cookies.push(self.csrf_cookie(&logged_in.tokens.csrf));
+        let device = logged_in.tokens.device.as_ref();
+        cookies.extend(device.map(|device| self.hidden(self.device, device, LONGEST_MAX_AGE)));
         cookies
     }
 
@@ -59,10 +65,10 @@ impl CookieNames {
 
     /// The CSRF cookie, which scripts of the site may read.
     pub(crate) fn csrf_cookie(&self, token: &CsrfToken) -> HeaderValue {
-        self.cookie(self.csrf, token.as_str(), CSRF_MAX_AGE, "")
+        self.cookie(self.csrf, token.as_str(), LONGEST_MAX_AGE, "")
     }
 
-    /// Removes all three.
+    /// Removes the three of the session. The browser's own name stays: its next log-in is no news.
     pub(crate) fn cleared(&self) -> Vec<HeaderValue> {
         [self.access, self.refresh]
             .into_iter()
@@ -92,6 +98,7 @@ pub struct CookieValues {
     access: Vec<String>,
     refresh: Vec<String>,
     csrf: Vec<String>,
+    device: Vec<String>,
 }
 
 impl CookieValues {
@@ -110,6 +117,7 @@ impl CookieValues {
                 name if name == names.access => &mut values.access,
                 name if name == names.refresh => &mut values.refresh,
                 name if name == names.csrf => &mut values.csrf,
+                name if name == names.device => &mut values.device,
                 _ => continue,
             };
             of_name.push(value.to_owned());
@@ -127,6 +135,11 @@ impl CookieValues {
             csrf,
             received_at: None,
         }
+    }
+
+    /// The browser's own names, as a log-in or a sign-up is shown them.
+    pub(crate) fn devices(&self) -> Vec<&str> {
+        self.device.iter().map(String::as_str).collect()
     }
 
     /// Whether there is anything to check.

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use ::vestibule::models::{CsrfProof, CsrfToken, Role, Session, User, UserId};
-use ::vestibule::services::{CheckError, CurrentSession, PresentedSession};
+use ::vestibule::services::{Asked, CheckError, CurrentSession, PresentedSession, ShownBy};
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next as Inner;
@@ -18,11 +18,13 @@ use crate::body;
 use crate::client::ClientOf;
 use crate::cookies::{CookieValues, add_unless_set};
 use crate::next::Next;
-use crate::problem::Problem;
+use crate::problem::{EMAIL_NOT_VERIFIED, Problem};
 use crate::vestibule::Vestibule;
 
 const CSRF_HEADER: &str = "x-csrf-token";
 const CSRF_FIELD: &str = "csrf_token";
+/// Where one reads that the address is to be confirmed, and can have the mail sent once more.
+const CONFIRMATION_PAGE: &str = "/confirm-email/resend";
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,19 +33,30 @@ pub enum Who {
     Anyone,
     /// Everybody, from a page of this site: for what changes something before there is a session.
     Stranger,
-    /// Who is logged in.
+    /// The same, told apart from who is logged in: for what somebody may do with a session or with a password. Because
+    /// the request is known to come from this site, their session is taken without a CSRF token.
+    Visitor,
+    /// Who is logged in, whether or not their address is confirmed: for what they do with the account itself.
+    AccountHolder,
+    /// Who is logged in and, where the owner of the site wants that, has confirmed their address.
     LoggedIn,
-    /// Who is logged in and has the role.
+    /// The same, and they have the role.
     Role(Role),
 }
 
 impl Who {
-    fn role(self) -> Option<Role> {
+    fn asked(self) -> Option<Asked> {
         match self {
-            Self::Anyone | Self::Stranger => None,
-            Self::LoggedIn => Some(Role::User),
-            Self::Role(role) => Some(role),
+            Self::Anyone | Self::Stranger | Self::Visitor => None,
+            Self::AccountHolder => Some(Asked::ACCOUNT),
+            Self::LoggedIn => Some(Asked::role(Role::User)),
+            Self::Role(role) => Some(Asked::role(role)),
         }
+    }
+
+    /// Whether what another site sends is refused by its origin, for want of a session with a CSRF token.
+    fn must_come_from_this_site(self) -> bool {
+        matches!(self, Self::Stranger | Self::Visitor)
     }
 }
 
@@ -110,33 +123,25 @@ pub(crate) struct Guard {
 
 /// Stands before a route of the API.
 pub(crate) async fn guard_api(State(guard): State<Guard>, request: Request, inner: Inner) -> Response {
-    if guard.who == Who::Stranger
+    if guard.who.must_come_from_this_site()
         && let Err(problem) = check_from_this_site(&guard.vestibule, request.method(), request.headers())
     {
         return problem.into_response();
     }
-    let Some(role) = guard.who.role() else {
-        return inner.run(request).await;
-    };
-    let headers = request.headers();
-    let accounts = guard.vestibule.accounts();
-    let checked = match bearer(headers) {
-        Bearer::Token(token) => {
-            let checked = accounts.check_bearer(token, role).await;
-            checked.map_err(|error| leaving_cookies(error.into()))
+    let Some(asked) = guard.who.asked() else {
+        if guard.who != Who::Visitor {
+            return inner.run(request).await;
         }
-        Bearer::Malformed => Err(Problem::unauthenticated()),
-        Bearer::None => {
-            let cookies = CookieValues::read(headers, guard.vestibule.cookie_names());
-            let presented = cookies.presented(proof(request.method(), header_token(headers)));
-            accounts.check_session(&presented, role).await.map_err(|error| match error {
-                // There is an authentic refresh cookie among them: a refresh finds it.
-                CheckError::AccessTokenExpired => error.into(),
-                error => clearing_duplicates(&cookies, error.into()),
-            })
-        }
+        return match check_api(&guard.vestibule, request.headers(), Asked::ACCOUNT, CsrfProof::NotNeeded)
+            .await
+        {
+            Ok(current) => run_as(CurrentUser(Arc::new(current)), Vec::new(), request, inner).await,
+            Err(problem) if problem.status.is_server_error() => problem.into_response(),
+            Err(_) => inner.run(request).await,
+        };
     };
-    match checked {
+    let proof = proof(request.method(), header_token(request.headers()));
+    match check_api(&guard.vestibule, request.headers(), asked, proof).await {
         Ok(current) => {
             let set = missing_csrf_cookie(&guard.vestibule, &current);
             run_as(CurrentUser(Arc::new(current)), set, request, inner).await
@@ -145,17 +150,42 @@ pub(crate) async fn guard_api(State(guard): State<Guard>, request: Request, inne
     }
 }
 
+/// Who asks, by the token in the header or, without one, by the cookies.
+async fn check_api(
+    vestibule: &Vestibule,
+    headers: &HeaderMap,
+    asked: Asked,
+    proof: CsrfProof<'_>,
+) -> Result<CurrentSession, Problem> {
+    let accounts = vestibule.accounts();
+    match bearer(headers) {
+        Bearer::Token(token) => {
+            let checked = accounts.check_bearer(token, asked).await;
+            checked.map_err(|error| leaving_cookies(error.into()))
+        }
+        Bearer::Malformed => Err(Problem::unauthenticated()),
+        Bearer::None => {
+            let cookies = CookieValues::read(headers, vestibule.cookie_names());
+            accounts.check_session(&cookies.presented(proof), asked).await.map_err(|error| match error {
+                // There is an authentic refresh cookie among them: a refresh finds it.
+                CheckError::AccessTokenExpired => error.into(),
+                error => clearing_duplicates(&cookies, error.into()),
+            })
+        }
+    }
+}
+
 /// Stands before a page. Where only the access token is over, the session is refreshed within the same request,
 /// so that a form posted after a long pause is not lost.
 pub(crate) async fn guard_page(State(guard): State<Guard>, request: Request, inner: Inner) -> Response {
-    if guard.who == Who::Stranger
+    if guard.who.must_come_from_this_site()
         && let Err(problem) = check_from_this_site(&guard.vestibule, request.method(), request.headers())
     {
         return problem.into_response();
     }
     let received_at = guard.vestibule.accounts().now();
     let (parts, body) = request.into_parts();
-    let (body, form_token) = match guard.who.role() {
+    let (body, form_token) = match guard.who.asked() {
         Some(_) if !parts.method.is_safe() => match read_form_token(body).await {
             Ok(read) => read,
             Err(problem) => return problem.into_response(),
@@ -184,20 +214,30 @@ async fn visit(
 ) -> Result<(Option<CurrentSession>, Vec<HeaderValue>), Problem> {
     let vestibule = &guard.vestibule;
     let cookies = CookieValues::read(&request.headers, vestibule.cookie_names());
-    let Some(role) = guard.who.role() else {
-        // A stranger's form carries no token, and the visit is only told in the menu.
+    let Some(asked) = guard.who.asked() else {
+        // A stranger's form carries no token, and the visit is only told in the menu, where the page does not say that
+        // it matters.
         let presented = cookies.presented(CsrfProof::NotNeeded);
-        if cookies.is_empty() || !request.method.is_safe() {
+        let matters = guard.who == Who::Visitor;
+        if cookies.is_empty() || !(request.method.is_safe() || matters) {
             return Ok((None, Vec::new()));
         }
-        let visit = check_or_refresh(vestibule, request, &presented, Role::User).await;
-        return Ok(visit.map_or((None, Vec::new()), |(current, set)| (Some(current), set)));
+        return match check_or_refresh(vestibule, request, &presented, Asked::ACCOUNT).await {
+            Ok((current, set)) => Ok((Some(current), set)),
+            Err(problem) if problem.status.is_server_error() && matters => Err(problem),
+            Err(problem) => {
+                if let Some(cause) = &problem.cause {
+                    tracing::warn!(%cause, "a page is shown as to a stranger, because the session could not be read");
+                }
+                Ok((None, Vec::new()))
+            }
+        };
     };
     let presented = PresentedSession {
         received_at: Some(received_at),
         ..cookies.presented(proof(&request.method, form_token))
     };
-    check_or_refresh(vestibule, request, &presented, role)
+    check_or_refresh(vestibule, request, &presented, asked)
         .await
         .map(|(current, set)| (Some(current), set))
         .map_err(|problem| clearing_duplicates(&cookies, problem))
@@ -207,10 +247,10 @@ async fn check_or_refresh(
     vestibule: &Vestibule,
     request: &Parts,
     presented: &PresentedSession<'_>,
-    role: Role,
+    asked: Asked,
 ) -> Result<(CurrentSession, Vec<HeaderValue>), Problem> {
     let accounts = vestibule.accounts();
-    match accounts.check_session(presented, role).await {
+    match accounts.check_session(presented, asked).await {
         Ok(current) => {
             let set = missing_csrf_cookie(vestibule, &current);
             Ok((current, set))
@@ -218,16 +258,18 @@ async fn check_or_refresh(
         Err(CheckError::AccessTokenExpired) => {
             let client = ClientOf::read(&request.extensions, &request.headers);
             let refreshed = accounts.refresh(presented, &client.0).await?;
-            if !refreshed.user.role.includes(role) {
-                return Err(Problem::forbidden());
-            }
+            accounts.check_user(&refreshed.user, asked)?;
             let names = vestibule.cookie_names();
             let mut set = names.of_refreshed_session(&refreshed, accounts.now());
             // All three, so that they are of one session whatever another tab's log-in sets meanwhile.
             set.push(names.csrf_cookie(&refreshed.tokens.csrf));
             let is_csrf_cookie_missing = presented.csrf_cookies.is_empty();
-            let current =
-                CurrentSession { user: refreshed.user, session: refreshed.session, is_csrf_cookie_missing };
+            let current = CurrentSession {
+                user: refreshed.user,
+                session: refreshed.session,
+                is_csrf_cookie_missing,
+                shown_by: ShownBy::Cookies,
+            };
             Ok((current, set))
         }
         Err(error) => Err(error.into()),
@@ -327,8 +369,14 @@ pub(crate) fn clearing_duplicates(cookies: &CookieValues, mut problem: Problem) 
     problem
 }
 
-/// Sends to the log-in page who is not logged in; tells everything else as it is.
+/// Sends to the log-in page who is not logged in, and to the page that sends the mail once more who has not confirmed
+/// their address; tells everything else as it is.
 fn refuse_page(request: &Request, problem: Problem) -> Response {
+    if problem.code == EMAIL_NOT_VERIFIED {
+        let mut response = Redirect::to(CONFIRMATION_PAGE).into_response();
+        response.extensions_mut().insert(problem);
+        return response;
+    }
     if problem.status != axum::http::StatusCode::UNAUTHORIZED {
         return problem.into_response();
     }
@@ -359,6 +407,15 @@ impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
     /// Refuses where no guard let the request pass. That happens only if a route was built without one.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthenticated)
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for CurrentUser {
+    type Rejection = std::convert::Infallible;
+
+    /// For routes of [`Who::Visitor`].
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
+        Ok(parts.extensions.get::<Self>().cloned())
     }
 }
 

@@ -9,7 +9,8 @@ const PRIVATE: &str = "private, no-store";
 ///
 /// `Cache-Control`: an answer with a session's cookies or data that a shared cache kept would be handed to others.
 /// `Content-Security-Policy`: nothing is loaded from elsewhere, and no script or style stands within a page.
-/// `Referrer-Policy`: addresses of our pages are not told to other sites.
+/// `Referrer-Policy`: addresses of our pages are not told to other sites, and those of links from mails, which hold a
+/// token, to nobody.
 const DEFAULTS: [(HeaderName, &str); 4] = [
     (header::CACHE_CONTROL, PRIVATE),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -20,11 +21,18 @@ const DEFAULTS: [(HeaderName, &str); 4] = [
     ),
 ];
 
+/// The pages that links from mails lead to.
+const PAGES_WITH_TOKENS: [&str; 2] = ["/confirm-email", "/reset-password"];
+
 pub(crate) async fn add_defaults(request: Request, inner: Inner) -> Response {
+    let has_token = PAGES_WITH_TOKENS.contains(&request.uri().path());
     let mut response = inner.run(request).await;
     if response.headers().contains_key(header::SET_COOKIE) {
         // Whatever a handler thought of its own data: a cookie is for one browser.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(PRIVATE));
+    }
+    if has_token {
+        response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     }
     for (name, value) in DEFAULTS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));

@@ -4,7 +4,11 @@ use std::sync::Arc;
 use ::vestibule::models::{InvalidField, InvalidInput, SessionEnded};
 use ::vestibule::ports::HasherError;
 use ::vestibule::repository::StoreError;
-use ::vestibule::services::{CheckError, LogInError, LogOutError, RefreshError, SignUpError};
+use ::vestibule::services::{
+    ChangeEmailError, ChangeNameError, ChangePasswordError, CheckError, ConfirmEmailError,
+    CurrentPasswordError, DeleteAccountError, ExportError, ForgotPasswordError, LogInError, LogOutError,
+    ManageSessionsError, RefreshError, ResendConfirmationError, ResetPasswordError, SignUpError,
+};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +16,8 @@ use serde::Serialize;
 
 /// How long to wait before asking a store again that could not be reached, in seconds.
 const RETRY_STORE_AFTER: u64 = 5;
+/// The word for an address that is to be confirmed first, by which pages know where to send.
+pub(crate) const EMAIL_NOT_VERIFIED: &str = "email_not_verified";
 
 /// Why something was not done, as told to who asked: to programs as RFC 9457 `application/problem+json`, to people
 /// as a page with the same words.
@@ -125,6 +131,25 @@ impl Problem {
         Self { cause: Some(Arc::new(cause)), ..problem }
     }
 
+    /// A link that was used, is too old, or is none.
+    fn token_invalid() -> Self {
+        let detail = "This link is not good any more: it was used, is too old, or a newer one was sent.";
+        Self::new(StatusCode::BAD_REQUEST, "token_invalid", detail)
+    }
+
+    fn email_taken() -> Self {
+        let message = "There is an account with this address. Log in, or use another address.";
+        let errors = InvalidInput::one("email", "email_taken", message).fields;
+        Self { errors, ..Self::new(StatusCode::CONFLICT, "email_taken", message) }
+    }
+
+    /// The password of somebody logged in, or of who confirms an address, was not right.
+    fn wrong_password(field: &'static str) -> Self {
+        let detail = "The password is not right.";
+        let errors = InvalidInput::one(field, "invalid_credentials", detail).fields;
+        Self { errors, ..Self::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail) }
+    }
+
     fn session_over(code: &'static str, detail: &'static str) -> Self {
         Self { is_session_over: true, ..Self::new(StatusCode::UNAUTHORIZED, code, detail) }
     }
@@ -216,11 +241,7 @@ impl From<SignUpError> for Problem {
     fn from(error: SignUpError) -> Self {
         match error {
             SignUpError::Invalid(input) => Self::invalid(input),
-            SignUpError::EmailTaken => {
-                let message = "There is an account with this address. Log in, or use another address.";
-                let errors = InvalidInput::one("email", "email_taken", message).fields;
-                Self { errors, ..Self::new(StatusCode::CONFLICT, "email_taken", message) }
-            }
+            SignUpError::EmailTaken => Self::email_taken(),
             SignUpError::Hasher(error) => error.into(),
             SignUpError::Store(error) => error.into(),
         }
@@ -252,6 +273,10 @@ impl From<CheckError> for Problem {
             CheckError::SessionEnded(ended) => ended.into(),
             CheckError::CsrfFailed => Self::csrf_failed(),
             CheckError::Forbidden => Self::forbidden(),
+            CheckError::EmailNotVerified => {
+                let detail = "Confirm your email address to go on. The link is in the mail that you got.";
+                Self::new(StatusCode::FORBIDDEN, EMAIL_NOT_VERIFIED, detail)
+            }
             CheckError::Store(error) => error.into(),
         }
     }
@@ -277,6 +302,127 @@ impl From<LogOutError> for Problem {
     fn from(error: LogOutError) -> Self {
         match error {
             LogOutError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfirmEmailError> for Problem {
+    fn from(error: ConfirmEmailError) -> Self {
+        match error {
+            ConfirmEmailError::Invalid(input) => Self::invalid(input),
+            ConfirmEmailError::TokenInvalid => Self::token_invalid(),
+            ConfirmEmailError::NotLoggedIn => {
+                let detail = "Log in, or send the password of the account along with the token.";
+                Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+            }
+            ConfirmEmailError::Password(CurrentPasswordError::Wrong) => Self::wrong_password("password"),
+            ConfirmEmailError::Password(error) => error.into(),
+            ConfirmEmailError::EmailTaken => Self::email_taken(),
+            ConfirmEmailError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResendConfirmationError> for Problem {
+    fn from(error: ResendConfirmationError) -> Self {
+        match error {
+            ResendConfirmationError::AlreadyConfirmed => {
+                Self::new(StatusCode::CONFLICT, "conflict", "Your address is confirmed already.")
+            }
+            ResendConfirmationError::TooMany { retry_after } => {
+                let detail = "We have sent several mails within the last hour. Look into your mailbox, also into the spam folder, and try again later.";
+                let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail);
+                Self { retry_after: Some(retry_after), ..problem }
+            }
+            ResendConfirmationError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ForgotPasswordError> for Problem {
+    fn from(error: ForgotPasswordError) -> Self {
+        match error {
+            ForgotPasswordError::Invalid(input) => Self::invalid(input),
+            ForgotPasswordError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResetPasswordError> for Problem {
+    fn from(error: ResetPasswordError) -> Self {
+        match error {
+            ResetPasswordError::Invalid(input) => Self::invalid(input),
+            ResetPasswordError::TokenInvalid => Self::token_invalid(),
+            ResetPasswordError::Hasher(error) => error.into(),
+            ResetPasswordError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CurrentPasswordError> for Problem {
+    fn from(error: CurrentPasswordError) -> Self {
+        match error {
+            CurrentPasswordError::Invalid(input) => Self::invalid(input),
+            CurrentPasswordError::Wrong => Self::wrong_password("current_password"),
+            CurrentPasswordError::Hasher(error) => error.into(),
+            CurrentPasswordError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeNameError> for Problem {
+    fn from(error: ChangeNameError) -> Self {
+        match error {
+            ChangeNameError::Invalid(input) => Self::invalid(input),
+            ChangeNameError::SessionEnded(ended) => ended.into(),
+            ChangeNameError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangePasswordError> for Problem {
+    fn from(error: ChangePasswordError) -> Self {
+        match error {
+            ChangePasswordError::Invalid(input) => Self::invalid(input),
+            ChangePasswordError::CurrentPassword(error) => error.into(),
+            ChangePasswordError::Hasher(error) => error.into(),
+            ChangePasswordError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeEmailError> for Problem {
+    fn from(error: ChangeEmailError) -> Self {
+        match error {
+            ChangeEmailError::Invalid(input) => Self::invalid(input),
+            ChangeEmailError::CurrentPassword(error) => error.into(),
+            ChangeEmailError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ManageSessionsError> for Problem {
+    fn from(error: ManageSessionsError) -> Self {
+        match error {
+            ManageSessionsError::NotFound => Self::not_found(),
+            ManageSessionsError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ExportError> for Problem {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeleteAccountError> for Problem {
+    fn from(error: DeleteAccountError) -> Self {
+        match error {
+            DeleteAccountError::CurrentPassword(error) => error.into(),
+            DeleteAccountError::Store(error) => error.into(),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::vestibule::Vestibule;
 
 const REQUEST_ID: &str = "x-request-id";
 /// Where answers are for programs. Everything else is read by people.
-const API_PREFIXES: [&str; 4] = ["/api/", "/.well-known/", "/healthz", "/readyz"];
+const API_PREFIXES: [&str; 5] = ["/api/", "/.well-known/", "/healthz", "/readyz", "/dev/mailbox.json"];
 
 /// The outermost layer: gives the request its id, which stands on every log line about it, writes one line when it
 /// is answered, and finishes what problems ask for:

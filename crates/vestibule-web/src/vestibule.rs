@@ -5,6 +5,7 @@ use ::vestibule::ports::Random;
 use async_trait::async_trait;
 
 use crate::cookies::CookieNames;
+use crate::dev_mailbox::DevMailbox;
 use crate::layout::Layout;
 
 /// What all handlers share. Cheap to clone.
@@ -27,6 +28,8 @@ pub struct Parts {
     pub layout: Arc<dyn Layout>,
     /// What `/readyz` asks.
     pub readiness: Arc<dyn Readiness>,
+    /// The development mailbox, where mails go no further than that.
+    pub dev_mailbox: Option<DevMailbox>,
 }
 
 /// Whether the server can do its work now.
@@ -66,6 +69,10 @@ impl Vestibule {
 
     pub(crate) fn readiness(&self) -> &dyn Readiness {
         &*self.0.parts.readiness
+    }
+
+    pub(crate) fn dev_mailbox(&self) -> Option<&DevMailbox> {
+        self.0.parts.dev_mailbox.as_ref()
     }
 
     pub(crate) fn cookie_names(&self) -> &CookieNames {

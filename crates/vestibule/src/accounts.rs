@@ -5,7 +5,7 @@ use time::Duration;
 use crate::models::{
     KeyRing, PublicKey, PublicUrl, SecretKey, ServerKeys, SessionLifetimes, SigningKey, SigningKeyError,
 };
-use crate::ports::{Clock, PasswordHasher, Random};
+use crate::ports::{Clock, PasswordHasher, PersonalData, Random};
 use crate::repository::{Store, StoreError};
 
 /// Everything that can be done with accounts. Each thing is a method, in a file of its own under
@@ -15,6 +15,7 @@ pub struct Accounts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) hasher: Arc<dyn PasswordHasher>,
+    pub(crate) personal_data: Vec<Arc<dyn PersonalData>>,
     pub(crate) keys: ServerKeys,
     pub(crate) key_ring: KeyRing,
     pub(crate) policy: Policy,
@@ -30,6 +31,8 @@ pub struct Ports {
     pub random: Arc<dyn Random>,
     /// A place to hash passwords.
     pub hasher: Arc<dyn PasswordHasher>,
+    /// What the application keeps of a user beside their account.
+    pub personal_data: Vec<Arc<dyn PersonalData>>,
 }
 
 /// What the owner of the site decides.
@@ -44,6 +47,17 @@ pub struct Policy {
     pub access_ttl: Duration,
     /// How long sessions live.
     pub session: SessionLifetimes,
+    /// How long a link that confirms an address is good.
+    pub confirm_ttl: Duration,
+    /// How long a link that resets a password is good.
+    pub reset_ttl: Duration,
+    /// Whether a user must have confirmed their address before they may use more than their account.
+    pub require_confirmed_email: bool,
+    /// How many mails the provider takes in a day (UTC), where that is limited. A fifth of them is kept for password
+    /// resets.
+    pub mail_daily_limit: Option<u32>,
+    /// How long the audit trail is kept.
+    pub audit_retention: Duration,
 }
 
 /// Why accounts could not be opened.
@@ -58,13 +72,19 @@ pub enum OpenError {
 }
 
 impl Policy {
-    /// The defaults for a site: access tokens of 5 minutes, sessions of 7 days without use and 30 days in all.
+    /// The defaults for a site: access tokens of 5 minutes, sessions of 7 days without use and 30 days in all, links
+    /// that confirm for a day and that reset for 30 minutes, an audit trail of a year.
     pub fn new(site_name: impl Into<String>, public_url: PublicUrl) -> Self {
         Self {
             site_name: site_name.into(),
             public_url,
             access_ttl: Duration::minutes(5),
             session: SessionLifetimes { idle: Duration::days(7), absolute: Duration::days(30) },
+            confirm_ttl: Duration::hours(24),
+            reset_ttl: Duration::minutes(30),
+            require_confirmed_email: false,
+            mail_daily_limit: None,
+            audit_retention: Duration::days(365),
         }
     }
 }
@@ -73,7 +93,7 @@ impl Accounts {
     /// Opens the accounts of a store. The first time, the key that signs access tokens is made; of several
     /// servers that start at once, all use the key of the one that was first.
     pub async fn open(ports: Ports, secret: &SecretKey, policy: Policy) -> Result<Self, OpenError> {
-        let Ports { store, clock, random, hasher } = ports;
+        let Ports { store, clock, random, hasher, personal_data } = ports;
         let keys = secret.derive();
         let mut repository = store.alone();
         let mut stored = repository.list_signing_keys().await?;
@@ -85,7 +105,7 @@ impl Accounts {
         }
         drop(repository);
         let key_ring = KeyRing::open(&stored, &keys, policy.public_url.origin())?;
-        Ok(Self { store, clock, random, hasher, keys, key_ring, policy })
+        Ok(Self { store, clock, random, hasher, personal_data, keys, key_ring, policy })
     }
 
     /// The public halves of the keys that sign access tokens: the JWKS.

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use vestibule_web::{CurrentUser, PageVisit, Vestibule};
 
-use super::{day, iso, minute};
+use vestibule_web::moments::{day, iso, minute};
 
 #[derive(Template)]
 #[template(path = "dashboard.html")]

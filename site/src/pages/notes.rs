@@ -7,10 +7,10 @@ use serde::Deserialize;
 use vestibule_web::pages::form_page;
 use vestibule_web::{CurrentUser, FieldErrors, Form, PageVisit, Path, Problem, Query, Vestibule};
 
-use super::{iso, minute};
 use crate::api::notes::note_id;
 use crate::models::{Cursor, Note, NoteId, PageSize};
 use crate::services::{NoteError, Notes};
+use vestibule_web::moments::{iso, minute};
 
 /// How much of a note the list shows, in characters.
 const EXCERPT: usize = 160;

@@ -4,7 +4,7 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteError, SqliteRow};
 use sqlx::{Arguments as _, Database, Encode, Executor, FromRow, IntoArguments, Postgres, Sqlite, Type};
-use vestibule::repository::StoreError;
+use vestibule::repository::{StoreError, StoreFailure};
 
 use super::{Connection, Link};
 
@@ -172,11 +172,21 @@ where
 
 /// Translates a driver's error. The statement's beginning says what was being done; values are not in it.
 pub(super) fn store_error(sql: &'static str, error: sqlx::Error) -> StoreError {
-    if is_unavailable(&error) {
-        StoreError::unavailable(summary(sql), error)
+    let failure = if is_unavailable(&error) {
+        StoreFailure::Unavailable
+    } else if is_conflict(&error) {
+        StoreFailure::Conflict
     } else {
-        StoreError::new(summary(sql), error)
-    }
+        StoreFailure::Broken
+    };
+    StoreError::of(failure, summary(sql), error)
+}
+
+/// Whether a unique value was taken, or a row that this one refers to is gone.
+fn is_conflict(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|error| error.is_unique_violation() || error.is_foreign_key_violation())
 }
 
 fn summary(sql: &str) -> String {

@@ -63,7 +63,7 @@ async fn with_a_user_goes_all_that_is_theirs(
     let mail = OutgoingMail {
         id: OutgoingMailId::new(NOON, random()),
         kind: MailKind::ConfirmEmail,
-        user_id: ann.id,
+        user_id: Some(ann.id),
         recipient: ann.email.clone(),
         created_at: NOON,
         client: Client::default(),
@@ -99,7 +99,7 @@ async fn nothing_can_be_written_about_a_user_who_is_not_there(
     let mail = OutgoingMail {
         id: OutgoingMailId::new(NOON, random()),
         kind: MailKind::ConfirmEmail,
-        user_id: nobody,
+        user_id: Some(nobody),
         recipient: ann.email.clone(),
         created_at: NOON,
         client: Client::default(),

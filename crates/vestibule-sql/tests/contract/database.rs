@@ -55,14 +55,14 @@ async fn what_is_not_committed_never_was(
     let mut dropped = database.begin().await.unwrap();
     let _ = dropped.insert_user(&ann, Some(&hash("a"))).await.unwrap();
     drop(dropped);
-    assert!(database.alone().find_credentials_by_email(&ann.email).await.unwrap().is_none());
+    assert!(database.alone().find_credentials_by_email(&ann.email, None).await.unwrap().is_none());
 
     let mut kept = database.begin().await.unwrap();
     let _ = kept.insert_user(&ann, Some(&hash("a"))).await.unwrap();
-    let before = database.alone().find_credentials_by_email(&ann.email).await.unwrap();
+    let before = database.alone().find_credentials_by_email(&ann.email, None).await.unwrap();
     assert!(before.is_none(), "nobody else sees it yet");
     kept.commit().await.unwrap();
-    assert!(database.alone().find_credentials_by_email(&ann.email).await.unwrap().is_some());
+    assert!(database.alone().find_credentials_by_email(&ann.email, None).await.unwrap().is_some());
 }
 
 #[rstest]
@@ -112,7 +112,7 @@ async fn a_closed_database_is_unavailable_and_says_what_was_asked_without_values
     let database = test.connect().await;
     database.close().await;
     let ann = user("ann@example.com");
-    let error = database.alone().find_credentials_by_email(&ann.email).await.unwrap_err();
+    let error = database.alone().find_credentials_by_email(&ann.email, None).await.unwrap_err();
     assert!(error.is_unavailable());
     assert!(error.to_string().contains("SELECT") && !format!("{error:?}").contains("ann@"), "{error:?}");
 }

@@ -18,7 +18,7 @@ async fn mails_wait_in_the_order_in_which_they_were_written(
         let mail = OutgoingMail {
             id: OutgoingMailId::new(at, random()),
             kind,
-            user_id: ann.id,
+            user_id: Some(ann.id),
             recipient: ann.email.clone(),
             created_at: at,
             client: ours.client.clone(),

@@ -11,10 +11,10 @@ async fn a_user_is_found_as_they_were_stored(
     #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
 ) {
     let (_test, database, ann, _) = house(kind).await;
-    let found = database.alone().find_credentials_by_email(&ann.email).await.unwrap().unwrap();
-    assert_eq!((found.user, found.password_hash), (ann, Some(hash("a"))));
+    let found = database.alone().find_credentials_by_email(&ann.email, None).await.unwrap().unwrap();
+    assert_eq!((found.credentials.user, found.credentials.password_hash), (ann, Some(hash("a"))));
     let nobody = EmailAddress::parse("nobody@example.com").unwrap();
-    assert!(database.alone().find_credentials_by_email(&nobody).await.unwrap().is_none());
+    assert!(database.alone().find_credentials_by_email(&nobody, None).await.unwrap().is_none());
 }
 
 #[rstest]
@@ -25,8 +25,8 @@ async fn a_user_without_a_password_has_no_hash(
     let (_test, database, ..) = house(kind).await;
     let bob = user("bob@example.com");
     assert_eq!(database.alone().insert_user(&bob, None).await.unwrap(), Inserted::New);
-    let found = database.alone().find_credentials_by_email(&bob.email).await.unwrap().unwrap();
-    assert!(found.password_hash.is_none());
+    let found = database.alone().find_credentials_by_email(&bob.email, None).await.unwrap().unwrap();
+    assert!(found.credentials.password_hash.is_none());
 }
 
 #[rstest]
@@ -40,8 +40,8 @@ async fn an_address_is_taken_once_and_a_transaction_survives_finding_out(
     assert_eq!(work.insert_user(&impostor, Some(&hash("b"))).await.unwrap(), Inserted::AlreadyThere);
     assert_eq!(work.insert_user(&user("bob@example.com"), None).await.unwrap(), Inserted::New);
     work.commit().await.unwrap();
-    let found = database.alone().find_credentials_by_email(&ann.email).await.unwrap().unwrap();
-    assert_eq!((found.user.id, found.password_hash), (ann.id, Some(hash("a"))));
+    let found = database.alone().find_credentials_by_email(&ann.email, None).await.unwrap().unwrap();
+    assert_eq!((found.credentials.user.id, found.credentials.password_hash), (ann.id, Some(hash("a"))));
 }
 
 #[rstest]
@@ -77,8 +77,11 @@ async fn a_hash_is_replaced_only_while_it_is_the_one_that_was_seen(
     assert!(!database.alone().replace_password_hash(ann.id, &hash("x"), &hash("b"), later).await.unwrap());
     assert!(database.alone().replace_password_hash(ann.id, &hash("a"), &hash("b"), later).await.unwrap());
     assert!(!database.alone().replace_password_hash(ann.id, &hash("a"), &hash("c"), later).await.unwrap());
-    let found = database.alone().find_credentials_by_email(&ann.email).await.unwrap().unwrap();
-    assert_eq!((found.password_hash, found.user.updated_at), (Some(hash("b")), later));
+    let found = database.alone().find_credentials_by_email(&ann.email, None).await.unwrap().unwrap();
+    assert_eq!(
+        (found.credentials.password_hash, found.credentials.user.updated_at),
+        (Some(hash("b")), later)
+    );
 }
 
 #[rstest]
@@ -114,8 +117,8 @@ async fn an_id_that_exists_is_an_error_and_overwrites_nobody(
     let mut impostor = user("eve@example.com");
     impostor.id = ann.id;
     assert!(database.alone().insert_user(&impostor, Some(&hash("b"))).await.is_err());
-    let found = database.alone().find_credentials_by_email(&ann.email).await.unwrap().unwrap();
-    assert_eq!((found.user, found.password_hash), (ann, Some(hash("a"))));
+    let found = database.alone().find_credentials_by_email(&ann.email, None).await.unwrap().unwrap();
+    assert_eq!((found.credentials.user, found.credentials.password_hash), (ann, Some(hash("a"))));
 }
 
 #[rstest]
@@ -127,7 +130,7 @@ async fn a_row_that_a_model_refuses_is_told_by_table_and_column_without_its_valu
     // The database takes a name that turns the direction of text, the model does not.
     let turned = database.alone().write("UPDATE users SET name = $1").bind("nnA\u{202E}").execute().await;
     assert_eq!(turned.unwrap(), 1);
-    let error = database.alone().find_credentials_by_email(&ann.email).await.unwrap_err();
+    let error = database.alone().find_credentials_by_email(&ann.email, None).await.unwrap_err();
     let why = std::error::Error::source(&error).unwrap().to_string();
     assert!(why.contains("users.name") && !why.contains("nnA"), "{why}");
     assert!(!error.is_unavailable());

@@ -18,6 +18,18 @@ pub struct UserAndSession<'a> {
     session: SessionBody<'a>,
 }
 
+/// A user by themselves.
+#[derive(Serialize)]
+pub struct UserOnly<'a> {
+    user: UserBody<'a>,
+}
+
+/// Where a user is logged in.
+#[derive(Serialize)]
+pub struct Sessions<'a> {
+    sessions: Vec<SessionBody<'a>>,
+}
+
 /// A user.
 #[derive(Serialize)]
 pub struct UserBody<'a> {
@@ -52,6 +64,20 @@ impl<'a> UserAndSession<'a> {
     }
 }
 
+impl<'a> From<&'a User> for UserOnly<'a> {
+    fn from(user: &'a User) -> Self {
+        Self { user: UserBody::from(user) }
+    }
+}
+
+impl<'a> Sessions<'a> {
+    /// Some sessions, of which one is asking.
+    pub fn new(sessions: &'a [Session], asking: &Session) -> Self {
+        let body = |session: &'a Session| SessionBody::new(session, session.public_id == asking.public_id);
+        Self { sessions: sessions.iter().map(body).collect() }
+    }
+}
+
 impl<'a> From<&'a User> for UserBody<'a> {
     fn from(user: &'a User) -> Self {
         Self {
@@ -66,7 +92,8 @@ impl<'a> From<&'a User> for UserBody<'a> {
 }
 
 impl<'a> SessionBody<'a> {
-    fn new(session: &'a Session, current: bool) -> Self {
+    /// A session, and whether it is the one that asks.
+    pub fn new(session: &'a Session, current: bool) -> Self {
         Self {
             id: session.public_id.to_string(),
             created_at: session.created_at,

@@ -1,10 +1,22 @@
 //! For programs: JSON in and out, one file for each thing that is done.
 
+pub mod account;
 pub mod answers;
+pub mod change_email;
+pub mod change_name;
+pub mod change_password;
+pub mod confirm_email;
 pub mod current_session;
+pub mod delete_account;
+pub mod dev_mailbox;
+pub mod export;
+pub mod forgot_password;
 pub mod health;
 pub mod jwks;
 pub mod log_in;
 pub mod log_out;
+pub mod manage_sessions;
 pub mod refresh;
+pub mod resend_confirmation;
+pub mod reset_password;
 pub mod sign_up;

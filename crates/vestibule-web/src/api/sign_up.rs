@@ -2,12 +2,12 @@
 
 use ::vestibule::services::SignUp;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::answers;
-use crate::{ClientOf, Json, Problem, Vestibule, nullable_text};
+use crate::{ClientOf, CookieValues, Json, Problem, Vestibule, nullable_text};
 
 /// What is sent.
 #[derive(Deserialize, Default)]
@@ -25,9 +25,12 @@ pub struct Body {
 pub async fn sign_up(
     State(vestibule): State<Vestibule>,
     ClientOf(client): ClientOf,
+    headers: HeaderMap,
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
-    let typed = SignUp { name: &body.name, email: &body.email, password: &body.password };
+    let cookies = CookieValues::read(&headers, vestibule.cookie_names());
+    let devices = cookies.devices();
+    let typed = SignUp { name: &body.name, email: &body.email, password: &body.password, devices: &devices };
     let logged_in = vestibule.accounts().sign_up(typed, &client).await?;
     Ok(answers::of_new_session(&vestibule, StatusCode::CREATED, &logged_in))
 }

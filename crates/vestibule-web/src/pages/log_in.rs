@@ -3,11 +3,12 @@
 use ::vestibule::services::LogIn;
 use askama::Template;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{FormQuery, enter};
-use crate::{ClientOf, FieldErrors, Form, Next, PageVisit, Problem, Query, Vestibule};
+use super::enter;
+use crate::{ClientOf, CookieValues, FieldErrors, Form, Next, PageVisit, Problem, Query, Vestibule};
 
 /// What is typed.
 #[derive(Deserialize, Default)]
@@ -16,6 +17,34 @@ pub struct Fields {
     email: String,
     password: String,
     next: Next,
+}
+
+/// What the address of the form may carry.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct LogInQuery {
+    next: Next,
+    notice: Option<Notice>,
+}
+
+/// What was just done elsewhere. Words of our own, never of the address: nobody can make this page say something.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Notice {
+    PasswordReset,
+    AccountDeleted,
+    #[serde(other)]
+    Unknown,
+}
+
+impl Notice {
+    fn in_words(self) -> Option<&'static str> {
+        match self {
+            Self::PasswordReset => Some("Your new password is set. Log in with it."),
+            Self::AccountDeleted => Some("Your account is deleted, and everything that belonged to it."),
+            Self::Unknown => None,
+        }
+    }
 }
 
 #[derive(Template)]
@@ -32,10 +61,11 @@ struct LogInTemplate<'a> {
 /// The empty form.
 pub async fn form(
     State(vestibule): State<Vestibule>,
-    Query(query): Query<FormQuery>,
+    Query(query): Query<LogInQuery>,
     visit: PageVisit,
 ) -> Response {
-    page(&vestibule, &visit, &Fields { next: query.next, ..Fields::default() }, None)
+    let notice = query.notice.and_then(Notice::in_words);
+    page(&vestibule, &visit, &Fields { next: query.next, ..Fields::default() }, notice, None)
 }
 
 /// Logs in, or shows the form again.
@@ -43,23 +73,34 @@ pub async fn log_in(
     State(vestibule): State<Vestibule>,
     ClientOf(client): ClientOf,
     visit: PageVisit,
+    headers: HeaderMap,
     Form(fields): Form<Fields>,
 ) -> Result<Response, Problem> {
-    let typed = LogIn { email: &fields.email, password: &fields.password };
+    let cookies = CookieValues::read(&headers, vestibule.cookie_names());
+    let devices = cookies.devices();
+    let typed = LogIn { email: &fields.email, password: &fields.password, devices: &devices };
     match vestibule.accounts().log_in(typed, &client).await.map_err(Problem::from) {
         Ok(logged_in) => Ok(enter(&vestibule, &logged_in, &fields.next)),
-        Err(problem) if problem.keeps_the_form() => Ok(page(&vestibule, &visit, &fields, Some(&problem))),
+        Err(problem) if problem.keeps_the_form() => {
+            Ok(page(&vestibule, &visit, &fields, None, Some(&problem)))
+        }
         Err(problem) => Err(problem),
     }
 }
 
-fn page(vestibule: &Vestibule, visit: &PageVisit, fields: &Fields, problem: Option<&Problem>) -> Response {
+fn page(
+    vestibule: &Vestibule,
+    visit: &PageVisit,
+    fields: &Fields,
+    notice: Option<&str>,
+    problem: Option<&Problem>,
+) -> Response {
     super::form_page(vestibule, visit, "Log in", problem, |errors, summary| LogInTemplate {
         form: fields,
         next: fields.next.path().unwrap_or_default(),
         sign_up_link: fields.next.link("/sign-up"),
         errors,
         summary,
-        notice: None,
+        notice,
     })
 }

@@ -1,8 +1,20 @@
 //! For people: pages and the addresses that their forms are sent to, one file for each thing that is done.
 
+pub mod account;
+pub mod change_email;
+pub mod change_name;
+pub mod change_password;
+pub mod confirm_email;
+pub mod delete_account;
+pub mod dev_mailbox;
+pub mod export;
+pub mod forgot_password;
 pub mod log_in;
 pub mod log_out;
+pub mod manage_sessions;
 pub mod refresh;
+pub mod resend_confirmation;
+pub mod reset_password;
 pub mod sign_up;
 
 use ::vestibule::services::LoggedIn;
@@ -22,6 +34,13 @@ const DEFAULT_NEXT: &str = "/dashboard";
 #[serde(default)]
 pub struct FormQuery {
     next: Next,
+}
+
+/// What the address of a link from a mail carries.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct TokenQuery {
+    token: String,
 }
 
 /// Sends somebody who was just logged in on their way, with the three cookies.

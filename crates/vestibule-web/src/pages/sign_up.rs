@@ -3,11 +3,12 @@
 use ::vestibule::services::SignUp;
 use askama::Template;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::{FormQuery, enter};
-use crate::{ClientOf, FieldErrors, Form, Next, PageVisit, Problem, Query, Vestibule};
+use crate::{ClientOf, CookieValues, FieldErrors, Form, Next, PageVisit, Problem, Query, Vestibule};
 
 /// What is typed.
 #[derive(Deserialize, Default)]
@@ -43,9 +44,13 @@ pub async fn sign_up(
     State(vestibule): State<Vestibule>,
     ClientOf(client): ClientOf,
     visit: PageVisit,
+    headers: HeaderMap,
     Form(fields): Form<Fields>,
 ) -> Result<Response, Problem> {
-    let typed = SignUp { name: &fields.name, email: &fields.email, password: &fields.password };
+    let cookies = CookieValues::read(&headers, vestibule.cookie_names());
+    let devices = cookies.devices();
+    let typed =
+        SignUp { name: &fields.name, email: &fields.email, password: &fields.password, devices: &devices };
     match vestibule.accounts().sign_up(typed, &client).await.map_err(Problem::from) {
         Ok(logged_in) => Ok(enter(&vestibule, &logged_in, &fields.next)),
         Err(problem) if problem.keeps_the_form() => Ok(page(&vestibule, &visit, &fields, Some(&problem))),

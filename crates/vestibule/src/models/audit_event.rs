@@ -36,12 +36,56 @@ pub enum AuditEventKind {
     LoggedOut,
     /// An old refresh secret was shown, and the session ended: somebody has a copy of the cookie.
     RefreshReused,
+    /// The address was confirmed.
+    EmailConfirmed,
+    /// Somebody asked for a link to reset a password; with an address that nobody has, there is no user.
+    PasswordResetRequested,
+    /// The password was reset with such a link, and every session ended.
+    PasswordReset,
+    /// The password was changed by who knew the one before, and every other session ended.
+    PasswordChanged,
+    /// Somebody logged in gave a wrong password for a change that asks for it.
+    PasswordCheckFailed,
+    /// Somebody logged in asked for another address.
+    EmailChangeRequested,
+    /// Another address took the place of the one before.
+    EmailChanged,
+    /// The name was changed.
+    NameChanged,
+    /// One session was ended from the list of sessions.
+    SessionEnded,
+    /// All sessions but the asking one were ended.
+    OtherSessionsEnded,
+    /// All that is held about the user was given out to them.
+    AccountExported,
+    /// An account was removed. Whose it was is not kept.
+    AccountDeleted,
+    /// An operator made a link that confirms the address or resets the password.
+    LinkHandedOut,
 }
 
 impl AuditEventKind {
     /// All kinds, for those who list or store them.
-    pub const ALL: [Self; 5] =
-        [Self::SignedUp, Self::LoggedIn, Self::LogInFailed, Self::LoggedOut, Self::RefreshReused];
+    pub const ALL: [Self; 18] = [
+        Self::SignedUp,
+        Self::LoggedIn,
+        Self::LogInFailed,
+        Self::LoggedOut,
+        Self::RefreshReused,
+        Self::EmailConfirmed,
+        Self::PasswordResetRequested,
+        Self::PasswordReset,
+        Self::PasswordChanged,
+        Self::PasswordCheckFailed,
+        Self::EmailChangeRequested,
+        Self::EmailChanged,
+        Self::NameChanged,
+        Self::SessionEnded,
+        Self::OtherSessionsEnded,
+        Self::AccountExported,
+        Self::AccountDeleted,
+        Self::LinkHandedOut,
+    ];
 
     /// The stable word for it.
     pub fn as_str(self) -> &'static str {
@@ -51,6 +95,19 @@ impl AuditEventKind {
             Self::LogInFailed => "log_in_failed",
             Self::LoggedOut => "logged_out",
             Self::RefreshReused => "refresh_reused",
+            Self::EmailConfirmed => "email_confirmed",
+            Self::PasswordResetRequested => "password_reset_requested",
+            Self::PasswordReset => "password_reset",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordCheckFailed => "password_check_failed",
+            Self::EmailChangeRequested => "email_change_requested",
+            Self::EmailChanged => "email_changed",
+            Self::NameChanged => "name_changed",
+            Self::SessionEnded => "session_ended",
+            Self::OtherSessionsEnded => "other_sessions_ended",
+            Self::AccountExported => "account_exported",
+            Self::AccountDeleted => "account_deleted",
+            Self::LinkHandedOut => "link_handed_out",
         }
     }
 

@@ -4,9 +4,11 @@ mod access_token;
 mod audit_event;
 mod client;
 mod csrf_token;
+mod device;
 mod email_address;
 pub(crate) mod invalid_input;
 mod mail;
+mod one_time_token;
 mod outgoing_mail;
 mod password;
 mod person_name;
@@ -22,10 +24,16 @@ pub use access_token::{AccessClaims, AccessTokenError, KeyRing, PublicKey};
 pub use audit_event::{AuditEvent, AuditEventId, AuditEventKind};
 pub use client::Client;
 pub use csrf_token::{CsrfProof, CsrfToken};
+pub use device::{Device, DeviceHash};
 pub use email_address::{EmailAddress, EmailAddressError};
 pub use invalid_input::{InvalidField, InvalidInput};
 pub use mail::{Happened, Mail, MailMessage, MailedLink};
-pub use outgoing_mail::{MailKind, OutgoingMail, OutgoingMailId};
+pub use one_time_token::{
+    ConfirmsEmail, EmailToken, OneTimeToken, OneTimeTokenHash, ResetToken, ResetsPassword, TokenPurpose,
+};
+pub use outgoing_mail::{
+    ClaimedMail, MailCounts, MailKind, MailOutcome, MailUrgency, OutgoingMail, OutgoingMailId,
+};
 pub use password::{
     CandidatePassword, NewPassword, Password, PasswordCheck, PasswordError, PasswordHash, VerifiedPassword,
 };
@@ -49,6 +57,12 @@ macro_rules! id {
             /// A new id, ordered by the moment it was made (UUID version 7).
             pub fn new(now: time::OffsetDateTime, random: &dyn crate::ports::Random) -> Self {
                 Self(random.uuid_v7(now))
+            }
+
+            /// Lower than every id of this moment or later, and higher than those of milliseconds before it.
+            pub fn lowest_at(moment: time::OffsetDateTime) -> Self {
+                let milliseconds = u64::try_from(moment.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
+                Self(uuid::Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid())
             }
 
             /// The plain UUID, for a store or an answer.

@@ -1,4 +1,4 @@
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{Client, EmailAddress, UserId, id};
 
@@ -15,14 +15,93 @@ pub struct OutgoingMail {
     pub id: OutgoingMailId,
     /// What it tells.
     pub kind: MailKind,
-    /// Whom it concerns.
-    pub user_id: UserId,
+    /// Whom it concerns. None where that is not known yet: who has the address that somebody typed to reset a password
+    /// is looked up as the mail is sent, so that the request does not tell.
+    pub user_id: Option<UserId>,
     /// Where it goes.
     pub recipient: EmailAddress,
     /// When that happened which it tells of, and not before when it is sent.
     pub created_at: OffsetDateTime,
     /// From where that was done, for the mails that say so.
     pub client: Client,
+}
+
+/// A mail that one worker is sending. No other takes it before the lease is over.
+#[derive(Debug, Clone)]
+pub struct ClaimedMail {
+    /// The mail.
+    pub mail: OutgoingMail,
+    /// How often it was claimed, this time included. A worker whose lease ran out meanwhile is told by it.
+    pub attempt: u32,
+}
+
+/// What became of a mail in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailOutcome {
+    /// It was delivered.
+    Sent,
+    /// There was nothing to tell any more: nobody has the address, it is confirmed, a newer mail says more.
+    Moot,
+    /// It could not be delivered and is not tried again, unless an operator says so.
+    Dead,
+}
+
+/// How much waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MailCounts {
+    /// Mails that are still to be sent.
+    pub waiting: u64,
+    /// Mails that were given up.
+    pub dead: u64,
+}
+
+/// Which mails go first, and into which share of a day's mails the others may not reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MailUrgency {
+    /// Somebody cannot get into their account.
+    First,
+    /// Everything else.
+    Normal,
+}
+
+/// The last attempt. With the pauses below it comes after about two days, a weekend without a mail server.
+const MAX_ATTEMPTS: u32 = 16;
+const FIRST_PAUSE: Duration = Duration::seconds(30);
+const LONGEST_PAUSE: Duration = Duration::hours(6);
+
+impl ClaimedMail {
+    /// When to try again after this attempt failed: after pauses that double from 30 seconds to six hours, each made
+    /// up to a fifth shorter by chance (`jitter` is a random byte), so that a thousand mails that failed together do not
+    /// come back together. None after the last attempt.
+    pub fn next_attempt(&self, now: OffsetDateTime, jitter: u8) -> Option<OffsetDateTime> {
+        if self.attempt >= MAX_ATTEMPTS {
+            return None;
+        }
+        let doublings = self.attempt.saturating_sub(1).min(16);
+        let pause = (FIRST_PAUSE * 2_i32.pow(doublings)).min(LONGEST_PAUSE);
+        Some(now + pause - pause / 5 * i32::from(jitter) / 255)
+    }
+}
+
+impl MailOutcome {
+    /// The stable word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Moot => "moot",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+impl MailUrgency {
+    /// The number by which the store orders mails.
+    pub fn rank(self) -> i64 {
+        match self {
+            Self::First => 0,
+            Self::Normal => 1,
+        }
+    }
 }
 
 /// What a mail tells.
@@ -76,5 +155,67 @@ impl MailKind {
     /// Reads the stable word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// Whether it goes before others.
+    pub fn urgency(self) -> MailUrgency {
+        match self {
+            Self::ResetPassword => MailUrgency::First,
+            _ => MailUrgency::Normal,
+        }
+    }
+
+    /// Whether it carries a link that does something.
+    pub fn has_link(self) -> bool {
+        matches!(self, Self::ConfirmEmail | Self::ConfirmNewEmail | Self::ResetPassword)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::ports::OsRandom;
+
+    const NOON: OffsetDateTime = datetime!(2026-05-01 12:00 UTC);
+
+    fn claimed(attempt: u32) -> ClaimedMail {
+        let mail = OutgoingMail {
+            id: OutgoingMailId::new(NOON, &OsRandom),
+            kind: MailKind::ConfirmEmail,
+            user_id: None,
+            recipient: EmailAddress::parse("ann@example.com").unwrap(),
+            created_at: NOON,
+            client: Client::default(),
+        };
+        ClaimedMail { mail, attempt }
+    }
+
+    #[test]
+    fn pauses_double_up_to_six_hours_and_then_a_mail_is_given_up() {
+        let pause = |attempt| claimed(attempt).next_attempt(NOON, 0).map(|at| at - NOON);
+        assert_eq!(pause(1), Some(Duration::seconds(30)));
+        assert_eq!(pause(2), Some(Duration::minutes(1)));
+        assert_eq!(pause(5), Some(Duration::minutes(8)));
+        assert_eq!(pause(15), Some(Duration::hours(6)));
+        assert_eq!(pause(16), None);
+        let in_all: Duration = (1..16).filter_map(pause).sum();
+        assert!(in_all > Duration::hours(36) && in_all < Duration::hours(72), "{in_all}");
+    }
+
+    #[test]
+    fn chance_makes_a_pause_at_most_a_fifth_shorter() {
+        for jitter in [0, 1, 128, 255] {
+            let pause = claimed(3).next_attempt(NOON, jitter).unwrap() - NOON;
+            assert!(pause <= Duration::minutes(2) && pause >= Duration::seconds(96), "{pause}");
+        }
+    }
+
+    #[test]
+    fn every_kind_is_known_by_its_word() {
+        for kind in MailKind::ALL {
+            assert_eq!(MailKind::from_word(kind.as_str()), Some(kind));
+        }
     }
 }

@@ -68,6 +68,8 @@ impl SecretKey {
             refresh_cookie: self.derive_for(b"vestibule/refresh-cookie/v1"),
             refresh_successor: self.derive_for(b"vestibule/refresh-successor/v1"),
             signing_key_seal: self.derive_for(b"vestibule/signing-key-seal/v1"),
+            device_cookie: self.derive_for(b"vestibule/device-cookie/v1"),
+            mail_quota: self.derive_for(b"vestibule/mail-quota/v1"),
         }
     }
 
@@ -97,6 +99,10 @@ pub struct ServerKeys {
     pub(crate) refresh_successor: DerivedKey,
     /// Encrypts the private keys in `signing_keys`.
     pub(crate) signing_key_seal: DerivedKey,
+    /// Authenticates device cookies.
+    pub(crate) device_cookie: DerivedKey,
+    /// Names a mailbox in the table of quotas without telling whose it is.
+    pub(crate) mail_quota: DerivedKey,
 }
 
 impl fmt::Debug for ServerKeys {

@@ -4,10 +4,12 @@ mod clock;
 mod hashing_slots;
 mod mailer;
 mod password_hasher;
+mod personal_data;
 mod random;
 
 pub use clock::{Clock, SystemClock};
 pub use hashing_slots::HashingSlots;
 pub use mailer::{MailError, Mailer};
 pub use password_hasher::{Argon2Parameters, HasherError, Judgement, Overloaded, PasswordHasher};
+pub use personal_data::PersonalData;
 pub use random::{OsRandom, Random};

@@ -4,6 +4,8 @@
 //! change that depends on a check is one statement that does both.
 
 mod audit_events;
+mod devices;
+mod one_time_tokens;
 mod outgoing_mails;
 mod sessions;
 mod signing_keys;
@@ -12,10 +14,12 @@ mod users;
 use async_trait::async_trait;
 
 pub use audit_events::AuditEvents;
+pub use devices::Devices;
+pub use one_time_tokens::{EmailTokenAndOwner, OneTimeTokens};
 pub use outgoing_mails::OutgoingMails;
 pub use sessions::{NewSession, Rotation, SessionAndUser, Sessions};
 pub use signing_keys::SigningKeys;
-pub use users::{Credentials, Inserted, Users};
+pub use users::{Credentials, CredentialsAndDevice, EmailReplaced, Inserted, Users};
 
 /// Where accounts are kept.
 #[async_trait]
@@ -28,9 +32,15 @@ pub trait Store: Send + Sync + 'static {
 }
 
 /// All that can be asked of the store.
-pub trait Repository: Users + Sessions + OutgoingMails + AuditEvents + SigningKeys + Send {}
+pub trait Repository:
+    Users + Sessions + OneTimeTokens + Devices + OutgoingMails + AuditEvents + SigningKeys + Send
+{
+}
 
-impl<T: Users + Sessions + OutgoingMails + AuditEvents + SigningKeys + Send> Repository for T {}
+impl<T> Repository for T where
+    T: Users + Sessions + OneTimeTokens + Devices + OutgoingMails + AuditEvents + SigningKeys + Send
+{
+}
 
 /// A transaction. Dropping it undoes everything.
 #[async_trait]
@@ -44,9 +54,20 @@ pub trait UnitOfWork: Repository {
 #[error("{doing}")]
 pub struct StoreError {
     doing: String,
-    is_unavailable: bool,
+    failure: StoreFailure,
     #[source]
     source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// In which way a store failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreFailure {
+    /// It is broken, or was asked something wrong.
+    Broken,
+    /// It cannot be reached or does not answer in time: trying again later may help.
+    Unavailable,
+    /// Another change was faster: a unique value is taken, or a row that this one refers to is gone.
+    Conflict,
 }
 
 impl StoreError {
@@ -55,19 +76,25 @@ impl StoreError {
         doing: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { doing: doing.into(), is_unavailable: false, source: source.into() }
+        Self::of(StoreFailure::Broken, doing, source)
     }
 
-    /// The same, where the store cannot be reached or does not answer in time: trying again later may help.
-    pub fn unavailable(
+    /// The same, with the way in which it failed.
+    pub fn of(
+        failure: StoreFailure,
         doing: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { is_unavailable: true, ..Self::new(doing, source) }
+        Self { doing: doing.into(), failure, source: source.into() }
     }
 
     /// Whether the store could not be reached, in contrast to being broken.
     pub fn is_unavailable(&self) -> bool {
-        self.is_unavailable
+        self.failure == StoreFailure::Unavailable
+    }
+
+    /// Whether another change was faster.
+    pub fn is_conflict(&self) -> bool {
+        self.failure == StoreFailure::Conflict
     }
 }

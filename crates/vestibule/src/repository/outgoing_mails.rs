@@ -1,14 +1,84 @@
 use async_trait::async_trait;
+use time::{Date, OffsetDateTime};
 
 use super::StoreError;
-use crate::models::OutgoingMail;
+use crate::models::{
+    ClaimedMail, EmailAddress, MailCounts, MailOutcome, MailUrgency, OutgoingMail, OutgoingMailId,
+};
 
 /// The outbox: mails to be sent, each written with what it tells of.
+///
+/// A worker claims a mail, which makes it invisible to others until the lease ends; a worker that dies gives it back
+/// by not coming back. Who finishes or postpones a mail says which attempt it was, so that a worker whose lease ran
+/// out changes nothing any more.
 #[async_trait]
 pub trait OutgoingMails {
     /// Adds a mail.
     async fn insert_outgoing_mail(&mut self, mail: &OutgoingMail) -> Result<(), StoreError>;
 
+    /// Adds a mail unless `at_most` of its kind were written to its recipient after `since`. `false` where they were.
+    async fn insert_limited_mail(
+        &mut self,
+        mail: &OutgoingMail,
+        since: OffsetDateTime,
+        at_most: u32,
+    ) -> Result<bool, StoreError>;
+
+    /// Claims the mail whose turn it is: of this urgency or a higher one, the most urgent first, then the one that
+    /// has waited longest.
+    async fn claim_mail(
+        &mut self,
+        urgency: MailUrgency,
+        now: OffsetDateTime,
+        lease_end: OffsetDateTime,
+    ) -> Result<Option<ClaimedMail>, StoreError>;
+
+    /// Whether a later mail of the same kind was written for the same user or recipient: then this one has nothing
+    /// more to tell, and its link would end the later one's.
+    async fn has_newer_mail(&mut self, mail: &OutgoingMail) -> Result<bool, StoreError>;
+
+    /// Ends a mail. `false` where another worker has it by now.
+    async fn finish_mail(
+        &mut self,
+        mail: OutgoingMailId,
+        attempt: u32,
+        outcome: MailOutcome,
+        reason: &str,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
+
+    /// Lets a mail wait. `counts` says whether the attempt was one: a mail that had to stand back was not tried.
+    /// `false` where another worker has it by now.
+    async fn postpone_mail(
+        &mut self,
+        mail: OutgoingMailId,
+        attempt: u32,
+        until: OffsetDateTime,
+        reason: &str,
+        counts: bool,
+    ) -> Result<bool, StoreError>;
+
+    /// Takes one from a day's quota. `false` where it is used up.
+    async fn take_mail_quota(&mut self, quota: &str, day: Date, at_most: u32) -> Result<bool, StoreError>;
+
+    /// Gives one back that was taken for a mail which did not go.
+    async fn give_back_mail_quota(&mut self, quota: &str, day: Date) -> Result<(), StoreError>;
+
     /// The mails that wait, oldest first, at most `limit`.
     async fn list_outgoing_mails(&mut self, limit: u32) -> Result<Vec<OutgoingMail>, StoreError>;
+
+    /// How many wait and how many were given up.
+    async fn count_mails(&mut self) -> Result<MailCounts, StoreError>;
+
+    /// Removes the requests of strangers that name an address: they belong to no user.
+    async fn delete_mails_to(&mut self, recipient: &EmailAddress) -> Result<(), StoreError>;
+
+    /// Removes what is over: mails that were sent or moot by one moment, dead ones and quotas by another; at most
+    /// `limit` of each, and counts them.
+    async fn delete_old_mails(
+        &mut self,
+        sent_before: OffsetDateTime,
+        dead_before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
 }

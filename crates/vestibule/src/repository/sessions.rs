@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::StoreError;
-use crate::models::{PasswordHash, RefreshSecretHash, Session, SessionIdHash, User};
+use crate::models::{PasswordHash, PublicSessionId, RefreshSecretHash, Session, SessionIdHash, User, UserId};
 
 /// A session to be stored, and the password hash that its owner was verified against.
 #[derive(Debug, Clone)]
@@ -77,4 +77,22 @@ pub trait Sessions {
 
     /// Removes a session. `false` where it was gone.
     async fn delete_session(&mut self, id: SessionIdHash) -> Result<bool, StoreError>;
+
+    /// A user's sessions that are alive, the last seen first, at most `limit`.
+    async fn list_sessions(
+        &mut self,
+        user: UserId,
+        now: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<Session>, StoreError>;
+
+    /// Removes a session of a user by its public name. `false` where the user has none of that name.
+    async fn delete_session_of(&mut self, user: UserId, id: PublicSessionId) -> Result<bool, StoreError>;
+
+    /// Removes all sessions of a user, or all but one, and counts them.
+    async fn delete_sessions_of(
+        &mut self,
+        user: UserId,
+        but: Option<SessionIdHash>,
+    ) -> Result<u64, StoreError>;
 }

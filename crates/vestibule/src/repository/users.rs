@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::StoreError;
-use crate::models::{EmailAddress, PasswordHash, User, UserId};
+use crate::models::{DeviceHash, EmailAddress, PasswordHash, PersonName, User, UserId};
 
 /// A user and what their password is compared with.
 #[derive(Debug, Clone)]
@@ -11,6 +11,27 @@ pub struct Credentials {
     pub user: User,
     /// None where the account has no password.
     pub password_hash: Option<PasswordHash>,
+}
+
+/// What a log-in needs to know.
+#[derive(Debug, Clone)]
+pub struct CredentialsAndDevice {
+    /// The user.
+    pub credentials: Credentials,
+    /// When they last logged in with this browser; none where they never did.
+    pub device_seen_at: Option<OffsetDateTime>,
+}
+
+/// What came of another address.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EmailReplaced {
+    /// The user has it now.
+    Done(Box<User>),
+    /// Somebody has it.
+    Taken,
+    /// There is no such user, or they are disabled.
+    NoUser,
 }
 
 /// What came of an insertion.
@@ -33,11 +54,15 @@ pub trait Users {
         password_hash: Option<&PasswordHash>,
     ) -> Result<Inserted, StoreError>;
 
-    /// The user of an address, with what their password is compared with.
+    /// The user of an address, with what their password is compared with, and when they used the browser.
     async fn find_credentials_by_email(
         &mut self,
         email: &EmailAddress,
-    ) -> Result<Option<Credentials>, StoreError>;
+        device: Option<DeviceHash>,
+    ) -> Result<Option<CredentialsAndDevice>, StoreError>;
+
+    /// A user, with what their password is compared with.
+    async fn find_credentials(&mut self, user: UserId) -> Result<Option<Credentials>, StoreError>;
 
     /// Puts `new` in the place of `old`. `false` where `old` is not what is stored.
     async fn replace_password_hash(
@@ -47,4 +72,41 @@ pub trait Users {
         new: &PasswordHash,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
+
+    /// Sets the password whatever it was, and the address as confirmed: for who has just shown that mail to it reaches
+    /// them. `false` where the user is gone or disabled.
+    async fn reset_password(
+        &mut self,
+        user: UserId,
+        new: &PasswordHash,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
+
+    /// Sets an address as confirmed while it is the user's. Gives the user as they are then.
+    async fn confirm_email(
+        &mut self,
+        user: UserId,
+        email: &EmailAddress,
+        now: OffsetDateTime,
+    ) -> Result<Option<User>, StoreError>;
+
+    /// Puts another address, which is confirmed, in the place of the user's.
+    async fn replace_email(
+        &mut self,
+        user: UserId,
+        email: &EmailAddress,
+        now: OffsetDateTime,
+    ) -> Result<EmailReplaced, StoreError>;
+
+    /// Changes the name. Gives the user as they are then.
+    async fn change_name(
+        &mut self,
+        user: UserId,
+        name: &PersonName,
+        now: OffsetDateTime,
+    ) -> Result<Option<User>, StoreError>;
+
+    /// Removes a user who still has the password hash that was verified, and with them all that refers to them.
+    /// `false` where they have not.
+    async fn delete_user(&mut self, user: UserId, password_hash: &PasswordHash) -> Result<bool, StoreError>;
 }

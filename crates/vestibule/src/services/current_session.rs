@@ -11,7 +11,7 @@ use crate::repository::{SessionAndUser, StoreError};
 
 /// A browser may send several cookies of one name, and a stranger may have planted some. One that fits is looked
 /// for among the first few of each; more are nobody's honest doing.
-const MAX_COOKIES_OF_ONE_NAME: usize = 4;
+pub(super) const MAX_COOKIES_OF_ONE_NAME: usize = 4;
 
 /// What a browser showed: all values that came under each cookie's name, and the proof that a page of ours asks.
 #[derive(Clone)]
@@ -50,6 +50,36 @@ pub struct CurrentSession {
     pub session: Session,
     /// The browser has lost the CSRF cookie and should be given it again.
     pub is_csrf_cookie_missing: bool,
+    /// How they showed it.
+    pub shown_by: ShownBy,
+}
+
+/// How somebody showed that the session is theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShownBy {
+    /// With cookies, as browsers do.
+    Cookies,
+    /// With an access token in a header, as other programs do.
+    AccessToken,
+}
+
+/// What a route asks of who is logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// The role.
+    pub role: Role,
+    /// Whether their address must be confirmed, where the owner of the site wants that at all.
+    pub confirmed_email: bool,
+}
+
+impl Asked {
+    /// The role, and the confirmed address that the owner of the site may want.
+    pub fn role(role: Role) -> Self {
+        Self { role, confirmed_email: true }
+    }
+
+    /// Only to be logged in: for what somebody does with the account itself, to confirm or to mend its address.
+    pub const ACCOUNT: Self = Self { role: Role::User, confirmed_email: false };
 }
 
 /// Why a request is not answered.
@@ -70,6 +100,9 @@ pub enum CheckError {
     /// The user is disabled or has not the role.
     #[error("this account may not do that")]
     Forbidden,
+    /// The user has not confirmed their address, and the site wants that.
+    #[error("confirm your email address to go on")]
+    EmailNotVerified,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -78,13 +111,13 @@ pub enum CheckError {
 impl Accounts {
     /// The check on every protected route, for browsers. In this order, and the first failure answers: the access
     /// token is ours; its session is alive; the refresh cookie is of that session and its secret honoured; the
-    /// CSRF token is the session's; the user is not disabled and has the role.
+    /// CSRF token is the session's; the user is not disabled and has what the route asks for.
     ///
     /// One statement, and a second the first time that a new refresh secret is shown.
     pub async fn check_session(
         &self,
         presented: &PresentedSession<'_>,
-        role: Role,
+        asked: Asked,
     ) -> Result<CurrentSession, CheckError> {
         let now = self.clock.now();
         let refresh_tokens = self.authentic_refresh_tokens(presented);
@@ -96,7 +129,7 @@ impl Accounts {
 
         let mut refusal = CheckError::NotLoggedIn;
         for claims in access_tokens {
-            match self.check_pair(&claims, &refresh_tokens, presented, role, now).await {
+            match self.check_pair(&claims, &refresh_tokens, presented, asked, now).await {
                 // Perhaps another pair of cookies fits. A wrong CSRF token too may only say that this pair is a
                 // stranger's, planted before the person's own.
                 Err(
@@ -110,14 +143,26 @@ impl Accounts {
 
     /// The same check for other programs, which show an access token in a header that no browser sends by itself:
     /// there is no refresh cookie to fit and no forged request to fear.
-    pub async fn check_bearer(&self, access_token: &str, role: Role) -> Result<CurrentSession, CheckError> {
+    pub async fn check_bearer(&self, access_token: &str, asked: Asked) -> Result<CurrentSession, CheckError> {
         let now = self.clock.now();
         let claims = self.key_ring.verify(access_token, now).map_err(|error| match error {
             AccessTokenError::NotOurs | AccessTokenError::Expired => CheckError::NotLoggedIn,
         })?;
         let SessionAndUser { session, user } = self.live_session_of(&claims, now).await?;
-        check_user(&user, role)?;
-        Ok(CurrentSession { user, session, is_csrf_cookie_missing: false })
+        self.check_user(&user, asked)?;
+        let shown_by = ShownBy::AccessToken;
+        Ok(CurrentSession { user, session, is_csrf_cookie_missing: false, shown_by })
+    }
+
+    /// The last part of the check: what the user may do. For a session that was just refreshed it is all that is left.
+    pub fn check_user(&self, user: &User, asked: Asked) -> Result<(), CheckError> {
+        if user.is_disabled || !user.role.includes(asked.role) {
+            return Err(CheckError::Forbidden);
+        }
+        if asked.confirmed_email && self.policy.require_confirmed_email && !user.is_email_verified {
+            return Err(CheckError::EmailNotVerified);
+        }
+        Ok(())
     }
 
     async fn check_pair(
@@ -125,7 +170,7 @@ impl Accounts {
         claims: &AccessClaims,
         refresh_tokens: &[RefreshToken],
         presented: &PresentedSession<'_>,
-        role: Role,
+        asked: Asked,
         now: OffsetDateTime,
     ) -> Result<CurrentSession, CheckError> {
         let of_this_session: Vec<&RefreshToken> = tokens_of(claims.session, refresh_tokens);
@@ -139,14 +184,14 @@ impl Accounts {
         if !session.accepts_csrf(&presented.csrf_cookies, presented.csrf) {
             return Err(CheckError::CsrfFailed);
         }
-        check_user(&user, role)?;
+        self.check_user(&user, asked)?;
 
         let secret = token.secret.hash();
         if session.is_first_use_of(&secret) {
             self.store.alone().mark_secret_used(session.id_hash, &secret, now).await?;
         }
         let is_csrf_cookie_missing = presented.csrf_cookies.is_empty();
-        Ok(CurrentSession { user, session, is_csrf_cookie_missing })
+        Ok(CurrentSession { user, session, is_csrf_cookie_missing, shown_by: ShownBy::Cookies })
     }
 
     async fn live_session_of(
@@ -192,8 +237,4 @@ pub(super) fn honoured_among<'a>(
         .iter()
         .find(|token| session.standing_of(&token.secret.hash(), now) != SecretStanding::Stale)
         .copied()
-}
-
-fn check_user(user: &User, role: Role) -> Result<(), CheckError> {
-    if user.is_disabled || !user.role.includes(role) { Err(CheckError::Forbidden) } else { Ok(()) }
 }

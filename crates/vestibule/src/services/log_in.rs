@@ -1,8 +1,11 @@
+use time::{Duration, OffsetDateTime};
+
 use super::LoggedIn;
 use crate::Accounts;
 use crate::models::invalid_input::take;
 use crate::models::{
-    AuditEventKind, Client, EmailAddress, InvalidInput, Password, PasswordCheck, PasswordError, UserId,
+    AuditEventKind, Client, Device, EmailAddress, InvalidInput, MailKind, Password, PasswordCheck,
+    PasswordError, User, UserId,
 };
 use crate::ports::HasherError;
 use crate::repository::{NewSession, StoreError};
@@ -10,6 +13,8 @@ use crate::repository::{NewSession, StoreError};
 /// The session is stored only while the user still has the password hash that was verified. Where they have not,
 /// another log-in may just have renewed the hash of the same password, so it is looked at once more.
 const ATTEMPTS: usize = 2;
+/// A browser that was seen within this time is not noted again: a log-in with it stays at three statements.
+const DEVICE_IS_FRESH: Duration = Duration::days(30);
 
 /// What somebody typed who has an account.
 #[derive(Clone, Copy)]
@@ -18,6 +23,8 @@ pub struct LogIn<'a> {
     pub email: &'a str,
     /// Their password.
     pub password: &'a str,
+    /// The device cookies that their browser showed.
+    pub devices: &'a [&'a str],
 }
 
 /// Why nobody is logged in.
@@ -44,9 +51,12 @@ impl Accounts {
     /// is worth nothing after (session fixation).
     pub async fn log_in(&self, typed: LogIn<'_>, client: &Client) -> Result<LoggedIn, LogInError> {
         let (email, password) = parse_log_in(typed)?;
+        let device = self.device_of(typed.devices);
         let mut user_id = None;
         for _ in 0..ATTEMPTS {
-            let credentials = self.store.alone().find_credentials_by_email(&email).await?;
+            let found = self.store.alone().find_credentials_by_email(&email, Some(device.hash())).await?;
+            let device_seen_at = found.as_ref().and_then(|found| found.device_seen_at);
+            let credentials = found.map(|found| found.credentials);
             user_id = credentials.as_ref().map(|credentials| credentials.user.id);
 
             let check = self.verify_password(credentials, password.clone()).await?;
@@ -57,12 +67,57 @@ impl Accounts {
             let user = proof.user().clone();
             let (session, token) = self.new_session(&user, client, now);
             let new = NewSession { session: &session, password_hash: proof.hash() };
-            if self.store.alone().insert_session(new).await? {
-                self.record(AuditEventKind::LoggedIn, Some(user.id), client).await?;
-                return Ok(self.logged_in(user, session, &token, now));
+            let is_fresh = device_seen_at.is_some_and(|seen_at| now - seen_at < DEVICE_IS_FRESH);
+            let is_stored = if is_fresh {
+                self.begin_session(new, client, now).await?
+            } else {
+                self.begin_session_on(&device, device_seen_at.is_none(), &user, new, client, now).await?
+            };
+            if is_stored {
+                return Ok(self.logged_in_with(user, session, &token, &device, now));
             }
         }
         self.refuse_log_in(user_id, client).await
+    }
+
+    /// A log-in with a browser that the account was used with lately: two statements that each hold by themselves.
+    async fn begin_session(
+        &self,
+        new: NewSession<'_>,
+        client: &Client,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let event = self.event(AuditEventKind::LoggedIn, Some(new.session.user_id), client, now);
+        let is_stored = self.store.alone().insert_session(new).await?;
+        if is_stored {
+            self.store.alone().insert_audit_event(&event).await?;
+        }
+        Ok(is_stored)
+    }
+
+    /// A log-in with a browser that is new to the account, of which its owner is told, or that was not seen for long.
+    async fn begin_session_on(
+        &self,
+        device: &Device,
+        is_new: bool,
+        user: &User,
+        new: NewSession<'_>,
+        client: &Client,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let event = self.event(AuditEventKind::LoggedIn, Some(user.id), client, now);
+        let mail = self.mail_about(user, MailKind::NewLogIn, client, now);
+        let mut work = self.store.begin().await?;
+        if !work.insert_session(new).await? {
+            return Ok(false);
+        }
+        work.note_device(user.id, device.hash(), now).await?;
+        work.insert_audit_event(&event).await?;
+        if is_new {
+            work.insert_outgoing_mail(&mail).await?;
+        }
+        work.commit().await?;
+        Ok(true)
     }
 
     /// Known or unknown address, the same is written and answered.

@@ -2,7 +2,8 @@ use time::OffsetDateTime;
 
 use crate::Accounts;
 use crate::models::{
-    AuditEvent, AuditEventId, AuditEventKind, Client, MailKind, OutgoingMail, OutgoingMailId, User, UserId,
+    AuditEvent, AuditEventId, AuditEventKind, Client, EmailAddress, MailKind, OutgoingMail, OutgoingMailId,
+    User, UserId,
 };
 use crate::repository::StoreError;
 
@@ -15,7 +16,11 @@ impl Accounts {
         client: &Client,
     ) -> Result<(), StoreError> {
         let event = self.event(kind, user, client, self.clock.now());
-        self.store.alone().insert_audit_event(&event).await
+        match self.store.alone().insert_audit_event(&event).await {
+            // The user was deleted in this moment, and their trail with them.
+            Err(error) if error.is_conflict() => Ok(()),
+            recorded => recorded,
+        }
     }
 
     /// An event to be written in the transaction of what it tells.
@@ -30,7 +35,7 @@ impl Accounts {
         AuditEvent { id, kind, user_id, created_at: now, client: client.clone() }
     }
 
-    /// A mail to be written in the transaction of what it tells.
+    /// A mail to a user, to be written in the transaction of what it tells.
     pub(super) fn mail_about(
         &self,
         user: &User,
@@ -38,13 +43,19 @@ impl Accounts {
         client: &Client,
         now: OffsetDateTime,
     ) -> OutgoingMail {
-        OutgoingMail {
-            id: OutgoingMailId::new(now, &*self.random),
-            kind,
-            user_id: user.id,
-            recipient: user.email.clone(),
-            created_at: now,
-            client: client.clone(),
-        }
+        self.mail_to(user.email.clone(), Some(user.id), kind, client, now)
+    }
+
+    /// A mail to any address.
+    pub(super) fn mail_to(
+        &self,
+        recipient: EmailAddress,
+        user_id: Option<UserId>,
+        kind: MailKind,
+        client: &Client,
+        now: OffsetDateTime,
+    ) -> OutgoingMail {
+        let id = OutgoingMailId::new(now, &*self.random);
+        OutgoingMail { id, kind, user_id, recipient, created_at: now, client: client.clone() }
     }
 }

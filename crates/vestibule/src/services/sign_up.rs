@@ -17,6 +17,8 @@ pub struct SignUp<'a> {
     pub email: &'a str,
     /// The password they choose.
     pub password: &'a str,
+    /// The device cookies that their browser showed.
+    pub devices: &'a [&'a str],
 }
 
 /// Why there is no new account.
@@ -61,6 +63,7 @@ impl Accounts {
             updated_at: now,
         };
         let (session, token) = self.new_session(&user, client, now);
+        let device = self.device_of(typed.devices);
         let mail = self.mail_about(&user, MailKind::ConfirmEmail, client, now);
         let event = self.event(AuditEventKind::SignedUp, Some(user.id), client, now);
 
@@ -69,11 +72,12 @@ impl Accounts {
             return Err(SignUpError::EmailTaken);
         }
         work.insert_session(NewSession { session: &session, password_hash: &hash }).await?;
+        work.note_device(user.id, device.hash(), now).await?;
         work.insert_outgoing_mail(&mail).await?;
         work.insert_audit_event(&event).await?;
         work.commit().await?;
 
-        Ok(self.logged_in(user, session, &token, now))
+        Ok(self.logged_in_with(user, session, &token, &device, now))
     }
 
     /// Reads the form. All that is wrong is said at once.

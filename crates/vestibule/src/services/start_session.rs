@@ -3,8 +3,9 @@ use std::fmt;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+use super::current_session::MAX_COOKIES_OF_ONE_NAME;
 use crate::Accounts;
-use crate::models::{AccessClaims, Client, CsrfToken, PublicSessionId, RefreshToken, Session, User};
+use crate::models::{AccessClaims, Client, CsrfToken, Device, PublicSessionId, RefreshToken, Session, User};
 
 /// Somebody with a session and what their browser needs to go on with it.
 #[derive(Debug, Clone)]
@@ -17,7 +18,7 @@ pub struct LoggedIn {
     pub tokens: SessionTokens,
 }
 
-/// The three values of a session that go to the browser, and nowhere else.
+/// The values of a session that go to the browser, and nowhere else.
 #[derive(Clone)]
 pub struct SessionTokens {
     /// The access token, a JWT.
@@ -28,6 +29,8 @@ pub struct SessionTokens {
     pub refresh: Zeroizing<String>,
     /// The CSRF token.
     pub csrf: CsrfToken,
+    /// The text of the device cookie, after a log-in or a sign-up.
+    pub device: Option<String>,
 }
 
 impl fmt::Debug for SessionTokens {
@@ -65,6 +68,29 @@ impl Accounts {
         (session, token)
     }
 
+    /// The browser that somebody logs in with: the first of the cookies that this server made, or a new one.
+    pub(super) fn device_of(&self, cookies: &[&str]) -> Device {
+        cookies
+            .iter()
+            .take(MAX_COOKIES_OF_ONE_NAME)
+            .find_map(|cookie| Device::from_cookie(cookie, &self.keys))
+            .unwrap_or_else(|| Device::generate(&*self.random))
+    }
+
+    /// What the browser is given at a log-in or a sign-up: the session and its own name.
+    pub(super) fn logged_in_with(
+        &self,
+        user: User,
+        session: Session,
+        token: &RefreshToken,
+        device: &Device,
+        now: OffsetDateTime,
+    ) -> LoggedIn {
+        let mut logged_in = self.logged_in(user, session, token, now);
+        logged_in.tokens.device = Some(device.to_cookie(&self.keys));
+        logged_in
+    }
+
     /// What the browser is given for a session that is stored.
     pub(super) fn logged_in(
         &self,
@@ -84,6 +110,7 @@ impl Accounts {
             access_expires_at: claims.expires_at,
             refresh: token.to_cookie(&self.keys),
             csrf: session.csrf_token.clone(),
+            device: None,
         };
         LoggedIn { user, session, tokens }
     }

@@ -1,8 +1,28 @@
 use super::log_in::LogInError;
 use crate::Accounts;
-use crate::models::{Password, PasswordCheck, VerifiedPassword};
+use crate::models::invalid_input::take;
+use crate::models::{
+    AuditEventKind, Client, InvalidInput, Password, PasswordCheck, PasswordError, User, VerifiedPassword,
+};
 use crate::ports::HasherError;
-use crate::repository::Credentials;
+use crate::repository::{Credentials, StoreError};
+
+/// Why the current password of somebody logged in was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum CurrentPasswordError {
+    /// Nothing typed.
+    #[error(transparent)]
+    Invalid(#[from] InvalidInput),
+    /// It is not their password.
+    #[error("the password is not right")]
+    Wrong,
+    /// No room to check it, or that failed.
+    #[error(transparent)]
+    Hasher(#[from] HasherError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 impl Accounts {
     /// Whether the password is that of the user. No user, a disabled one and one without a password cost the
@@ -21,6 +41,33 @@ impl Accounts {
             Some((user, hash)) if is_right => Ok(PasswordCheck::Right(VerifiedPassword::proven(user, hash))),
             _ => Ok(PasswordCheck::Wrong),
         }
+    }
+
+    /// Asks who is logged in for their password once more, before a change that a stranger at an open computer, or with
+    /// a copied cookie, must not be able to make.
+    pub(super) async fn verify_current_password(
+        &self,
+        user: &User,
+        typed: &str,
+        client: &Client,
+    ) -> Result<VerifiedPassword, CurrentPasswordError> {
+        let mut invalid = Vec::new();
+        let password = match Password::parse(typed) {
+            // Longer than any account's password can be: just not theirs.
+            Err(PasswordError::TooLong) => None,
+            parsed => take("current_password", parsed, &mut invalid),
+        };
+        if let Some(invalid) = InvalidInput::unless_empty(invalid) {
+            return Err(invalid.into());
+        }
+        if let Some(password) = password {
+            let credentials = self.store.alone().find_credentials(user.id).await?;
+            if let PasswordCheck::Right(proof) = self.verify_password(credentials, password).await? {
+                return Ok(proof);
+            }
+        }
+        self.record(AuditEventKind::PasswordCheckFailed, Some(user.id), client).await?;
+        Err(CurrentPasswordError::Wrong)
     }
 
     /// Hashes the password again where the cost of hashing was changed since. Now is the only time: the

@@ -1,7 +1,7 @@
 use rstest::rstest;
 use time::Duration;
 use vestibule::models::{Client, CsrfProof, Role, SessionEnded};
-use vestibule::services::{CheckError, PresentedSession};
+use vestibule::services::{Asked, CheckError, PresentedSession};
 use vestibule_testkit::{DatabaseKind, House, presented, reading, writing};
 
 #[rstest]
@@ -14,17 +14,17 @@ async fn the_first_failure_answers_in_the_order_of_the_check(
     let check = async |shown: PresentedSession<'_>, role| house.accounts.check_session(&shown, role).await;
 
     let nothing = PresentedSession { access: vec![], refresh: vec![], ..reading(&ann) };
-    assert!(matches!(check(nothing, Role::User).await, Err(CheckError::NotLoggedIn)));
+    assert!(matches!(check(nothing, Asked::role(Role::User)).await, Err(CheckError::NotLoggedIn)));
     // 1: the access token.
     let no_access = PresentedSession { access: vec![], csrf_cookies: vec!["wrong"], ..reading(&ann) };
-    assert!(matches!(check(no_access, Role::Admin).await, Err(CheckError::AccessTokenExpired)));
+    assert!(matches!(check(no_access, Asked::role(Role::Admin)).await, Err(CheckError::AccessTokenExpired)));
     let forged = PresentedSession { access: vec!["a.b.c"], refresh: vec![], ..reading(&ann) };
-    assert!(matches!(check(forged, Role::User).await, Err(CheckError::NotLoggedIn)));
+    assert!(matches!(check(forged, Asked::role(Role::User)).await, Err(CheckError::NotLoggedIn)));
     // 3: the refresh cookie, of the same session.
     let no_refresh = PresentedSession { refresh: vec![], csrf_cookies: vec!["wrong"], ..reading(&ann) };
-    assert!(matches!(check(no_refresh, Role::Admin).await, Err(CheckError::NotLoggedIn)));
+    assert!(matches!(check(no_refresh, Asked::role(Role::Admin)).await, Err(CheckError::NotLoggedIn)));
     let of_bob = PresentedSession { refresh: vec![&bob.tokens.refresh], ..reading(&ann) };
-    assert!(matches!(check(of_bob, Role::User).await, Err(CheckError::NotLoggedIn)));
+    assert!(matches!(check(of_bob, Asked::role(Role::User)).await, Err(CheckError::NotLoggedIn)));
     // 4: the CSRF token.
     for shown in [
         PresentedSession { csrf_cookies: vec!["wrong"], ..reading(&ann) },
@@ -32,14 +32,14 @@ async fn the_first_failure_answers_in_the_order_of_the_check(
         presented(&ann, CsrfProof::Sent(Some(bob.tokens.csrf.as_str()))),
         PresentedSession { csrf_cookies: vec![], ..writing(&ann) },
     ] {
-        assert!(matches!(check(shown, Role::Admin).await, Err(CheckError::CsrfFailed)));
+        assert!(matches!(check(shown, Asked::role(Role::Admin)).await, Err(CheckError::CsrfFailed)));
     }
     // 5: the user.
-    assert!(matches!(check(writing(&ann), Role::Admin).await, Err(CheckError::Forbidden)));
+    assert!(matches!(check(writing(&ann), Asked::role(Role::Admin)).await, Err(CheckError::Forbidden)));
     house.set_disabled("ann@example.com", true).await;
-    assert!(matches!(check(writing(&ann), Role::User).await, Err(CheckError::Forbidden)));
+    assert!(matches!(check(writing(&ann), Asked::role(Role::User)).await, Err(CheckError::Forbidden)));
     house.set_disabled("ann@example.com", false).await;
-    assert!(check(writing(&ann), Role::User).await.is_ok());
+    assert!(check(writing(&ann), Asked::role(Role::User)).await.is_ok());
 }
 
 #[rstest]
@@ -50,9 +50,9 @@ async fn an_access_token_without_its_session_is_worth_nothing(
     let house = House::open(kind).await;
     let ann = house.signed_up("ann").await;
     house.database.alone().write("DELETE FROM users").execute().await.unwrap();
-    let checked = house.accounts.check_session(&reading(&ann), Role::User).await;
+    let checked = house.accounts.check_session(&reading(&ann), Asked::role(Role::User)).await;
     assert!(matches!(checked, Err(CheckError::SessionEnded(SessionEnded::Revoked))));
-    let bearer = house.accounts.check_bearer(&ann.tokens.access, Role::User).await;
+    let bearer = house.accounts.check_bearer(&ann.tokens.access, Asked::role(Role::User)).await;
     assert!(matches!(bearer, Err(CheckError::SessionEnded(SessionEnded::Revoked))));
 }
 
@@ -64,17 +64,26 @@ async fn a_bearer_needs_the_token_alone_until_it_expires(
     let house = House::open(kind).await;
     let ann = house.signed_up("ann").await;
     let token = &ann.tokens.access;
-    assert_eq!(house.accounts.check_bearer(token, Role::User).await.unwrap().user, ann.user);
-    assert!(matches!(house.accounts.check_bearer(token, Role::Admin).await, Err(CheckError::Forbidden)));
+    assert_eq!(house.accounts.check_bearer(token, Asked::role(Role::User)).await.unwrap().user, ann.user);
     assert!(matches!(
-        house.accounts.check_bearer(&ann.tokens.refresh, Role::User).await,
+        house.accounts.check_bearer(token, Asked::role(Role::Admin)).await,
+        Err(CheckError::Forbidden)
+    ));
+    assert!(matches!(
+        house.accounts.check_bearer(&ann.tokens.refresh, Asked::role(Role::User)).await,
         Err(CheckError::NotLoggedIn)
     ));
     house.set_disabled("ann@example.com", true).await;
-    assert!(matches!(house.accounts.check_bearer(token, Role::User).await, Err(CheckError::Forbidden)));
+    assert!(matches!(
+        house.accounts.check_bearer(token, Asked::role(Role::User)).await,
+        Err(CheckError::Forbidden)
+    ));
     house.set_disabled("ann@example.com", false).await;
     house.clock.advance(Duration::minutes(5));
-    assert!(matches!(house.accounts.check_bearer(token, Role::User).await, Err(CheckError::NotLoggedIn)));
+    assert!(matches!(
+        house.accounts.check_bearer(token, Asked::role(Role::User)).await,
+        Err(CheckError::NotLoggedIn)
+    ));
 }
 
 #[rstest]
@@ -87,8 +96,8 @@ async fn a_change_of_role_holds_from_the_next_request(
     for (role, may) in [("admin", true), ("user", false), ("admin", true)] {
         let change = "UPDATE users SET role = $1";
         house.database.alone().write(change).bind(role).execute().await.unwrap();
-        assert_eq!(house.accounts.check_session(&reading(&ann), Role::Admin).await.is_ok(), may);
-        assert!(house.accounts.check_session(&reading(&ann), Role::User).await.is_ok());
+        assert_eq!(house.accounts.check_session(&reading(&ann), Asked::role(Role::Admin)).await.is_ok(), may);
+        assert!(house.accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.is_ok());
     }
 }
 
@@ -106,13 +115,13 @@ async fn planted_cookies_before_the_right_ones_lock_nobody_out(
         csrf: CsrfProof::Sent(Some(ann.tokens.csrf.as_str())),
         received_at: None,
     };
-    assert_eq!(house.accounts.check_session(&shown, Role::User).await.unwrap().user, ann.user);
+    assert_eq!(house.accounts.check_session(&shown, Asked::role(Role::User)).await.unwrap().user, ann.user);
 
     let too_many = PresentedSession {
         access: vec!["rubbish", "rubbish", "rubbish", "rubbish", &ann.tokens.access],
         ..shown
     };
-    let checked = house.accounts.check_session(&too_many, Role::User).await;
+    let checked = house.accounts.check_session(&too_many, Asked::role(Role::User)).await;
     assert!(matches!(checked, Err(CheckError::AccessTokenExpired)), "only the first few are looked at");
 }
 
@@ -124,8 +133,17 @@ async fn a_lost_csrf_cookie_is_noticed_on_reading(
     let house = House::open(kind).await;
     let ann = house.signed_up("ann").await;
     let lost = PresentedSession { csrf_cookies: vec![], ..reading(&ann) };
-    assert!(house.accounts.check_session(&lost, Role::User).await.unwrap().is_csrf_cookie_missing);
-    assert!(!house.accounts.check_session(&reading(&ann), Role::User).await.unwrap().is_csrf_cookie_missing);
+    assert!(
+        house.accounts.check_session(&lost, Asked::role(Role::User)).await.unwrap().is_csrf_cookie_missing
+    );
+    assert!(
+        !house
+            .accounts
+            .check_session(&reading(&ann), Asked::role(Role::User))
+            .await
+            .unwrap()
+            .is_csrf_cookie_missing
+    );
 }
 
 #[rstest]
@@ -136,9 +154,9 @@ async fn a_session_holds_on_every_server_and_ends_on_every_server(
     let house = House::open(kind).await;
     let other = house.second_server().await;
     let ann = house.signed_up("ann").await;
-    let current = other.accounts.check_session(&writing(&ann), Role::User).await.unwrap();
+    let current = other.accounts.check_session(&writing(&ann), Asked::role(Role::User)).await.unwrap();
     other.accounts.log_out(&current, &Client::default()).await.unwrap();
-    assert!(house.accounts.check_session(&reading(&ann), Role::User).await.is_err());
+    assert!(house.accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.is_err());
 }
 
 #[rstest]
@@ -155,12 +173,12 @@ async fn a_strangers_whole_session_planted_before_ones_own_locks_nobody_out(
         csrf: CsrfProof::Sent(Some(ann.tokens.csrf.as_str())),
         received_at: None,
     };
-    assert_eq!(house.accounts.check_session(&shown, Role::User).await.unwrap().user, ann.user);
+    assert_eq!(house.accounts.check_session(&shown, Asked::role(Role::User)).await.unwrap().user, ann.user);
     assert_eq!(house.accounts.refresh(&shown, &Client::default()).await.unwrap().user, ann.user);
 
     let of_neither = PresentedSession { csrf: CsrfProof::Sent(Some("wrong")), ..shown };
-    let checked = house.accounts.check_session(&of_neither, Role::User).await;
+    let checked = house.accounts.check_session(&of_neither, Asked::role(Role::User)).await;
     assert!(matches!(checked, Err(CheckError::CsrfFailed)));
-    let current = house.accounts.check_session(&reading(&eve), Role::User).await.unwrap();
+    let current = house.accounts.check_session(&reading(&eve), Asked::role(Role::User)).await.unwrap();
     assert!(current.session.previous_secret_hash.is_none(), "the stranger's session was not refreshed");
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use rstest::rstest;
 use vestibule::models::{AuditEventKind, CandidatePassword, Client, Password, PasswordHash, Role};
 use vestibule::ports::{Argon2Parameters, HasherError, HashingSlots, Judgement, OsRandom, PasswordHasher};
-use vestibule::services::{LogIn, LogInError};
+use vestibule::services::{Asked, LogIn, LogInError};
 use vestibule_testkit::{DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase, reading};
 
 #[rstest]
@@ -21,7 +21,7 @@ async fn who_knows_the_password_gets_a_session_of_their_own(
     assert_ne!(second.session.public_id, first.session.public_id);
     assert_ne!(second.tokens.csrf.as_str(), first.tokens.csrf.as_str());
     for session in [&first, &second] {
-        assert!(house.accounts.check_session(&reading(session), Role::User).await.is_ok());
+        assert!(house.accounts.check_session(&reading(session), Asked::role(Role::User)).await.is_ok());
     }
     assert_eq!(house.audit_kinds().await, [AuditEventKind::SignedUp, AuditEventKind::LoggedIn]);
 }
@@ -68,7 +68,7 @@ async fn an_account_without_a_password_refuses_every_password(
 #[tokio::test]
 async fn what_is_no_address_and_no_password_is_said_to_be_invalid() {
     let house = House::open(DatabaseKind::Sqlite).await;
-    let typed = LogIn { email: "ann", password: "" };
+    let typed = LogIn { email: "ann", password: "", devices: &[] };
     let Err(LogInError::Invalid(invalid)) = house.accounts.log_in(typed, &Client::default()).await else {
         panic!("taken for valid");
     };
@@ -103,7 +103,7 @@ async fn an_outdated_hash_is_renewed_at_the_next_log_in(
 
     assert!(stronger.log_in("ann@example.com", PASSWORD).await.is_ok());
     assert!(stronger.log_in("ann@example.com", "wrong window thursday").await.is_err());
-    assert!(house.accounts.check_session(&reading(&old_session), Role::User).await.is_ok());
+    assert!(house.accounts.check_session(&reading(&old_session), Asked::role(Role::User)).await.is_ok());
 }
 
 #[derive(sqlx::FromRow)]

@@ -1,7 +1,7 @@
 use rstest::rstest;
 use time::Duration;
 use vestibule::models::{AuditEventKind, Client, CsrfProof, MailKind, Role, SessionEnded};
-use vestibule::services::{LoggedIn, PresentedSession, RefreshError};
+use vestibule::services::{Asked, LoggedIn, PresentedSession, RefreshError};
 use vestibule_testkit::{DatabaseKind, House, PASSWORD, presented, reading, writing};
 
 async fn refresh(house: &House, shown: &LoggedIn) -> Result<LoggedIn, RefreshError> {
@@ -9,7 +9,7 @@ async fn refresh(house: &House, shown: &LoggedIn) -> Result<LoggedIn, RefreshErr
 }
 
 async fn check(house: &House, shown: &LoggedIn) -> bool {
-    house.accounts.check_session(&reading(shown), Role::User).await.is_ok()
+    house.accounts.check_session(&reading(shown), Asked::role(Role::User)).await.is_ok()
 }
 
 #[rstest]
@@ -99,7 +99,7 @@ async fn the_grace_counts_to_when_a_request_began_to_arrive(
     house.clock.advance(Duration::seconds(40));
 
     let slow = PresentedSession { received_at, ..writing(&first) };
-    assert!(house.accounts.check_session(&slow, Role::User).await.is_ok());
+    assert!(house.accounts.check_session(&slow, Asked::role(Role::User)).await.is_ok());
     let refreshed = house.accounts.refresh(&slow, &Client::default()).await.unwrap();
     assert_eq!(*refreshed.tokens.refresh, *second.tokens.refresh);
     assert!(
@@ -128,7 +128,7 @@ async fn a_replayed_secret_ends_the_session_for_all_and_is_told_once(
         let refused = refresh(&house, shown).await;
         assert!(matches!(refused, Err(RefreshError::SessionEnded(SessionEnded::Revoked))));
     }
-    assert!(house.accounts.check_bearer(&third.tokens.access, Role::User).await.is_err());
+    assert!(house.accounts.check_bearer(&third.tokens.access, Asked::role(Role::User)).await.is_err());
     assert!(check(&house, &elsewhere).await, "other sessions of the user live on");
 
     assert_eq!(house.outbox_kinds().await, [MailKind::ConfirmEmail, MailKind::RefreshReused]);
@@ -225,7 +225,7 @@ async fn a_wrong_csrf_token_rotates_nothing(
     let refused = house.accounts.refresh(&foreign_cookie, &Client::default()).await;
     assert!(matches!(refused, Err(RefreshError::CsrfFailed)));
 
-    let current = house.accounts.check_session(&reading(&ann), Role::User).await.unwrap();
+    let current = house.accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.unwrap();
     assert!(current.session.previous_secret_hash.is_none(), "nothing was rotated");
 }
 
@@ -252,7 +252,7 @@ async fn of_two_cookies_of_one_name_the_one_that_fits_is_used(
     let second = refresh(&house, &first).await.unwrap();
     let third = refresh(&house, &second).await.unwrap();
     let dead = house.log_in("ann@example.com", PASSWORD).await.unwrap();
-    let current = house.accounts.check_session(&writing(&dead), Role::User).await.unwrap();
+    let current = house.accounts.check_session(&writing(&dead), Asked::role(Role::User)).await.unwrap();
     house.accounts.log_out(&current, &Client::default()).await.unwrap();
 
     // An old copy of this session, one of a dead session, and rubbish stand before the one that fits.

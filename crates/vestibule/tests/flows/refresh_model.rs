@@ -4,7 +4,7 @@
 use rstest::rstest;
 use time::{Duration, OffsetDateTime};
 use vestibule::models::{AuditEventKind, Client, CsrfProof, MailKind, Role, SessionEnded};
-use vestibule::services::{CheckError, LoggedIn, PresentedSession, RefreshError};
+use vestibule::services::{Asked, CheckError, LoggedIn, PresentedSession, RefreshError};
 use vestibule_testkit::{DatabaseKind, Dice, House, PASSWORD, writing};
 
 const ACTS: usize = 250;
@@ -130,7 +130,7 @@ impl Real {
 
     async fn check(&self, server: &House, secret: usize) -> Outcome {
         let shown = PresentedSession { csrf: CsrfProof::NotNeeded, ..self.showing(secret) };
-        match server.accounts.check_session(&shown, Role::User).await {
+        match server.accounts.check_session(&shown, Asked::role(Role::User)).await {
             Ok(_) => Outcome::Ok,
             Err(CheckError::AccessTokenExpired) => Outcome::AccessTokenExpired,
             Err(CheckError::NotLoggedIn) => Outcome::NotLoggedIn,

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use rstest::rstest;
 use time::Duration;
 use vestibule::models::{Client, Role};
+use vestibule::services::Asked;
 use vestibule_testkit::{DatabaseKind, House, PASSWORD, reading, writing};
 
 const PAGE: &str = include_str!("../../../../docs/round-trips.md");
@@ -42,17 +43,17 @@ async fn the_page_tells_how_often_each_flow_speaks_to_the_database(
     count("log in");
     assert!(house.log_in("ann@example.com", "wrong window thursday").await.is_err());
     count("log in, refused");
-    accounts.check_session(&reading(&ann), Role::User).await.unwrap();
+    accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.unwrap();
     count("session check");
-    accounts.check_bearer(&ann.tokens.access, Role::User).await.unwrap();
+    accounts.check_bearer(&ann.tokens.access, Asked::role(Role::User)).await.unwrap();
     count("session check of a bearer");
     let second = accounts.refresh(&writing(&ann), &client).await.unwrap();
     count("refresh");
     accounts.refresh(&writing(&ann), &client).await.unwrap();
     count("refresh, repeated");
-    accounts.check_session(&reading(&second), Role::User).await.unwrap();
+    accounts.check_session(&reading(&second), Asked::role(Role::User)).await.unwrap();
     count("session check, the first after a refresh");
-    let current = accounts.check_session(&writing(&second), Role::User).await.unwrap();
+    let current = accounts.check_session(&writing(&second), Asked::role(Role::User)).await.unwrap();
     accounts.log_out(&current, &client).await.unwrap();
     count("log out, with its check");
 

@@ -1,6 +1,6 @@
 use rstest::rstest;
 use vestibule::models::{AuditEventKind, Client, MailKind, Role};
-use vestibule::services::{SignUp, SignUpError};
+use vestibule::services::{Asked, SignUp, SignUpError};
 use vestibule_testkit::{DatabaseKind, House, PASSWORD, reading, signing_up};
 
 fn invalid_fields(error: SignUpError) -> Vec<(&'static str, &'static str)> {
@@ -25,7 +25,7 @@ async fn a_new_user_is_logged_in_audited_and_sent_a_mail(
     assert!(!ann.user.is_email_verified && !ann.user.is_disabled);
     assert_eq!(ann.user.role, Role::User);
     assert_eq!(ann.session.client, client);
-    let current = house.accounts.check_session(&reading(&ann), Role::User).await.unwrap();
+    let current = house.accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.unwrap();
     assert_eq!(current.user, ann.user);
 
     let outbox = house.outbox().await;
@@ -41,14 +41,19 @@ async fn all_that_is_wrong_is_said_at_once_and_nothing_is_kept(
     #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
 ) {
     let house = House::open(kind).await;
-    let typed = SignUp { name: " ", email: "ann@", password: "short" };
+    let typed = SignUp { name: " ", email: "ann@", password: "short", devices: &[] };
     let error = house.accounts.sign_up(typed, &Client::default()).await.unwrap_err();
     assert_eq!(
         invalid_fields(error),
         [("name", "required"), ("email", "malformed"), ("password", "too_short")]
     );
 
-    let typed = SignUp { name: "Ann", email: "ann.smith@example.com", password: "ann.smith@example.com" };
+    let typed = SignUp {
+        name: "Ann",
+        email: "ann.smith@example.com",
+        password: "ann.smith@example.com",
+        devices: &[],
+    };
     let error = house.accounts.sign_up(typed, &Client::default()).await.unwrap_err();
     assert_eq!(invalid_fields(error), [("password", "too_weak")]);
 

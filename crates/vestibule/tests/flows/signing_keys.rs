@@ -1,6 +1,7 @@
 use rstest::rstest;
 use vestibule::OpenError;
 use vestibule::models::Role;
+use vestibule::services::Asked;
 use vestibule_testkit::{DatabaseKind, House, HouseOptions, TestDatabase, secret_key};
 
 #[rstest]
@@ -26,7 +27,7 @@ async fn servers_that_start_at_once_share_one_key(
 
     let ann = houses[0].signed_up("ann").await;
     for house in &houses {
-        assert!(house.accounts.check_bearer(&ann.tokens.access, Role::User).await.is_ok());
+        assert!(house.accounts.check_bearer(&ann.tokens.access, Asked::role(Role::User)).await.is_ok());
     }
 }
 
@@ -52,6 +53,6 @@ async fn a_token_of_another_public_url_is_refused() {
     };
     let staging = House::open_on(house.test_database(), options).await.unwrap();
     let ann = staging.signed_up("ann").await;
-    assert!(staging.accounts.check_bearer(&ann.tokens.access, Role::User).await.is_ok());
-    assert!(house.accounts.check_bearer(&ann.tokens.access, Role::User).await.is_err());
+    assert!(staging.accounts.check_bearer(&ann.tokens.access, Asked::role(Role::User)).await.is_ok());
+    assert!(house.accounts.check_bearer(&ann.tokens.access, Asked::role(Role::User)).await.is_err());
 }

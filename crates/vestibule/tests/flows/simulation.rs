@@ -1,7 +1,7 @@
 use rstest::rstest;
 use time::Duration;
 use vestibule::models::{Client, MailKind, Role};
-use vestibule::services::{CheckError, LoggedIn, RefreshError};
+use vestibule::services::{Asked, CheckError, LoggedIn, RefreshError};
 use vestibule_testkit::{DatabaseKind, Dice, House, reading, writing};
 
 const TABS: usize = 6;
@@ -80,7 +80,7 @@ async fn live(kind: DatabaseKind, seed: u64) -> (House, Jar) {
 
 /// What a tab does: ask for a page, and refresh where the access token is over. Gives new cookies where there are any.
 async fn ask(accounts: &vestibule::Accounts, sent: &LoggedIn) -> Result<Option<LoggedIn>, String> {
-    match accounts.check_session(&reading(sent), Role::User).await {
+    match accounts.check_session(&reading(sent), Asked::role(Role::User)).await {
         Ok(_) => Ok(None),
         Err(CheckError::AccessTokenExpired) => accounts
             .refresh(&writing(sent), &Client::default())
@@ -107,6 +107,6 @@ async fn six_tabs_two_servers_and_lost_answers_log_nobody_out(
     let copied = &jar.history[dice.index(jar.history.len() - 1)];
     let replayed = house.accounts.refresh(&writing(copied), &Client::default()).await;
     assert!(matches!(replayed, Err(RefreshError::Reused)), "seed {seed}: {replayed:?}");
-    assert!(house.accounts.check_session(&reading(&current), Role::User).await.is_err());
+    assert!(house.accounts.check_session(&reading(&current), Asked::role(Role::User)).await.is_err());
     assert!(house.accounts.refresh(&writing(&current), &Client::default()).await.is_err());
 }

@@ -1,0 +1,36 @@
+//! `POST /api/account/password`.
+
+use ::vestibule::services::ChangePassword;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::answers::set;
+use crate::{ClientOf, CurrentUser, Json, Problem, Vestibule, nullable_text};
+
+/// What is sent.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Body {
+    #[serde(deserialize_with = "nullable_text::deserialize")]
+    current_password: String,
+    #[serde(deserialize_with = "nullable_text::deserialize")]
+    new_password: String,
+}
+
+/// Changes the password. A browser gets a new session in the place of its old one.
+pub async fn change_password(
+    State(vestibule): State<Vestibule>,
+    ClientOf(client): ClientOf,
+    current: CurrentUser,
+    Json(body): Json<Body>,
+) -> Result<Response, Problem> {
+    let accounts = vestibule.accounts();
+    let typed = ChangePassword { current_password: &body.current_password, new_password: &body.new_password };
+    let renewed = accounts.change_password(current.current(), typed, &client).await?;
+    let cookies = renewed
+        .map(|renewed| vestibule.cookie_names().of_new_session(&renewed, accounts.now()))
+        .unwrap_or_default();
+    Ok((StatusCode::NO_CONTENT, set(cookies)).into_response())
+}

@@ -1,0 +1,239 @@
+//! `/account`: everything that one can do with an account of one's own.
+
+use ::vestibule::models::Session;
+use askama::Template;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use crate::moments::{day, iso, minute};
+use crate::{CurrentUser, FieldErrors, PageVisit, Problem, Query, Vestibule};
+
+/// A form of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// How one is called.
+    Name,
+    /// The address.
+    Email,
+    /// The password.
+    Password,
+    /// Where one is logged in.
+    Sessions,
+    /// The end.
+    Delete,
+}
+
+/// What was typed into one form of the page and could not be taken.
+pub struct Refused<'a> {
+    /// Which form.
+    pub part: Part,
+    /// What was typed, passwords excepted.
+    pub typed: &'a str,
+    /// Why.
+    pub problem: &'a Problem,
+}
+
+/// What was just done, in the address of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Done {
+    /// Another name.
+    NameChanged,
+    /// A mail is on its way to another address.
+    EmailRequested,
+    /// Another password.
+    PasswordChanged,
+    /// One session less.
+    SessionEnded,
+    /// Only this session left.
+    OthersEnded,
+    /// A word that we do not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What the address of the page may carry.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct AccountQuery {
+    done: Option<Done>,
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountTemplate<'a> {
+    csrf_token: &'a str,
+    notice: Option<&'static str>,
+    summary: Option<&'a str>,
+    name: &'a str,
+    email: &'a str,
+    is_email_verified: bool,
+    member_since: String,
+    member_since_iso: String,
+    typed_name: &'a str,
+    typed_email: &'a str,
+    name_errors: FieldErrors,
+    email_errors: FieldErrors,
+    password_errors: FieldErrors,
+    delete_errors: FieldErrors,
+    is_delete_open: bool,
+    sessions: Vec<SessionView>,
+    has_others: bool,
+}
+
+struct SessionView {
+    device: String,
+    place: String,
+    began: String,
+    began_iso: String,
+    last_seen: String,
+    last_seen_iso: String,
+    is_current: bool,
+    end_action: String,
+}
+
+impl SessionView {
+    fn of(session: &Session, current: &Session) -> Self {
+        let client = &session.client;
+        let ip = client.ip().map(|ip| ip.to_string());
+        let place = match (client.place_in_words(), ip) {
+            (Some(place), Some(ip)) => format!("{place} ({ip})"),
+            (None, Some(ip)) => ip,
+            (Some(place), None) => place,
+            (None, None) => "an unknown address".to_owned(),
+        };
+        Self {
+            device: client.device_in_words(),
+            place,
+            began: minute(session.created_at),
+            began_iso: iso(session.created_at),
+            last_seen: minute(session.last_seen_at),
+            last_seen_iso: iso(session.last_seen_at),
+            is_current: session.public_id == current.public_id,
+            end_action: format!("/account/sessions/{}/end", session.public_id),
+        }
+    }
+}
+
+impl Done {
+    fn in_words(self) -> Option<&'static str> {
+        match self {
+            Self::NameChanged => Some("Your name is changed."),
+            Self::EmailRequested => Some(
+                "Look into the mailbox of the new address: it becomes yours when you use the link that we sent there.",
+            ),
+            Self::PasswordChanged => {
+                Some("Your password is changed, and you are logged out everywhere else.")
+            }
+            Self::SessionEnded => Some("That session is ended."),
+            Self::OthersEnded => Some("You are logged out everywhere but here."),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// The page.
+pub async fn account(
+    State(vestibule): State<Vestibule>,
+    Query(query): Query<AccountQuery>,
+    visit: PageVisit,
+    current: CurrentUser,
+) -> Result<Response, Problem> {
+    page(&vestibule, &visit, &current, query.done, None).await
+}
+
+/// Where password managers send people who want to change their password (the W3C's "A Well-Known URL for Changing
+/// Passwords").
+pub async fn change_password_address() -> Redirect {
+    Redirect::to("/account#password")
+}
+
+/// Back to the page, which says what was done.
+pub(super) fn done(word: &str, section: &str) -> Redirect {
+    Redirect::to(&format!("/account?done={word}#{section}"))
+}
+
+/// The page with a form that could not be taken, or the problem itself where it cannot be told there.
+pub(super) async fn refused(
+    vestibule: &Vestibule,
+    visit: &PageVisit,
+    current: &CurrentUser,
+    refused: Refused<'_>,
+) -> Result<Response, Problem> {
+    let is_session_over = refused.problem.is_session_over;
+    if is_session_over || !refused.problem.keeps_the_form() {
+        return Err(refused.problem.clone());
+    }
+    page(vestibule, visit, current, None, Some(refused)).await
+}
+
+async fn page(
+    vestibule: &Vestibule,
+    visit: &PageVisit,
+    current: &CurrentUser,
+    done: Option<Done>,
+    refused: Option<Refused<'_>>,
+) -> Result<Response, Problem> {
+    let sessions = match vestibule.accounts().list_sessions(current.current()).await {
+        Ok(sessions) => sessions,
+        // What somebody typed is shown again even where the list cannot be read.
+        Err(_) if refused.is_some() => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let user = current.user();
+    let refused = refused.as_ref();
+    let errors_of = |part: Part| {
+        refused
+            .filter(|refused| refused.part == part)
+            .map(|refused| refused.problem.field_errors())
+            .unwrap_or_default()
+    };
+    let typed_in = |part: Part, otherwise| {
+        refused.filter(|refused| refused.part == part).map_or(otherwise, |refused| refused.typed)
+    };
+    let problem = refused.map(|refused| refused.problem);
+    let content = AccountTemplate {
+        csrf_token: visit.csrf_token(),
+        notice: done.and_then(Done::in_words),
+        summary: problem.filter(|problem| problem.errors.is_empty()).map(|problem| problem.detail.as_str()),
+        name: user.name.as_str(),
+        email: user.email.as_str(),
+        is_email_verified: user.is_email_verified,
+        member_since: day(user.created_at),
+        member_since_iso: iso(user.created_at),
+        typed_name: typed_in(Part::Name, user.name.as_str()),
+        typed_email: typed_in(Part::Email, ""),
+        name_errors: errors_of(Part::Name),
+        email_errors: errors_of(Part::Email),
+        password_errors: errors_of(Part::Password),
+        delete_errors: errors_of(Part::Delete),
+        is_delete_open: refused.is_some_and(|refused| refused.part == Part::Delete),
+        has_others: sessions.len() > 1,
+        sessions: sessions.iter().map(|session| SessionView::of(session, current.session())).collect(),
+    };
+    let status = problem.map_or(StatusCode::OK, |problem| problem.status);
+    let mut response = vestibule.page_with_status(status, visit, "Your account", &content);
+    if let Some(problem) = problem {
+        if let Some(seconds) = problem.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        // For the log.
+        response.extensions_mut().insert(problem.clone());
+    }
+    Ok(response.into_response())
+}
+// STAND-IN
+trait Words {
+    fn place_in_words(&self) -> Option<String>;
+    fn device_in_words(&self) -> String;
+}
+impl Words for ::vestibule::models::Client {
+    fn place_in_words(&self) -> Option<String> {
+        None
+    }
+    fn device_in_words(&self) -> String {
+        "an unknown device".into()
+    }
+}

@@ -1,0 +1,84 @@
+//! `/confirm-email?token=`, where the link of a mail leads.
+
+use ::vestibule::services::ConfirmEmail;
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::TokenQuery;
+use crate::{ClientOf, CurrentUser, FieldErrors, Form, PageVisit, Problem, Query, Vestibule};
+
+/// What is typed, and the token of the link.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Fields {
+    token: String,
+    password: String,
+}
+
+#[derive(Template)]
+#[template(path = "confirm_email.html")]
+struct ConfirmEmailTemplate<'a> {
+    token: &'a str,
+    asks_for_password: bool,
+    errors: FieldErrors,
+    summary: Option<&'a str>,
+    is_link_over: bool,
+    is_logged_in: bool,
+}
+
+#[derive(Template)]
+#[template(path = "confirm_email_done.html")]
+struct DoneTemplate<'a> {
+    email: Option<&'a str>,
+}
+
+/// A button. It looks at nothing and changes nothing, whoever opens the link: mail scanners do too, and some of them
+/// run scripts, so no script presses it.
+pub async fn form(
+    State(vestibule): State<Vestibule>,
+    Query(query): Query<TokenQuery>,
+    visit: PageVisit,
+) -> Response {
+    page(&vestibule, &visit, &query.token, None)
+}
+
+/// Confirms the address, or asks for the password where nobody of that account is logged in.
+pub async fn confirm_email(
+    State(vestibule): State<Vestibule>,
+    ClientOf(client): ClientOf,
+    Query(query): Query<TokenQuery>,
+    visit: PageVisit,
+    current: Option<CurrentUser>,
+    Form(fields): Form<Fields>,
+) -> Result<Response, Problem> {
+    let token = if fields.token.is_empty() { &query.token } else { &fields.token };
+    let password = Some(fields.password.as_str()).filter(|password| !password.is_empty());
+    let current = current.as_ref().map(CurrentUser::current);
+    let typed = ConfirmEmail { token, password };
+    match vestibule.accounts().confirm_email(typed, current, &client).await.map_err(Problem::from) {
+        Ok(_) => Ok(Redirect::to("/confirm-email/done").into_response()),
+        Err(problem) if problem.keeps_the_form() => Ok(page(&vestibule, &visit, token, Some(&problem))),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// What comes next.
+pub async fn done(State(vestibule): State<Vestibule>, visit: PageVisit) -> Response {
+    let email = visit.current_user().map(|current| current.user().email.as_str().to_owned());
+    vestibule.page(&visit, "Your address is confirmed", &DoneTemplate { email: email.as_deref() })
+}
+
+fn page(vestibule: &Vestibule, visit: &PageVisit, token: &str, problem: Option<&Problem>) -> Response {
+    let is_logged_in = visit.current_user().is_some();
+    // Somebody may be logged in to another account than that of the link: only the answer tells.
+    let asks_for_password =
+        !is_logged_in || problem.is_some_and(|problem| problem.status == StatusCode::UNAUTHORIZED);
+    let is_link_over =
+        token.trim().is_empty() || problem.is_some_and(|problem| problem.code == "token_invalid");
+    super::form_page(vestibule, visit, "Confirm your address", problem, |errors, summary| {
+        ConfirmEmailTemplate { token, asks_for_password, errors, summary, is_link_over, is_logged_in }
+    })
+}

@@ -1,0 +1,62 @@
+//! `/reset-password?token=`, where the link of a mail leads.
+
+use ::vestibule::services::ResetPassword;
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::TokenQuery;
+use crate::{ClientOf, FieldErrors, Form, PageVisit, Problem, Query, Vestibule};
+
+/// What is typed, and the token of the link.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Fields {
+    token: String,
+    password: String,
+}
+
+#[derive(Template)]
+#[template(path = "reset_password.html")]
+struct ResetPasswordTemplate<'a> {
+    token: &'a str,
+    errors: FieldErrors,
+    summary: Option<&'a str>,
+    is_link_over: bool,
+}
+
+/// The form. It looks at nothing and changes nothing, whoever opens the link: mail scanners do too.
+pub async fn form(
+    State(vestibule): State<Vestibule>,
+    Query(query): Query<TokenQuery>,
+    visit: PageVisit,
+) -> Response {
+    page(&vestibule, &visit, &query.token, None)
+}
+
+/// Sets the new password, or shows the form again.
+pub async fn reset_password(
+    State(vestibule): State<Vestibule>,
+    ClientOf(client): ClientOf,
+    Query(query): Query<TokenQuery>,
+    visit: PageVisit,
+    Form(fields): Form<Fields>,
+) -> Result<Response, Problem> {
+    let token = if fields.token.is_empty() { &query.token } else { &fields.token };
+    let typed = ResetPassword { token, password: &fields.password };
+    match vestibule.accounts().reset_password(typed, &client).await.map_err(Problem::from) {
+        Ok(()) => Ok(Redirect::to("/log-in?notice=password-reset").into_response()),
+        Err(problem) if problem.keeps_the_form() => Ok(page(&vestibule, &visit, token, Some(&problem))),
+        Err(problem) => Err(problem),
+    }
+}
+
+fn page(vestibule: &Vestibule, visit: &PageVisit, token: &str, problem: Option<&Problem>) -> Response {
+    // Without a token there is nothing to type: the way out is another link.
+    let is_link_over =
+        token.trim().is_empty() || problem.is_some_and(|problem| problem.code == "token_invalid");
+    super::form_page(vestibule, visit, "Choose a new password", problem, |errors, summary| {
+        ResetPasswordTemplate { token, errors, summary, is_link_over }
+    })
+}

@@ -1,0 +1,52 @@
+use time::Duration;
+
+use crate::Accounts;
+use crate::models::AuditEventId;
+use crate::repository::StoreError;
+
+/// How many rows one statement removes: few enough that nobody waits for it.
+const BATCH: u32 = 1_000;
+/// A sent mail is remembered until every older one of its kind was sent or given up, so that no older link can end a
+/// newer one.
+const SENT_MAILS_KEPT: Duration = Duration::days(3);
+/// How long an operator can look at a mail that could not be delivered.
+const DEAD_MAILS_KEPT: Duration = Duration::days(30);
+/// As long as a browser keeps the cookie.
+const DEVICES_KEPT: Duration = Duration::days(400);
+
+/// How many rows were removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CleanedUp {
+    /// Links whose time was over.
+    pub tokens: u64,
+    /// Mails that were sent or given up, and quotas of past days.
+    pub mails: u64,
+    /// Events older than the retention.
+    pub events: u64,
+    /// Browsers that did not come back.
+    pub devices: u64,
+}
+
+impl Accounts {
+    /// Removes one batch of everything whose time is over. Where a count reaches the size of a batch there may be more.
+    pub async fn clean_up(&self) -> Result<CleanedUp, StoreError> {
+        let now = self.clock.now();
+        let mut repository = self.store.alone();
+        Ok(CleanedUp {
+            tokens: repository.delete_expired_tokens(now, BATCH).await?,
+            mails: repository.delete_old_mails(now - SENT_MAILS_KEPT, now - DEAD_MAILS_KEPT, BATCH).await?,
+            events: repository
+                .delete_old_audit_events(AuditEventId::lowest_at(now - self.policy.audit_retention), BATCH)
+                .await?,
+            devices: repository.delete_old_devices(now - DEVICES_KEPT, BATCH).await?,
+        })
+    }
+}
+
+impl CleanedUp {
+    /// Whether there may be more to remove.
+    pub fn may_be_more(&self) -> bool {
+        let batch = u64::from(BATCH);
+        [self.tokens, self.mails, self.events, self.devices].into_iter().any(|count| count >= batch)
+    }
+}

@@ -1,0 +1,124 @@
+use time::OffsetDateTime;
+
+use super::{CurrentPasswordError, CurrentSession};
+use crate::Accounts;
+use crate::models::{
+    AuditEventKind, Client, ConfirmsEmail, EmailToken, InvalidInput, MailKind, OneTimeToken, User,
+};
+use crate::repository::{EmailReplaced, StoreError, UnitOfWork};
+
+/// What somebody shows who came by the link of a mail.
+#[derive(Clone, Copy)]
+pub struct ConfirmEmail<'a> {
+    /// The token of the link.
+    pub token: &'a str,
+    /// Their password, where they are not logged in.
+    pub password: Option<&'a str>,
+}
+
+/// Why the address is not confirmed. None of these uses the token up.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmEmailError {
+    /// No token was sent.
+    #[error(transparent)]
+    Invalid(#[from] InvalidInput),
+    /// It is no token, or one that was used, is too old, or was ended by a newer one.
+    #[error("the link is not good any more")]
+    TokenInvalid,
+    /// The link was opened where its account is not logged in, and no password was given.
+    #[error("log in, or give the password, to confirm the address")]
+    NotLoggedIn,
+    /// The password was not right.
+    #[error(transparent)]
+    Password(CurrentPasswordError),
+    /// Somebody else has the address by now.
+    #[error("there is an account with this email address")]
+    EmailTaken,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Accounts {
+    /// Confirms the address that the link was mailed to, for who also has a session of that account or its password.
+    ///
+    /// The link alone is not enough. Otherwise somebody could sign up with the address of another, wait until its
+    /// owner clicks on "confirm", and share the account from then on.
+    pub async fn confirm_email(
+        &self,
+        typed: ConfirmEmail<'_>,
+        current: Option<&CurrentSession>,
+        client: &Client,
+    ) -> Result<User, ConfirmEmailError> {
+        let token = parse_token(typed.token)?.ok_or(ConfirmEmailError::TokenInvalid)?;
+        let now = self.clock.now();
+        let found = self.store.alone().find_email_token(token.hash(), now).await?;
+        let owner = found.ok_or(ConfirmEmailError::TokenInvalid)?.owner.user;
+        let is_owners_session = current.is_some_and(|current| current.user.id == owner.id);
+        if !is_owners_session {
+            let password = typed.password.ok_or(ConfirmEmailError::NotLoggedIn)?;
+            self.verify_current_password(&owner, password, client).await.map_err(in_this_form)?;
+        }
+
+        let now = self.clock.now();
+        let mut work = self.store.begin().await?;
+        let token = work.redeem_email_token(token.hash(), now).await?;
+        let token = token.ok_or(ConfirmEmailError::TokenInvalid)?;
+        let user = if token.replaces_email {
+            self.replace_email(&mut *work, &owner, &token, client, now).await?
+        } else {
+            let user = work.confirm_email(token.user_id, &token.email, now).await?;
+            let event = self.event(AuditEventKind::EmailConfirmed, Some(token.user_id), client, now);
+            work.insert_audit_event(&event).await?;
+            user.ok_or(ConfirmEmailError::TokenInvalid)?
+        };
+        work.commit().await?;
+        Ok(user)
+    }
+
+    /// The new address takes the place of the old one, which is told, and every link that was mailed to the old one
+    /// is ended: who still reads that mailbox must not get in by it.
+    async fn replace_email(
+        &self,
+        work: &mut dyn UnitOfWork,
+        owner: &User,
+        token: &EmailToken,
+        client: &Client,
+        now: OffsetDateTime,
+    ) -> Result<User, ConfirmEmailError> {
+        let replaced = match work.replace_email(token.user_id, &token.email, now).await {
+            Err(error) if error.is_conflict() => EmailReplaced::Taken,
+            replaced => replaced?,
+        };
+        let user = match replaced {
+            EmailReplaced::Done(user) => *user,
+            EmailReplaced::Taken => return Err(ConfirmEmailError::EmailTaken),
+            EmailReplaced::NoUser => return Err(ConfirmEmailError::TokenInvalid),
+        };
+        work.end_email_tokens(user.id).await?;
+        work.end_reset_tokens(user.id).await?;
+        let notice = self.mail_about(owner, MailKind::EmailChanged, client, now);
+        work.insert_outgoing_mail(&notice).await?;
+        let event = self.event(AuditEventKind::EmailChanged, Some(user.id), client, now);
+        work.insert_audit_event(&event).await?;
+        Ok(user)
+    }
+}
+
+/// The field of this form is called otherwise.
+fn in_this_form(error: CurrentPasswordError) -> ConfirmEmailError {
+    match error {
+        CurrentPasswordError::Invalid(mut invalid) => {
+            for field in &mut invalid.fields {
+                field.field = "password";
+            }
+            ConfirmEmailError::Password(invalid.into())
+        }
+        other => ConfirmEmailError::Password(other),
+    }
+}
+
+fn parse_token(typed: &str) -> Result<Option<OneTimeToken<ConfirmsEmail>>, InvalidInput> {
+    super::forgot_password::require_token(typed)?;
+    Ok(OneTimeToken::parse(typed))
+}

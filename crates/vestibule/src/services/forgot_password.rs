@@ -1,0 +1,52 @@
+use time::Duration;
+
+use crate::Accounts;
+use crate::models::invalid_input::take;
+use crate::models::{Client, EmailAddress, InvalidInput, MailKind};
+use crate::repository::StoreError;
+
+/// How many mails of one kind somebody may ask for to one address in an hour.
+pub(super) const MAILS_AN_HOUR: u32 = 5;
+pub(super) const HOUR: Duration = Duration::hours(1);
+
+/// Why nothing was noted.
+#[derive(Debug, thiserror::Error)]
+pub enum ForgotPasswordError {
+    /// It is no address.
+    #[error(transparent)]
+    Invalid(#[from] InvalidInput),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Accounts {
+    /// Notes that somebody wants a link to choose a new password.
+    ///
+    /// Nothing is looked up: the typed address goes into the outbox, in one statement that is the same for every
+    /// address, and who sends the mail finds out whether anybody has it. So neither the answer nor its time tells who
+    /// has an account, whether or not mail goes out. More than five requests an hour for one address are not noted,
+    /// and that is not told either.
+    pub async fn forgot_password(&self, email: &str, client: &Client) -> Result<(), ForgotPasswordError> {
+        let mut invalid = Vec::new();
+        let Some(email) = take("email", EmailAddress::parse(email), &mut invalid) else {
+            return Err(InvalidInput { fields: invalid }.into());
+        };
+        let now = self.clock.now();
+        let mail = self.mail_to(email, None, MailKind::ResetPassword, client, now);
+        self.store.alone().insert_limited_mail(&mail, now - HOUR, MAILS_AN_HOUR).await?;
+        Ok(())
+    }
+}
+
+/// A form without a token is refused as a form, before anything is looked up: a blank one must never match.
+pub(super) fn require_token(typed: &str) -> Result<(), InvalidInput> {
+    if typed.trim().is_empty() {
+        return Err(InvalidInput::one(
+            "token",
+            "required",
+            "Open the link of the mail once more: its token is missing.",
+        ));
+    }
+    Ok(())
+}

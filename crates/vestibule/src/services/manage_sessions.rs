@@ -1,0 +1,59 @@
+use super::CurrentSession;
+use crate::Accounts;
+use crate::models::{AuditEventKind, Client, PublicSessionId, Session};
+use crate::repository::StoreError;
+
+/// More than anybody can look through. "End all others" ends those beyond it too.
+pub(super) const MAX_SESSIONS_LISTED: u32 = 100;
+
+/// Why a session is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ManageSessionsError {
+    /// The user has no such session.
+    #[error("there is no such session")]
+    NotFound,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Accounts {
+    /// The sessions of who is asking that are alive, the last seen first.
+    pub async fn list_sessions(&self, current: &CurrentSession) -> Result<Vec<Session>, StoreError> {
+        self.store.alone().list_sessions(current.user.id, self.clock.now(), MAX_SESSIONS_LISTED).await
+    }
+
+    /// Ends one of the sessions of who is asking. Their own too: that is a log-out.
+    pub async fn end_session(
+        &self,
+        current: &CurrentSession,
+        session: PublicSessionId,
+        client: &Client,
+    ) -> Result<(), ManageSessionsError> {
+        let user = current.user.id;
+        let event = self.event(AuditEventKind::SessionEnded, Some(user), client, self.clock.now());
+        let mut work = self.store.begin().await?;
+        // The owner is part of the statement: a session of somebody else is as if it were not there.
+        if !work.delete_session_of(user, session).await? {
+            return Err(ManageSessionsError::NotFound);
+        }
+        work.insert_audit_event(&event).await?;
+        work.commit().await?;
+        Ok(())
+    }
+
+    /// Ends all sessions of who is asking but the one in which they ask. Gives how many these were.
+    pub async fn end_other_sessions(
+        &self,
+        current: &CurrentSession,
+        client: &Client,
+    ) -> Result<u64, StoreError> {
+        let user = current.user.id;
+        let event = self.event(AuditEventKind::OtherSessionsEnded, Some(user), client, self.clock.now());
+        let mut work = self.store.begin().await?;
+        let ended = work.delete_sessions_of(user, Some(current.session.id_hash)).await?;
+        work.insert_audit_event(&event).await?;
+        work.commit().await?;
+        Ok(ended)
+    }
+}

@@ -1,0 +1,285 @@
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use time::{Duration, OffsetDateTime, Time};
+
+use crate::Accounts;
+use crate::models::{
+    AuditEventKind, ClaimedMail, EmailAddress, EmailToken, Happened, Mail, MailKind, MailMessage,
+    MailOutcome, MailUrgency, MailedLink, OneTimeToken, OutgoingMail, ResetToken, User,
+};
+use crate::ports::{MailError, Mailer};
+use crate::repository::StoreError;
+
+/// Twice as long as a mailer may take. A worker that died gives its mail back after this.
+const LEASE: Duration = Duration::minutes(2);
+/// How many mails of one kind that anybody can ask for go to one mailbox in a day, whatever happened to accounts with
+/// that address meanwhile.
+const MAILS_A_DAY_TO_ONE_ADDRESS: u32 = 20;
+/// The quota that the provider sets.
+const ALL_MAILS: &str = "all";
+/// One mail in so many is kept for password resets.
+const KEPT_FOR_RESETS: u32 = 5;
+
+/// What became of a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MailSent {
+    /// It was delivered.
+    Sent,
+    /// There was nothing to send any more; the words say why.
+    Moot(&'static str),
+    /// It failed and is tried again.
+    TryAgain {
+        /// When.
+        at: OffsetDateTime,
+        /// Why it failed.
+        reason: String,
+    },
+    /// The day's mails are used up, so it waits for the next day.
+    WaitsForQuota {
+        /// When.
+        until: OffsetDateTime,
+    },
+    /// It was given up.
+    Dead {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why it is not known what became of a mail. It is tried again when the lease is over.
+#[derive(Debug, thiserror::Error)]
+pub enum SendMailError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is to be sent, or why not.
+enum Composed {
+    Message(MailMessage, User),
+    Moot(&'static str),
+}
+
+impl Accounts {
+    /// Takes the mail whose turn it is, for one worker among those of all servers.
+    pub async fn claim_mail(&self) -> Result<Option<ClaimedMail>, StoreError> {
+        let now = self.clock.now();
+        self.store.alone().claim_mail(MailUrgency::Normal, now, now + LEASE).await
+    }
+
+    /// Sends a mail that was claimed. The link that it carries is made here and is nowhere but in the mail.
+    ///
+    /// In normal operation a mail goes once. A worker that dies after the mail server took it and before that is noted
+    /// sends it again, with a new link, rather than never.
+    pub async fn send_mail(
+        &self,
+        claimed: &ClaimedMail,
+        mailer: &dyn Mailer,
+    ) -> Result<MailSent, SendMailError> {
+        let mail = &claimed.mail;
+        if mail.kind.has_link() && self.store.alone().has_newer_mail(mail).await? {
+            return self.finish_moot(claimed, "a newer mail of the kind was written").await;
+        }
+        let Some(user) = self.reader_of(mail).await? else {
+            if mail.kind == MailKind::ResetPassword {
+                self.record(AuditEventKind::PasswordResetRequested, None, &mail.client).await?;
+            }
+            return self.finish_moot(claimed, "there is no such user").await;
+        };
+        if user.is_disabled {
+            return self.finish_moot(claimed, "the user is disabled").await;
+        }
+
+        let today = self.clock.now().date();
+        let mailbox = self.mailbox_quota(mail);
+        if !self.store.alone().take_mail_quota(&mailbox, today, MAILS_A_DAY_TO_ONE_ADDRESS).await? {
+            return self.finish_moot(claimed, "its recipient got enough mails of the kind today").await;
+        }
+        if !self.take_from_day(mail.kind.urgency()).await? {
+            self.store.alone().give_back_mail_quota(&mailbox, today).await?;
+            return self.wait_for_tomorrow(claimed).await;
+        }
+
+        let sent = match self.compose(claimed, user).await? {
+            Composed::Moot(why) => self.finish_moot(claimed, why).await?,
+            Composed::Message(message, user) => {
+                let now = self.clock.now();
+                let mail = Mail {
+                    id: mail.id,
+                    attempt: claimed.attempt,
+                    to: mail.recipient.clone(),
+                    name: user.name,
+                    sent_at: now,
+                    message,
+                };
+                self.note_delivery(claimed, mailer.send(&mail).await).await?
+            }
+        };
+        if sent != MailSent::Sent {
+            let mut repository = self.store.alone();
+            repository.give_back_mail_quota(&mailbox, today).await?;
+            if self.policy.mail_daily_limit.is_some() {
+                repository.give_back_mail_quota(ALL_MAILS, today).await?;
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Whom a mail concerns. A request to reset a password names only an address: here, away from the request, is
+    /// looked up whose it is.
+    async fn reader_of(&self, mail: &OutgoingMail) -> Result<Option<User>, StoreError> {
+        let mut repository = self.store.alone();
+        Ok(match mail.user_id {
+            Some(id) => repository.find_credentials(id).await?.map(|found| found.user),
+            None => repository
+                .find_credentials_by_email(&mail.recipient, None)
+                .await?
+                .map(|found| found.credentials.user),
+        })
+    }
+
+    async fn compose(&self, claimed: &ClaimedMail, user: User) -> Result<Composed, StoreError> {
+        let mail = &claimed.mail;
+        let now = self.clock.now();
+        let happened = Happened { at: mail.created_at, client: mail.client.clone() };
+        let message = match mail.kind {
+            MailKind::ConfirmEmail => {
+                let link = self.mint_confirm_link(&user, &mail.recipient, false, now).await?;
+                let Some(link) = link else {
+                    return Ok(Composed::Moot("the address is confirmed or another by now"));
+                };
+                MailMessage::ConfirmEmail(link)
+            }
+            MailKind::ConfirmNewEmail => {
+                let Some(link) = self.mint_confirm_link(&user, &mail.recipient, true, now).await? else {
+                    return Ok(Composed::Moot("somebody has the address by now"));
+                };
+                MailMessage::ConfirmNewEmail(link)
+            }
+            MailKind::ResetPassword => {
+                let Some(link) = self.mint_reset_link(&user, now).await? else {
+                    return Ok(Composed::Moot("there is no such user"));
+                };
+                if claimed.attempt == 1 {
+                    let kind = AuditEventKind::PasswordResetRequested;
+                    self.record(kind, Some(user.id), &mail.client).await?;
+                }
+                MailMessage::ResetPassword(link, happened)
+            }
+            MailKind::PasswordChanged => MailMessage::PasswordChanged(happened),
+            MailKind::EmailChangeRequested => MailMessage::EmailChangeRequested(happened),
+            MailKind::EmailChanged => MailMessage::EmailChanged(happened),
+            MailKind::NewLogIn => MailMessage::NewLogIn(happened),
+            MailKind::RefreshReused => MailMessage::RefreshReused(happened),
+        };
+        Ok(Composed::Message(message, user))
+    }
+
+    /// A link that confirms an address, which ends the one before it. None where there is nothing to confirm.
+    pub(super) async fn mint_confirm_link(
+        &self,
+        user: &User,
+        email: &EmailAddress,
+        replaces_email: bool,
+        now: OffsetDateTime,
+    ) -> Result<Option<MailedLink>, StoreError> {
+        let token = OneTimeToken::generate(&*self.random);
+        let lifetime = self.policy.confirm_ttl;
+        let stored = EmailToken {
+            hash: token.hash(),
+            user_id: user.id,
+            email: email.clone(),
+            replaces_email,
+            expires_at: now + lifetime,
+            created_at: now,
+        };
+        let is_stored = self.store.alone().put_email_token(&stored).await?;
+        Ok(is_stored.then(|| self.link("/confirm-email", &token.encode(), lifetime)))
+    }
+
+    /// A link that resets a password, which ends the one before it. None where the user is gone or disabled.
+    pub(super) async fn mint_reset_link(
+        &self,
+        user: &User,
+        now: OffsetDateTime,
+    ) -> Result<Option<MailedLink>, StoreError> {
+        let token = OneTimeToken::generate(&*self.random);
+        let lifetime = self.policy.reset_ttl;
+        let stored =
+            ResetToken { hash: token.hash(), user_id: user.id, expires_at: now + lifetime, created_at: now };
+        let is_stored = self.store.alone().put_reset_token(&stored).await?;
+        Ok(is_stored.then(|| self.link("/reset-password", &token.encode(), lifetime)))
+    }
+
+    /// From the public URL alone: a `Host` header that a stranger sends must not lead anybody elsewhere.
+    fn link(&self, path: &str, token: &str, lifetime: Duration) -> MailedLink {
+        MailedLink::new(self.policy.public_url.link(&format!("{path}?token={token}")), lifetime)
+    }
+
+    async fn note_delivery(
+        &self,
+        claimed: &ClaimedMail,
+        delivery: Result<(), MailError>,
+    ) -> Result<MailSent, StoreError> {
+        let now = self.clock.now();
+        let (id, attempt) = (claimed.mail.id, claimed.attempt);
+        let mut repository = self.store.alone();
+        let (reason, next_attempt) = match delivery {
+            Ok(()) => {
+                repository.finish_mail(id, attempt, MailOutcome::Sent, "", now).await?;
+                return Ok(MailSent::Sent);
+            }
+            Err(MailError::TryAgain(reason)) => {
+                let [jitter] = self.random.bytes();
+                (reason, claimed.next_attempt(now, jitter))
+            }
+            Err(MailError::Refused(reason)) => (reason, None),
+        };
+        match next_attempt {
+            Some(at) => {
+                repository.postpone_mail(id, attempt, at, &reason, true).await?;
+                Ok(MailSent::TryAgain { at, reason })
+            }
+            None => {
+                repository.finish_mail(id, attempt, MailOutcome::Dead, &reason, now).await?;
+                Ok(MailSent::Dead { reason })
+            }
+        }
+    }
+
+    async fn finish_moot(&self, claimed: &ClaimedMail, why: &'static str) -> Result<MailSent, SendMailError> {
+        let (id, attempt) = (claimed.mail.id, claimed.attempt);
+        self.store.alone().finish_mail(id, attempt, MailOutcome::Moot, why, self.clock.now()).await?;
+        Ok(MailSent::Moot(why))
+    }
+
+    /// Takes one from the day's mails, where these are counted.
+    async fn take_from_day(&self, urgency: MailUrgency) -> Result<bool, StoreError> {
+        let Some(limit) = self.policy.mail_daily_limit else {
+            return Ok(true);
+        };
+        let at_most = match urgency {
+            MailUrgency::First => limit,
+            MailUrgency::Normal => limit - limit / KEPT_FOR_RESETS,
+        };
+        self.store.alone().take_mail_quota(ALL_MAILS, self.clock.now().date(), at_most).await
+    }
+
+    async fn wait_for_tomorrow(&self, claimed: &ClaimedMail) -> Result<MailSent, SendMailError> {
+        let now = self.clock.now();
+        let until = now.replace_time(Time::MIDNIGHT) + Duration::DAY;
+        let (id, attempt) = (claimed.mail.id, claimed.attempt);
+        self.store.alone().postpone_mail(id, attempt, until, "the day's mails are used up", false).await?;
+        Ok(MailSent::WaitsForQuota { until })
+    }
+
+    /// The quota of a mailbox for a kind of mail, under a name that does not tell whose it is.
+    fn mailbox_quota(&self, mail: &OutgoingMail) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.keys.mail_quota.as_slice())
+            .expect("HMAC takes a key of any length");
+        mac.update(mail.recipient.as_str().as_bytes());
+        format!("{}:{}", mail.kind.as_str(), URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+    }
+}
