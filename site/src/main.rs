@@ -15,5 +15,6 @@ fn main() -> ExitCode {
         layout: Arc::new(site::SiteLayout),
         migrations: vec![site::MIGRATIONS],
         routes: site::routes,
+        personal_data: site::personal_data,
     })
 }

@@ -1,9 +1,13 @@
+use std::sync::Arc;
+
 use axum::extract::FromRef;
 use axum::http::Method;
+use vestibule::ports::{OsRandom, PersonalData, SystemClock};
 use vestibule_sql::Database;
 use vestibule_web::Who::{Anyone, LoggedIn};
 use vestibule_web::{Routes, Vestibule};
 
+use crate::api::export::NotesInExport;
 use crate::services::Notes;
 use crate::{api, pages, public};
 
@@ -12,6 +16,12 @@ use crate::{api, pages, public};
 pub(crate) struct Site {
     vestibule: Vestibule,
     notes: Notes,
+}
+
+/// What the site keeps of a user, for their export.
+pub fn personal_data(database: &Database) -> Vec<Arc<dyn PersonalData>> {
+    let notes = Notes::new(database.clone(), Arc::new(SystemClock), Arc::new(OsRandom));
+    vec![Arc::new(NotesInExport(notes))]
 }
 
 /// Every route of the site besides those of accounts: the table of contents.

@@ -2,6 +2,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory, FromArgMatches};
+use vestibule::ports::PersonalData;
 use vestibule_sql::{Database, MIGRATIONS, Migrations};
 use vestibule_web::{DefaultLayout, Layout, Routes, Vestibule};
 
@@ -24,6 +25,8 @@ pub struct App {
     pub migrations: Vec<Migrations>,
     /// The application's own routes.
     pub routes: fn(&Vestibule, &Database) -> Routes,
+    /// What the application keeps of a user in tables of its own, for their export.
+    pub personal_data: fn(&Database) -> Vec<Arc<dyn PersonalData>>,
 }
 
 impl App {
@@ -36,6 +39,7 @@ impl App {
             layout: Arc::new(DefaultLayout),
             migrations: Vec::new(),
             routes: |vestibule, _| Routes::new(vestibule.clone()),
+            personal_data: |_| Vec::new(),
         }
     }
 
@@ -74,6 +78,7 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
         match command {
             Command::Serve => commands::serve::run(app, &settings).await,
             Command::Migrate { check, json } => commands::migrate::run(app, &settings, check, json).await,
+            Command::User { action } => commands::user::run(app, &settings, action).await,
             Command::Config { .. } => unreachable!("answered above, without a runtime"),
         }
     })

@@ -42,6 +42,12 @@ pub(crate) enum Command {
         json: bool,
     },
 
+    /// Do something with one user.
+    User {
+        #[command(subcommand)]
+        action: UserAction,
+    },
+
     /// Look at the settings.
     Config {
         #[command(subcommand)]
@@ -55,6 +61,27 @@ pub(crate) enum ConfigAction {
     Check,
     /// Show every setting, its value and where that comes from. Secrets are hidden.
     Show {
+        /// Answer in JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum UserAction {
+    /// Print a link as a mail would carry it, to hand to a person whom no mail reaches.
+    ///
+    /// The link is good once and ends the links before it. It goes to standard output alone, so that it can be piped.
+    #[command(group(clap::ArgGroup::new("purpose").required(true)))]
+    Link {
+        /// The user's address.
+        email: String,
+        /// A link that confirms the address.
+        #[arg(long, group = "purpose")]
+        confirm: bool,
+        /// A link that lets its holder choose a new password.
+        #[arg(long, group = "purpose")]
+        reset: bool,
         /// Answer in JSON.
         #[arg(long)]
         json: bool,

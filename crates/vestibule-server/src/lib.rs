@@ -4,7 +4,8 @@
 //! 2. `command_line.rs` and `commands/`: what can be asked of the program;
 //! 3. [`settings`]: the configuration, from a file and the environment, checked before anything starts;
 //! 4. `house.rs`: puts database, accounts and routes together;
-//! 5. `telemetry.rs`: the log.
+//! 5. [`transports`]: how mails leave the house; `workers/`: who sends them, and who removes what is over;
+//! 6. `telemetry.rs`: the log; `metrics.rs`: the numbers.
 
 #![forbid(unsafe_code)]
 
@@ -13,8 +14,11 @@ mod command_line;
 mod commands;
 mod failure;
 mod house;
+mod metrics;
 mod secret_file;
 pub mod settings;
 mod telemetry;
+pub mod transports;
+mod workers;
 
 pub use app::{App, run};

@@ -7,13 +7,15 @@ mod sources;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use time::Duration;
 use vestibule::models::{PublicUrl, SecretKey, SessionLifetimes};
 use vestibule::ports::Argon2Parameters;
 use vestibule_sql::DatabaseUrl;
+
+use crate::transports::{MailUrl, Sender};
 
 pub use keys::{KEYS, Key};
 pub use sources::Sources;
@@ -46,10 +48,39 @@ pub struct Settings {
     pub hash_parameters: Argon2Parameters,
     /// How many passwords are hashed at once; one a core unless set.
     pub hash_slots: Option<NonZeroUsize>,
+    /// How long links that confirm an address are good.
+    pub confirm_ttl: Duration,
+    /// How long links that reset a password are good.
+    pub reset_ttl: Duration,
+    /// Whether an address must be confirmed before more than the account can be used.
+    pub require_confirmed_email: bool,
+    /// How long the audit trail is kept.
+    pub audit_retention: Duration,
+    /// How mails are sent.
+    pub mail: MailSetting,
+    /// Their sender.
+    pub mail_from: Sender,
+    /// How many go in a day.
+    pub mail_daily_limit: Option<u32>,
+    /// Where texts are that take the place of the built-in ones.
+    pub mail_templates: Option<PathBuf>,
+    /// Where to serve the metrics.
+    pub metrics_listen: Option<SocketAddr>,
     /// What is odd and not wrong.
     pub warnings: Vec<String>,
     /// All settings as they can be shown.
     pub shown: Vec<Shown>,
+}
+
+/// How mails are sent.
+#[derive(Debug, Clone)]
+pub enum MailSetting {
+    /// By a mail server or a provider.
+    Server(MailUrl),
+    /// Not at all: they can be read at `/dev/mailbox`.
+    DevMailbox,
+    /// Not at all: they wait until there is a way.
+    Nowhere,
 }
 
 /// The form of the log.
@@ -98,6 +129,16 @@ impl Settings {
         let public_url = public_url(sources, listen)?;
         let database_url = sources.parse("DATABASE_URL")?;
         let hash_parameters = hash_parameters(sources)?;
+        let mail = mail(sources, &public_url)?;
+        let mail_from = mail_from(sources, &public_url)?;
+        let mut warnings = sources.warnings().to_vec();
+        if matches!(mail, MailSetting::Nowhere) {
+            warnings.push(
+                "VESTIBULE_MAIL_URL is not set, so no mail is sent: mails wait until it is. `user link EMAIL --confirm` or \
+                 `--reset` prints a link to hand to a person"
+                    .to_owned(),
+            );
+        }
         let mut settings = Self {
             listen,
             secret_key: secret_key(sources, &public_url)?,
@@ -112,11 +153,33 @@ impl Settings {
             migrate: sources.parse_with("MIGRATE", switch)?,
             hash_parameters,
             hash_slots: sources.optional_with("HASH_SLOTS", hash_slots)?,
-            warnings: sources.warnings().to_vec(),
+            confirm_ttl: sources.parse_with("CONFIRM_TTL", duration)?,
+            reset_ttl: reset_ttl(sources)?,
+            require_confirmed_email: sources.parse_with("REQUIRE_CONFIRMED_EMAIL", switch)?,
+            audit_retention: sources.parse_with("AUDIT_RETENTION", duration)?,
+            mail,
+            mail_from,
+            mail_daily_limit: sources.optional_with("MAIL_DAILY_LIMIT", daily_limit)?,
+            mail_templates: sources.optional_with("MAIL_TEMPLATES", folder)?,
+            metrics_listen: sources
+                .optional_with("METRICS_LISTEN", |text| text.parse().map_err(|_| "it is no address with a port".to_owned()))?,
+            warnings,
             shown: Vec::new(),
         };
         settings.shown = settings.show(sources);
         Ok(settings)
+    }
+
+    /// What is told of a setting that cannot be taken after all: a file that it names is wrong.
+    pub(crate) fn error(&self, name: &str, problem: &str) -> SettingError {
+        let key = Key::named(name);
+        let shown = self.shown.iter().find(|shown| shown.variable == key.variable());
+        SettingError {
+            key: key.variable(),
+            source_name: shown.map(|shown| shown.source.clone()),
+            problem: problem.to_owned(),
+            way_out: key.way_out.to_owned(),
+        }
     }
 
     /// Every setting with its value, the defaults that depend on others included.
@@ -127,6 +190,12 @@ impl Settings {
                 ("DATABASE_URL", _) => self.database_url.to_string(),
                 ("PUBLIC_URL", _) => self.public_url.to_string(),
                 ("SITE_NAME", _) => self.site_name.clone(),
+                ("MAIL_URL", _) => match &self.mail {
+                    MailSetting::Server(url) => url.to_string(),
+                    MailSetting::DevMailbox => "(the development mailbox, /dev/mailbox)".to_owned(),
+                    MailSetting::Nowhere => "(none: mails wait)".to_owned(),
+                },
+                ("MAIL_FROM", _) => self.mail_from.to_string(),
                 (_, Some(_)) if key.is_secret => "(set, not shown)".to_owned(),
                 (_, Some(value)) => value.text.clone(),
                 (_, None) => key.default.to_owned(),
@@ -157,6 +226,46 @@ fn secret_key(sources: &Sources, public_url: &PublicUrl) -> Result<Option<Secret
         return Err(sources.error("SECRET_KEY", "it is required, because VESTIBULE_PUBLIC_URL is https"));
     }
     Ok(key)
+}
+
+fn mail(sources: &Sources, public_url: &PublicUrl) -> Result<MailSetting, SettingError> {
+    let url = sources
+        .optional_with("MAIL_URL", |text| text.parse::<MailUrl>().map_err(|error| error.to_string()))?;
+    Ok(match url {
+        Some(url) => MailSetting::Server(url),
+        // Whoever can open it can open every account, so it is for this machine alone.
+        None if public_url.is_loopback() => MailSetting::DevMailbox,
+        None => MailSetting::Nowhere,
+    })
+}
+
+fn mail_from(sources: &Sources, public_url: &PublicUrl) -> Result<Sender, SettingError> {
+    let parse = |text: &str| text.parse::<Sender>().map_err(|error| error.to_string());
+    if let Some(sender) = sources.optional_with("MAIL_FROM", parse)? {
+        return Ok(sender);
+    }
+    let host = if public_url.is_loopback() { "localhost" } else { public_url.host() };
+    parse(&format!("no-reply@{host}")).map_err(|_| {
+        sources.error("MAIL_FROM", "it is required, because the host of VESTIBULE_PUBLIC_URL makes no address")
+    })
+}
+
+fn reset_ttl(sources: &Sources) -> Result<Duration, SettingError> {
+    let parsed = sources.parse_with("RESET_TTL", duration)?;
+    // A link that opens an account must not lie in a mailbox for long.
+    if parsed > Duration::DAY {
+        return Err(sources.error("RESET_TTL", "it is longer than 24h"));
+    }
+    Ok(parsed)
+}
+
+fn daily_limit(text: &str) -> Result<u32, String> {
+    text.parse().ok().filter(|limit| *limit > 0).ok_or_else(|| "it is not a number from 1".to_owned())
+}
+
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() { Ok(path) } else { Err("there is no such folder".to_owned()) }
 }
 
 fn log_format(sources: &Sources) -> Result<LogFormat, SettingError> {

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use crate::{PASSWORD, TestServer};
 
 const CSRF_COOKIE: &str = "vestibule_csrf";
+const DEVICE_COOKIE: &str = "vestibule_device";
 
 /// What a server answered.
 pub struct Answer {
@@ -214,9 +215,9 @@ impl Browser {
         self.planted.push((name.to_owned(), value.to_owned()));
     }
 
-    /// The names of the cookies in the jar.
+    /// The names of the session's cookies in the jar. The browser's own name is none of them: it stays over a log-out.
     pub fn cookie_names(&self) -> Vec<&str> {
-        self.jar.keys().map(String::as_str).collect()
+        self.jar.keys().map(String::as_str).filter(|name| !name.ends_with(DEVICE_COOKIE)).collect()
     }
 
     /// The CSRF token of the jar.

@@ -50,7 +50,7 @@ pub struct HouseOptions {
     /// What the owner of the site decides, given the defaults.
     pub policy: fn(Policy) -> Policy,
     /// What the application keeps of a user.
-    pub personal_data: Vec<Arc<dyn PersonalData>>,
+    pub personal_data: fn(&Database) -> Vec<Arc<dyn PersonalData>>,
 }
 
 impl Default for HouseOptions {
@@ -62,7 +62,7 @@ impl Default for HouseOptions {
             secret: secret_key(),
             clock: FakeClock::default(),
             policy: |policy| policy,
-            personal_data: Vec::new(),
+            personal_data: |_| Vec::new(),
         }
     }
 }
@@ -92,7 +92,7 @@ impl House {
             clock: Arc::new(options.clock.clone()),
             random,
             hasher,
-            personal_data: options.personal_data,
+            personal_data: (options.personal_data)(&database),
         };
         let public_url = PublicUrl::parse(&options.public_url).expect("a test's public URL is one");
         let policy = (options.policy)(Policy::new("Test site", public_url));

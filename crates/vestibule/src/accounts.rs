@@ -3,7 +3,8 @@ use std::sync::Arc;
 use time::Duration;
 
 use crate::models::{
-    KeyRing, PublicKey, PublicUrl, SecretKey, ServerKeys, SessionLifetimes, SigningKey, SigningKeyError,
+    KeyRing, MailCounts, PublicKey, PublicUrl, SecretKey, ServerKeys, SessionLifetimes, SigningKey,
+    SigningKeyError,
 };
 use crate::ports::{Clock, PasswordHasher, PersonalData, Random};
 use crate::repository::{Store, StoreError};
@@ -111,6 +112,11 @@ impl Accounts {
     /// The public halves of the keys that sign access tokens: the JWKS.
     pub fn public_keys(&self) -> Vec<PublicKey> {
         self.key_ring.public_keys()
+    }
+
+    /// How many mails wait and how many were given up, for the operator.
+    pub async fn count_mails(&self) -> Result<MailCounts, StoreError> {
+        self.store.alone().count_mails().await
     }
 
     /// What the owner of the site decided.

@@ -1,3 +1,4 @@
 //! The site for programs.
 
+pub mod export;
 pub mod notes;

@@ -29,7 +29,7 @@ pub struct Range {
 }
 
 #[derive(Serialize)]
-struct NoteAnswer {
+pub(super) struct NoteAnswer {
     id: String,
     title: String,
     body: String,

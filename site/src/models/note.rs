@@ -123,6 +123,9 @@ impl Cursor {
 }
 
 impl PageSize {
+    /// As many as one can ask for.
+    pub const LARGEST: Self = Self(100);
+
     /// Reads a number from 1 to 100.
     pub fn parse(text: &str) -> Result<Self, InvalidInput> {
         text.parse()

@@ -84,6 +84,71 @@ pub const KEYS: &[Key] = &[
         ..Key::EMPTY
     },
     Key {
+        name: "CONFIRM_TTL",
+        default: "24h",
+        about: "How long a link is good that confirms an address.",
+        way_out: "Set a duration such as 24h.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "RESET_TTL",
+        default: "30m",
+        about: "How long a link is good that resets a password.",
+        way_out: "Set a duration such as 30m, 24h at most.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "REQUIRE_CONFIRMED_EMAIL",
+        default: "off",
+        about: "Whether who has not confirmed their address may use no more than their account: protected routes answer `403` `email_not_verified`, and pages lead to one that sends the mail again.",
+        way_out: "Set `on` or `off`.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "AUDIT_RETENTION",
+        default: "365d",
+        about: "How long it is kept who did what, when and from where.",
+        way_out: "Set a duration such as 365d.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "MAIL_URL",
+        default_in_words: "on localhost the development mailbox, `/dev/mailbox`; elsewhere none, and mails wait",
+        about: "How mails are sent: `smtp://USER:PASSWORD@HOST:PORT` (STARTTLS is required unless the host is this machine), `smtps://USER:PASSWORD@HOST:PORT`, or `resend://API_KEY@api.resend.com` over HTTPS where a host blocks mail ports.",
+        way_out: "Set smtp://user:password@mail.example.com:587, smtps://user:password@mail.example.com:465, or resend://API_KEY@api.resend.com.",
+        // It holds a password. What is shown of it is made from its parts.
+        is_secret: true,
+        ..Key::EMPTY
+    },
+    Key {
+        name: "MAIL_FROM",
+        default_in_words: "`no-reply@localhost`; on a public host `no-reply@` that host",
+        about: "The sender of mails: `no-reply@example.com` or `Example <no-reply@example.com>`.",
+        way_out: "Set an address that your mail server may send from, such as no-reply@example.com.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "MAIL_DAILY_LIMIT",
+        default_in_words: "none",
+        about: "How many mails a day (UTC) the provider takes. A fifth is kept for password resets, which go first; the rest waits for the next day.",
+        way_out: "Set a number from 1, or leave it away.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "MAIL_TEMPLATES",
+        default_in_words: "none",
+        about: "A folder whose files take the place of the built-in texts of mails of the same names.",
+        way_out: "Set a folder with templates such as confirm_email.txt, or leave it away.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "METRICS_LISTEN",
+        default_in_words: "off",
+        about: "The address to serve `/metrics` on, for Prometheus. It should not be reachable from outside.",
+        way_out: "Set an address and a port, such as 127.0.0.1:9090, or leave it away.",
+        ..Key::EMPTY
+    },
+    Key {
         name: "MIGRATE",
         default: "on",
         about: "Whether the start brings the database's schema up to date. With `off` the start refuses when the schema is not the expected one.",

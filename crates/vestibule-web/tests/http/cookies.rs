@@ -19,7 +19,8 @@ async fn on_https_names_carry_the_host_prefix_and_cookies_are_secure(
         [
           "__Host-vestibule_access=…; Path=/; Max-Age=300; SameSite=Lax; HttpOnly; Secure",
           "__Host-vestibule_refresh=…; Path=/; Max-Age=604800; SameSite=Lax; HttpOnly; Secure",
-          "__Host-vestibule_csrf=…; Path=/; Max-Age=34560000; SameSite=Lax; Secure"
+          "__Host-vestibule_csrf=…; Path=/; Max-Age=34560000; SameSite=Lax; Secure",
+          "__Host-vestibule_device=…; Path=/; Max-Age=34560000; SameSite=Lax; HttpOnly; Secure"
         ]
         "#);
     }

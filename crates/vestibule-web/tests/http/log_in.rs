@@ -44,7 +44,8 @@ async fn a_log_in_answers_as_a_sign_up_does(#[values(Sqlite, Postgres)] kind: Da
         [
           "vestibule_access=…; Path=/; Max-Age=300; SameSite=Lax; HttpOnly",
           "vestibule_refresh=…; Path=/; Max-Age=604800; SameSite=Lax; HttpOnly",
-          "vestibule_csrf=…; Path=/; Max-Age=34560000; SameSite=Lax"
+          "vestibule_csrf=…; Path=/; Max-Age=34560000; SameSite=Lax",
+          "vestibule_device=…; Path=/; Max-Age=34560000; SameSite=Lax; HttpOnly"
         ]
         "#);
     }

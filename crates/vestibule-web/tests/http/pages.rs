@@ -43,7 +43,8 @@ async fn a_sign_up_leads_to_the_dashboard(#[values(Sqlite, Postgres)] kind: Data
         [
           "vestibule_access=…; Path=/; Max-Age=300; SameSite=Lax; HttpOnly",
           "vestibule_refresh=…; Path=/; Max-Age=604800; SameSite=Lax; HttpOnly",
-          "vestibule_csrf=…; Path=/; Max-Age=34560000; SameSite=Lax"
+          "vestibule_csrf=…; Path=/; Max-Age=34560000; SameSite=Lax",
+          "vestibule_device=…; Path=/; Max-Age=34560000; SameSite=Lax; HttpOnly"
         ]
         "#);
     }

@@ -47,7 +47,8 @@ async fn a_sign_up_answers_user_and_session_and_sets_the_three_cookies(
         [
           "vestibule_access=…; Path=/; Max-Age=300; SameSite=Lax; HttpOnly",
           "vestibule_refresh=…; Path=/; Max-Age=604800; SameSite=Lax; HttpOnly",
-          "vestibule_csrf=…; Path=/; Max-Age=34560000; SameSite=Lax"
+          "vestibule_csrf=…; Path=/; Max-Age=34560000; SameSite=Lax",
+          "vestibule_device=…; Path=/; Max-Age=34560000; SameSite=Lax; HttpOnly"
         ]
         "#);
     }

@@ -10,21 +10,53 @@ use vestibule_web::{Face, Route, Who};
 use crate::{ACCESS, CHANGING, FORM, JSON, signed_up};
 
 /// Every route of the library, then those of the test server.
-const EXPECTED: [(&str, &str, Who); 23] = [
+const EXPECTED: [(&str, &str, Who); 55] = [
     ("GET", "/sign-up", Who::Stranger),
     ("POST", "/sign-up", Who::Stranger),
     ("GET", "/log-in", Who::Stranger),
     ("POST", "/log-in", Who::Stranger),
-    ("POST", "/log-out", Who::LoggedIn),
+    ("POST", "/log-out", Who::AccountHolder),
     ("GET", "/refresh", Who::Anyone),
+    ("GET", "/confirm-email", Who::Anyone),
+    ("POST", "/confirm-email", Who::Visitor),
+    ("GET", "/confirm-email/done", Who::Anyone),
+    ("GET", "/confirm-email/resend", Who::AccountHolder),
+    ("POST", "/confirm-email/resend", Who::AccountHolder),
+    ("GET", "/forgot-password", Who::Stranger),
+    ("POST", "/forgot-password", Who::Stranger),
+    ("GET", "/forgot-password/sent", Who::Anyone),
+    ("GET", "/reset-password", Who::Stranger),
+    ("POST", "/reset-password", Who::Stranger),
+    ("GET", "/account", Who::AccountHolder),
+    ("POST", "/account/name", Who::AccountHolder),
+    ("POST", "/account/email", Who::AccountHolder),
+    ("POST", "/account/password", Who::AccountHolder),
+    ("POST", "/account/sessions/{id}/end", Who::AccountHolder),
+    ("POST", "/account/sessions/end-others", Who::AccountHolder),
+    ("GET", "/account/export", Who::AccountHolder),
+    ("POST", "/account/delete", Who::AccountHolder),
     ("GET", "/assets/{*file}", Who::Anyone),
     ("POST", "/api/auth/sign-up", Who::Stranger),
     ("POST", "/api/auth/log-in", Who::Stranger),
-    ("POST", "/api/auth/log-out", Who::LoggedIn),
+    ("POST", "/api/auth/log-out", Who::AccountHolder),
     ("GET", "/api/auth/refresh", Who::Anyone),
     ("POST", "/api/auth/refresh", Who::Anyone),
-    ("GET", "/api/auth/session", Who::LoggedIn),
+    ("GET", "/api/auth/session", Who::AccountHolder),
+    ("POST", "/api/auth/confirm-email", Who::Visitor),
+    ("POST", "/api/auth/confirm-email/resend", Who::AccountHolder),
+    ("POST", "/api/auth/forgot-password", Who::Stranger),
+    ("POST", "/api/auth/reset-password", Who::Stranger),
+    ("GET", "/api/account", Who::AccountHolder),
+    ("PATCH", "/api/account", Who::AccountHolder),
+    ("DELETE", "/api/account", Who::AccountHolder),
+    ("POST", "/api/account/password", Who::AccountHolder),
+    ("POST", "/api/account/email", Who::AccountHolder),
+    ("GET", "/api/account/sessions", Who::AccountHolder),
+    ("DELETE", "/api/account/sessions", Who::AccountHolder),
+    ("DELETE", "/api/account/sessions/{id}", Who::AccountHolder),
+    ("GET", "/api/account/export", Who::AccountHolder),
     ("GET", "/.well-known/jwks.json", Who::Anyone),
+    ("GET", "/.well-known/change-password", Who::Anyone),
     ("GET", "/healthz", Who::Anyone),
     ("GET", "/readyz", Who::Anyone),
     ("GET", "/", Who::Anyone),
@@ -37,7 +69,7 @@ const EXPECTED: [(&str, &str, Who); 23] = [
 ];
 
 fn is_protected(route: &Route) -> bool {
-    matches!(route.who, Who::LoggedIn | Who::Role(_))
+    matches!(route.who, Who::AccountHolder | Who::LoggedIn | Who::Role(_))
 }
 
 fn changes_something(route: &Route) -> bool {
@@ -147,7 +179,7 @@ async fn without_the_csrf_token_nothing_is_changed(#[values(Sqlite, Postgres)] k
 #[tokio::test]
 async fn from_another_site_no_stranger_changes_anything(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     let server = TestServer::start(kind).await;
-    let routes = server.list.iter().filter(|route| route.who == Who::Stranger && changes_something(route));
+    let routes = server.list.iter().filter(|route| matches!(route.who, Who::Stranger | Who::Visitor) && changes_something(route));
     for route in routes {
         for site in ["same-site", "cross-site"] {
             let headers = [content_type(route), ("sec-fetch-site", site)];

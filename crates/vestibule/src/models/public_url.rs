@@ -49,6 +49,11 @@ impl PublicUrl {
         self.0.origin().ascii_serialization()
     }
 
+    /// The host alone, without a port.
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
     /// The address of a path of this site. The path begins with a slash.
     pub fn link(&self, path: &str) -> String {
         format!("{}{path}", self.origin())

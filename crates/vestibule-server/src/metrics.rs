@@ -1,0 +1,77 @@
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use vestibule::Accounts;
+use vestibule::services::{MailSent, SendMailError};
+
+use crate::failure::with_causes;
+
+/// Prometheus' text format, version 0.0.4.
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What this server did with mails since it started.
+#[derive(Clone, Default)]
+pub(crate) struct MailMetrics(Arc<Counters>);
+
+#[derive(Default)]
+struct Counters {
+    sent: AtomicU64,
+    moot: AtomicU64,
+    failed: AtomicU64,
+    postponed: AtomicU64,
+    given_up: AtomicU64,
+}
+
+impl MailMetrics {
+    pub(crate) fn count(&self, sent: &Result<MailSent, SendMailError>) {
+        let counter = match sent {
+            Ok(MailSent::Sent) => &self.0.sent,
+            Ok(MailSent::Moot(_)) => &self.0.moot,
+            Ok(MailSent::TryAgain { .. }) | Err(_) => &self.0.failed,
+            Ok(MailSent::WaitsForQuota { .. }) => &self.0.postponed,
+            Ok(MailSent::Dead { .. }) => &self.0.given_up,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// `/metrics`, for an address of its own.
+pub(crate) fn router(accounts: Arc<Accounts>, mails: MailMetrics) -> Router {
+    Router::new().route("/metrics", get(metrics)).with_state((accounts, mails))
+}
+
+async fn metrics(State((accounts, mails)): State<(Arc<Accounts>, MailMetrics)>) -> Response {
+    let counts = match accounts.count_mails().await {
+        Ok(counts) => counts,
+        Err(error) => {
+            tracing::warn!(cause = with_causes(&error), "the mails cannot be counted");
+            return (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response();
+        }
+    };
+    let mut text = String::new();
+    let mut gauge = |name: &str, help: &str, value: u64| {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+    };
+    gauge("vestibule_mails_waiting", "Mails that are still to be sent, by any server.", counts.waiting);
+    gauge("vestibule_mails_dead", "Mails that were given up and wait for an operator.", counts.dead);
+    text.push_str("# HELP vestibule_mail_attempts_total What this server did with mails.\n");
+    text.push_str("# TYPE vestibule_mail_attempts_total counter\n");
+    let counters = &mails.0;
+    for (outcome, counter) in [
+        ("sent", &counters.sent),
+        ("moot", &counters.moot),
+        ("failed", &counters.failed),
+        ("postponed", &counters.postponed),
+        ("given_up", &counters.given_up),
+    ] {
+        let value = counter.load(Ordering::Relaxed);
+        let _ = writeln!(text, "vestibule_mail_attempts_total{{outcome=\"{outcome}\"}} {value}");
+    }
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
+}
