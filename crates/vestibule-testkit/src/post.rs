@@ -33,8 +33,20 @@ impl Post {
     /// # Panics
     /// Where none did.
     pub fn token_for(&self, email: &str) -> String {
+        self.token_among(email, |_| true)
+    }
+
+    /// The token of the last link of a kind that went to an address.
+    ///
+    /// # Panics
+    /// Where none did.
+    pub fn token_of(&self, kind: MailKind, email: &str) -> String {
+        self.token_among(email, |mail| mail.message.kind() == kind)
+    }
+
+    fn token_among(&self, email: &str, is_wanted: impl Fn(&Mail) -> bool) -> String {
         let delivered = self.delivered();
-        let to_them = delivered.iter().rev().filter(|mail| mail.to.as_str() == email);
+        let to_them = delivered.iter().rev().filter(|mail| mail.to.as_str() == email && is_wanted(mail));
         let url = to_them.filter_map(|mail| link(&mail.message)).map(|link| link.url().to_owned()).next();
         let url = url.unwrap_or_else(|| panic!("no link was mailed to {email}"));
         let (_, token) = url.split_once("?token=").expect("a link carries a token");
@@ -75,6 +87,11 @@ impl Mailer for Post {
             }
         })
     }
+}
+
+/// The address of the link that a mail carries.
+pub fn link_of(mail: &Mail) -> Option<&str> {
+    link(&mail.message).map(MailedLink::url)
 }
 
 fn link(message: &MailMessage) -> Option<&MailedLink> {

@@ -1,10 +1,13 @@
 //! What clients see, one file for each route or flow. All of it over real sockets, on both databases.
 
+mod account;
 mod assets;
 mod concurrency;
+mod confirm_email;
 mod cookies;
 mod csrf;
 mod current_session;
+mod dev_mailbox;
 mod duplicates;
 mod forged_headers;
 mod guard;
@@ -18,6 +21,8 @@ mod pages;
 mod paths;
 mod problems;
 mod refresh;
+mod require_confirmed_email;
+mod reset_password;
 mod secrets;
 mod sign_up;
 mod simulation;

@@ -179,7 +179,10 @@ async fn without_the_csrf_token_nothing_is_changed(#[values(Sqlite, Postgres)] k
 #[tokio::test]
 async fn from_another_site_no_stranger_changes_anything(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     let server = TestServer::start(kind).await;
-    let routes = server.list.iter().filter(|route| matches!(route.who, Who::Stranger | Who::Visitor) && changes_something(route));
+    let routes = server
+        .list
+        .iter()
+        .filter(|route| matches!(route.who, Who::Stranger | Who::Visitor) && changes_something(route));
     for route in routes {
         for site in ["same-site", "cross-site"] {
             let headers = [content_type(route), ("sec-fetch-site", site)];
