@@ -26,6 +26,7 @@ mod reset_password;
 mod secrets;
 mod sign_up;
 mod simulation;
+mod timing;
 mod two_servers;
 mod unauthorized;
 

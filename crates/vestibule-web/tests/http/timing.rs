@@ -1,0 +1,123 @@
+//! Whether time tells who has an account. Requests of two kinds are sent in turns and their times compared by Welch's
+//! t-test: beyond 4.5 in either direction, chance explains a difference no more (the threshold of ISO/IEC 17825).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use rstest::rstest;
+use serde_json::{Value, json};
+use vestibule::models::{CandidatePassword, Password, PasswordHash};
+use vestibule::ports::{Argon2Parameters, HasherError, HashingSlots, Judgement, OsRandom, PasswordHasher};
+use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
+use vestibule_testkit::{HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer};
+
+use crate::signed_up;
+
+const ROUNDS: u32 = 80;
+const LIMIT: f64 = 4.5;
+const LOG_IN: &str = "/api/auth/log-in";
+
+#[expect(clippy::disallowed_methods, reason = "a real duration is what is measured")]
+async fn seconds(server: &TestServer, path: &str, body: &Value, status: u16) -> f64 {
+    let client = server.anonymous();
+    let began = Instant::now();
+    let answer = client.post_json(path, body).await;
+    let took = began.elapsed().as_secs_f64();
+    assert_eq!(answer.status, status, "{answer:?}");
+    took
+}
+
+/// Welch's t of two kinds of requests, sent in turns. The slowest tenth of each is left out: it tells of the machine.
+async fn welch(
+    server: &TestServer,
+    path: &str,
+    status: u16,
+    kinds: [&(dyn Fn(u32) -> Value + Sync); 2],
+) -> f64 {
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..ROUNDS + 5 {
+        // Which goes first changes, so that neither always follows the other.
+        for place in 0..2 {
+            let kind = usize::try_from((round + place) % 2).unwrap();
+            let took = seconds(server, path, &kinds[kind](round), status).await;
+            // The first few find everything cold.
+            if round >= 5 {
+                times[kind].push(took);
+            }
+        }
+    }
+    let [one, other] = times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times.truncate(times.len() * 9 / 10);
+        let count = f64::from(u32::try_from(times.len()).unwrap());
+        let mean = times.iter().sum::<f64>() / count;
+        let variance = times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        (mean, variance / count)
+    });
+    (one.0 - other.0) / (one.1 + other.1).sqrt()
+}
+
+fn wrong(email: &str) -> Value {
+    json!({ "email": email, "password": "wrong window thursday" })
+}
+
+#[rstest]
+#[tokio::test]
+async fn time_does_not_tell_who_has_an_account(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let server = TestServer::start(kind).await;
+    signed_up(&server, "ann").await;
+    signed_up(&server, "off").await;
+    server.house.set_disabled("off@example.com", true).await;
+    let (known, unknown) = (|_| wrong("ann@example.com"), |_| wrong("nobody@example.com"));
+    let t = welch(&server, LOG_IN, 401, [&known, &unknown]).await;
+    assert!(t.abs() < LIMIT, "log-in, a known address against an unknown one: t = {t:.1}");
+    let disabled = |_| json!({ "email": "off@example.com", "password": PASSWORD });
+    let t = welch(&server, LOG_IN, 401, [&disabled, &unknown]).await;
+    assert!(t.abs() < LIMIT, "log-in, a disabled account against an unknown address: t = {t:.1}");
+    // An address is known or not; each is asked for once, so that no limit comes between.
+    for round in 0..ROUNDS + 5 {
+        let email = format!("known-{round}@example.com");
+        let typed = vestibule_testkit::signing_up(&email, "Ann");
+        server.house.accounts.sign_up(typed, &vestibule::models::Client::default()).await.unwrap();
+    }
+    let known = |round| json!({ "email": format!("known-{round}@example.com") });
+    let unknown = |round| json!({ "email": format!("unknown{round}@example.com") });
+    let t = welch(&server, "/api/auth/forgot-password", 202, [&known, &unknown]).await;
+    assert!(t.abs() < LIMIT, "forgot-password: t = {t:.1}");
+}
+
+/// The mistake that the test above is there for.
+struct WithoutDecoy(HashingSlots);
+
+#[async_trait]
+impl PasswordHasher for WithoutDecoy {
+    async fn judge(&self, candidate: CandidatePassword) -> Result<Judgement, HasherError> {
+        self.0.judge(candidate).await
+    }
+
+    async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
+        self.0.hash(password).await
+    }
+
+    async fn matches(&self, password: Password, hash: Option<PasswordHash>) -> Result<bool, HasherError> {
+        if hash.is_none() { Ok(false) } else { self.0.matches(password, hash).await }
+    }
+
+    fn is_outdated(&self, hash: &PasswordHash) -> bool {
+        self.0.is_outdated(hash)
+    }
+}
+
+#[tokio::test]
+async fn a_missing_hash_would_be_noticed() {
+    let slots =
+        HashingSlots::start(Argon2Parameters::FLOOR, std::num::NonZeroUsize::MIN, Arc::new(OsRandom));
+    let house = HouseOptions { hasher: Some(Arc::new(WithoutDecoy(slots))), ..HouseOptions::default() };
+    let options = ServerOptions { house, ..ServerOptions::default() };
+    let server = TestServer::start_on(&TestDatabase::create(Sqlite).await, options).await;
+    signed_up(&server, "ann").await;
+    let (known, unknown) = (|_| wrong("ann@example.com"), |_| wrong("nobody@example.com"));
+    let t = welch(&server, LOG_IN, 401, [&known, &unknown]).await;
+    assert!(t > 2.0 * LIMIT, "t = {t:.1}");
+}
