@@ -385,6 +385,10 @@ mod tests {
         assert_eq!(settings.session_lifetimes.idle, Duration::days(7));
         assert_eq!(settings.session_lifetimes.absolute, Duration::days(30));
         assert!(settings.migrate && settings.secret_key.is_none() && settings.warnings.is_empty());
+        assert!(matches!(settings.mail, MailSetting::DevMailbox));
+        assert_eq!(settings.mail_from.to_string(), "no-reply@localhost");
+        assert_eq!((settings.confirm_ttl, settings.reset_ttl), (Duration::DAY, Duration::minutes(30)));
+        assert!(!settings.require_confirmed_email && settings.mail_daily_limit.is_none());
     }
 
     #[test]
@@ -491,7 +495,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let secret = folder.path().join("secret");
         std::fs::write(&secret, SECRET).unwrap();
-        let example = example.replace("/run/secrets/vestibule", secret.to_str().unwrap());
+        let example = example
+            .replace("/run/secrets/vestibule", secret.to_str().unwrap())
+            .replace("\"mails\"", &format!("{:?}", folder.path().to_str().unwrap()));
         let switched_on: String = example
             .lines()
             .map(|line| {
@@ -503,6 +509,38 @@ mod tests {
         let all = settings(&[], &switched_on).unwrap();
         let set = all.shown.iter().filter(|shown| shown.source != "default").count();
         assert_eq!(set, KEYS.len(), "every key is in the example");
+    }
+
+    #[test]
+    fn without_a_way_for_mail_a_public_site_is_warned_and_has_no_development_mailbox() {
+        let public = [("VESTIBULE_PUBLIC_URL", "https://example.com"), ("VESTIBULE_SECRET_KEY", SECRET)];
+        let without = settings(&public, "").unwrap();
+        assert!(matches!(without.mail, MailSetting::Nowhere));
+        assert!(without.warnings.iter().any(|warning| warning.contains("VESTIBULE_MAIL_URL")));
+        assert_eq!(without.mail_from.to_string(), "no-reply@example.com");
+        let url = "smtps://ann:pass%40word@mail.example.com";
+        let with = settings(&[&public[..], &[("VESTIBULE_MAIL_URL", url)]].concat(), "").unwrap();
+        assert!(matches!(with.mail, MailSetting::Server(_)) && with.warnings.is_empty());
+        let shown = format!("{:?}", with.shown);
+        assert!(shown.contains("mail.example.com") && !shown.contains("word"), "{shown}");
+    }
+
+    #[test]
+    fn wrong_settings_of_mail_are_told_without_the_password() {
+        for (name, value, told) in [
+            ("VESTIBULE_MAIL_URL", "mail.example.com", "VESTIBULE_MAIL_URL"),
+            ("VESTIBULE_MAIL_URL", "smtp://ann:secret@mail.example.com?tls=none", "VESTIBULE_MAIL_URL"),
+            ("VESTIBULE_MAIL_FROM", "nobody", "\"nobody\""),
+            ("VESTIBULE_MAIL_FROM", "a@example.com\r\nBcc: eve@example.com", "VESTIBULE_MAIL_FROM"),
+            ("VESTIBULE_MAIL_DAILY_LIMIT", "0", "it is not a number from 1"),
+            ("VESTIBULE_MAIL_TEMPLATES", "/nowhere/at/all", "there is no such folder"),
+            ("VESTIBULE_METRICS_LISTEN", "9090", "it is no address with a port"),
+            ("VESTIBULE_RESET_TTL", "25h", "it is longer than 24h"),
+            ("VESTIBULE_REQUIRE_CONFIRMED_EMAIL", "perhaps", "it must be `on` or `off`"),
+        ] {
+            let refusal = refusal(&[(name, value)]);
+            assert!(refusal.contains(told) && !refusal.contains("secret"), "{name}: {refusal}");
+        }
     }
 
     #[test]

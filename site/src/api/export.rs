@@ -33,6 +33,7 @@ impl PersonalData for NotesInExport {
                 break;
             }
         }
-        serde_json::to_value(all).map_err(|error| StoreError::new("the notes could not be written as JSON", error))
+        serde_json::to_value(all)
+            .map_err(|error| StoreError::new("the notes could not be written as JSON", error))
     }
 }

@@ -69,7 +69,11 @@ async fn every_change_asks_for_the_csrf_token() {
     let server = start(DatabaseKind::Sqlite).await;
     let mut browser = server.browser();
     browser.sign_up("ann").await;
-    for route in server.list.iter().filter(|route| matches!(route.who, Who::AccountHolder | Who::LoggedIn | Who::Role(_))) {
+    for route in server
+        .list
+        .iter()
+        .filter(|route| matches!(route.who, Who::AccountHolder | Who::LoggedIn | Who::Role(_)))
+    {
         if route.method == Method::GET {
             continue;
         }

@@ -111,8 +111,7 @@ impl PasswordHasher for WithoutDecoy {
 
 #[tokio::test]
 async fn a_missing_hash_would_be_noticed() {
-    let slots =
-        HashingSlots::start(Argon2Parameters::FLOOR, std::num::NonZeroUsize::MIN, Arc::new(OsRandom));
+    let slots = HashingSlots::start(Argon2Parameters::FLOOR, std::num::NonZeroUsize::MIN, Arc::new(OsRandom));
     let house = HouseOptions { hasher: Some(Arc::new(WithoutDecoy(slots))), ..HouseOptions::default() };
     let options = ServerOptions { house, ..ServerOptions::default() };
     let server = TestServer::start_on(&TestDatabase::create(Sqlite).await, options).await;
