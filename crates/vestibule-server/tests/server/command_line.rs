@@ -5,11 +5,11 @@ fn help_tells_commands_and_settings() {
     let folder = tempfile::tempdir().unwrap();
     let (output, told) = run(command(folder.path()).arg("--help"));
     assert!(output.status.success());
-    for word in ["serve", "migrate", "config", "VESTIBULE_DATABASE_URL", "vestibule.toml"] {
+    for word in ["serve", "migrate", "user", "config", "VESTIBULE_DATABASE_URL", "vestibule.toml"] {
         assert!(told.contains(word), "{word}: {told}");
     }
-    for subcommand in ["serve", "migrate", "config"] {
-        let (output, told) = run(command(folder.path()).args([subcommand, "--help"]));
+    for subcommand in [&["serve"][..], &["migrate"], &["config"], &["user", "link"]] {
+        let (output, told) = run(command(folder.path()).args(subcommand).arg("--help"));
         assert!(output.status.success() && told.len() > 200, "{told}");
     }
 }

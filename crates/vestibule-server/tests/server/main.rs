@@ -6,3 +6,4 @@ mod command_line;
 mod kill;
 mod program;
 mod two_servers;
+mod user_link;
