@@ -36,6 +36,8 @@ pub enum AuditEventKind {
     LoggedOut,
     /// An old refresh secret was shown, and the session ended: somebody has a copy of the cookie.
     RefreshReused,
+    /// The mail that asks to confirm the address was asked for once more.
+    ConfirmationRequested,
     /// The address was confirmed.
     EmailConfirmed,
     /// Somebody asked for a link to reset a password; with an address that nobody has, there is no user.
@@ -66,12 +68,13 @@ pub enum AuditEventKind {
 
 impl AuditEventKind {
     /// All kinds, for those who list or store them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::SignedUp,
         Self::LoggedIn,
         Self::LogInFailed,
         Self::LoggedOut,
         Self::RefreshReused,
+        Self::ConfirmationRequested,
         Self::EmailConfirmed,
         Self::PasswordResetRequested,
         Self::PasswordReset,
@@ -95,6 +98,7 @@ impl AuditEventKind {
             Self::LogInFailed => "log_in_failed",
             Self::LoggedOut => "logged_out",
             Self::RefreshReused => "refresh_reused",
+            Self::ConfirmationRequested => "confirmation_requested",
             Self::EmailConfirmed => "email_confirmed",
             Self::PasswordResetRequested => "password_reset_requested",
             Self::PasswordReset => "password_reset",

@@ -5,7 +5,7 @@ use crate::Accounts;
 use crate::models::{
     AuditEventKind, Client, ConfirmsEmail, EmailToken, InvalidInput, MailKind, OneTimeToken, User,
 };
-use crate::repository::{EmailReplaced, StoreError, UnitOfWork};
+use crate::repository::{EmailReplaced, EmailTokenAndOwner, StoreError, UnitOfWork};
 
 /// What somebody shows who came by the link of a mail.
 #[derive(Clone, Copy)]
@@ -53,7 +53,8 @@ impl Accounts {
         let token = parse_token(typed.token)?.ok_or(ConfirmEmailError::TokenInvalid)?;
         let now = self.clock.now();
         let found = self.store.alone().find_email_token(token.hash(), now).await?;
-        let owner = found.ok_or(ConfirmEmailError::TokenInvalid)?.owner.user;
+        let EmailTokenAndOwner { token: stored, owner } = found.ok_or(ConfirmEmailError::TokenInvalid)?;
+        let owner = owner.user;
         let is_owners_session = current.is_some_and(|current| current.user.id == owner.id);
         if !is_owners_session {
             let password = typed.password.ok_or(ConfirmEmailError::NotLoggedIn)?;
@@ -62,16 +63,21 @@ impl Accounts {
 
         let now = self.clock.now();
         let mut work = self.store.begin().await?;
-        let token = work.redeem_email_token(token.hash(), now).await?;
-        let token = token.ok_or(ConfirmEmailError::TokenInvalid)?;
-        let user = if token.replaces_email {
-            self.replace_email(&mut *work, &owner, &token, client, now).await?
+        // First the user and then the token, as everywhere: two transactions that took them in turns would wait for
+        // each other. Nothing holds unless the token is redeemed.
+        let user = if stored.replaces_email {
+            self.replace_email(&mut *work, &owner, &stored, client, now).await?
         } else {
-            let user = work.confirm_email(token.user_id, &token.email, now).await?;
-            let event = self.event(AuditEventKind::EmailConfirmed, Some(token.user_id), client, now);
+            let user = work.confirm_email(owner.id, &stored.email, now).await?;
+            let event = self.event(AuditEventKind::EmailConfirmed, Some(owner.id), client, now);
             work.insert_audit_event(&event).await?;
             user.ok_or(ConfirmEmailError::TokenInvalid)?
         };
+        work.redeem_email_token(token.hash(), now).await?.ok_or(ConfirmEmailError::TokenInvalid)?;
+        if stored.replaces_email {
+            // Those that went to the address before are over too.
+            work.end_email_tokens(user.id).await?;
+        }
         work.commit().await?;
         Ok(user)
     }
@@ -95,7 +101,6 @@ impl Accounts {
             EmailReplaced::Taken => return Err(ConfirmEmailError::EmailTaken),
             EmailReplaced::NoUser => return Err(ConfirmEmailError::TokenInvalid),
         };
-        work.end_email_tokens(user.id).await?;
         work.end_reset_tokens(user.id).await?;
         let notice = self.mail_about(owner, MailKind::EmailChanged, client, now);
         work.insert_outgoing_mail(&notice).await?;

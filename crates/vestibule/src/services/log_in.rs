@@ -69,7 +69,7 @@ impl Accounts {
             let new = NewSession { session: &session, password_hash: proof.hash() };
             let is_fresh = device_seen_at.is_some_and(|seen_at| now - seen_at < DEVICE_IS_FRESH);
             let is_stored = if is_fresh {
-                self.begin_session(new, client, now).await?
+                self.begin_session(new, client).await?
             } else {
                 self.begin_session_on(&device, device_seen_at.is_none(), &user, new, client, now).await?
             };
@@ -81,16 +81,11 @@ impl Accounts {
     }
 
     /// A log-in with a browser that the account was used with lately: two statements that each hold by themselves.
-    async fn begin_session(
-        &self,
-        new: NewSession<'_>,
-        client: &Client,
-        now: OffsetDateTime,
-    ) -> Result<bool, StoreError> {
-        let event = self.event(AuditEventKind::LoggedIn, Some(new.session.user_id), client, now);
+    async fn begin_session(&self, new: NewSession<'_>, client: &Client) -> Result<bool, StoreError> {
+        let user = new.session.user_id;
         let is_stored = self.store.alone().insert_session(new).await?;
         if is_stored {
-            self.store.alone().insert_audit_event(&event).await?;
+            self.record(AuditEventKind::LoggedIn, Some(user), client).await?;
         }
         Ok(is_stored)
     }

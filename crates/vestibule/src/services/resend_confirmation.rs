@@ -1,7 +1,7 @@
 use super::CurrentSession;
 use super::forgot_password::{HOUR, MAILS_AN_HOUR};
 use crate::Accounts;
-use crate::models::{Client, MailKind};
+use crate::models::{AuditEventKind, Client, MailKind};
 use crate::repository::StoreError;
 
 /// Why no other mail is sent.
@@ -33,10 +33,11 @@ impl Accounts {
         }
         let now = self.clock.now();
         let mail = self.mail_about(&current.user, MailKind::ConfirmEmail, client, now);
-        if self.store.alone().insert_limited_mail(&mail, now - HOUR, MAILS_AN_HOUR).await? {
-            Ok(())
-        } else {
-            Err(ResendConfirmationError::TooMany { retry_after: HOUR.whole_seconds().unsigned_abs() })
+        if !self.store.alone().insert_limited_mail(&mail, now - HOUR, MAILS_AN_HOUR).await? {
+            let retry_after = HOUR.whole_seconds().unsigned_abs();
+            return Err(ResendConfirmationError::TooMany { retry_after });
         }
+        self.record(AuditEventKind::ConfirmationRequested, Some(current.user.id), client).await?;
+        Ok(())
     }
 }

@@ -54,8 +54,9 @@ impl Accounts {
         let event = self.event(AuditEventKind::PasswordReset, Some(user.id), client, now);
         let mail = self.mail_about(&user, MailKind::PasswordChanged, client, now);
         let mut work = self.store.begin().await?;
-        if work.redeem_reset_token(token.hash(), now).await? != Some(user.id)
-            || !work.reset_password(user.id, &hash, now).await?
+        // First the user and then the token, as everywhere. Nothing holds unless the token is redeemed.
+        if !work.reset_password(user.id, &hash, now).await?
+            || work.redeem_reset_token(token.hash(), now).await? != Some(user.id)
         {
             return Err(ResetPasswordError::TokenInvalid);
         }
