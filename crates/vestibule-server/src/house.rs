@@ -112,9 +112,8 @@ pub(crate) fn open_post(settings: &Settings) -> Result<Post, Failure> {
     };
     let templates = match &settings.mail_templates {
         None => MailTemplates::built_in(),
-        Some(folder) => MailTemplates::with_overrides(folder).map_err(|error| {
-            Failure::from(settings.error("MAIL_TEMPLATES", &with_causes(&error)))
-        })?,
+        Some(folder) => MailTemplates::with_overrides(folder)
+            .map_err(|error| Failure::from(settings.error("MAIL_TEMPLATES", &with_causes(&error))))?,
     };
     let site = Site { name: settings.site_name.clone(), public_url: settings.public_url.clone() };
     let mailer: Arc<dyn Mailer> = Arc::new(Postman::new(templates, site, transport));

@@ -161,8 +161,9 @@ impl Settings {
             mail_from,
             mail_daily_limit: sources.optional_with("MAIL_DAILY_LIMIT", daily_limit)?,
             mail_templates: sources.optional_with("MAIL_TEMPLATES", folder)?,
-            metrics_listen: sources
-                .optional_with("METRICS_LISTEN", |text| text.parse().map_err(|_| "it is no address with a port".to_owned()))?,
+            metrics_listen: sources.optional_with("METRICS_LISTEN", |text| {
+                text.parse().map_err(|_| "it is no address with a port".to_owned())
+            })?,
             warnings,
             shown: Vec::new(),
         };
@@ -246,7 +247,8 @@ fn mail_from(sources: &Sources, public_url: &PublicUrl) -> Result<Sender, Settin
     }
     let host = if public_url.is_loopback() { "localhost" } else { public_url.host() };
     parse(&format!("no-reply@{host}")).map_err(|_| {
-        sources.error("MAIL_FROM", "it is required, because the host of VESTIBULE_PUBLIC_URL makes no address")
+        sources
+            .error("MAIL_FROM", "it is required, because the host of VESTIBULE_PUBLIC_URL makes no address")
     })
 }
 

@@ -39,7 +39,10 @@ async fn link(
 
     let minutes = link.lifetime.whole_minutes();
     if json {
-        println!("{}", serde_json::json!({ "link": link.url(), "expires_in_seconds": link.lifetime.whole_seconds() }));
+        println!(
+            "{}",
+            serde_json::json!({ "link": link.url(), "expires_in_seconds": link.lifetime.whole_seconds() })
+        );
     } else {
         println!("{}", link.url());
         let does = match purpose {
@@ -61,8 +64,12 @@ fn eprintln_note(note: &str) {
 
 fn refusal(error: &HandOutLinkError, email: &EmailAddress) -> Failure {
     let way_out = match error {
-        HandOutLinkError::NoUser => "Look at the spelling. An address that is not confirmed yet is a user's too.",
-        HandOutLinkError::AlreadyConfirmed => "There is nothing to do. To get back in, hand out a link with --reset.",
+        HandOutLinkError::NoUser => {
+            "Look at the spelling. An address that is not confirmed yet is a user's too."
+        }
+        HandOutLinkError::AlreadyConfirmed => {
+            "There is nothing to do. To get back in, hand out a link with --reset."
+        }
         HandOutLinkError::Disabled => "Enable the user first.",
         HandOutLinkError::Store(_) => "Check that the database runs and can be reached from here.",
     };

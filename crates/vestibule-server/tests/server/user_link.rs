@@ -16,7 +16,8 @@ async fn an_operator_hands_out_a_link_beside_a_running_server() {
     let link = String::from_utf8(output.stdout).unwrap();
     let token = link.trim().strip_prefix("http://localhost:3000/reset-password?token=").unwrap();
     let body = json!({ "token": token, "password": NEW });
-    let reset = reqwest::Client::new().post(format!("{}/api/auth/reset-password", program.origin)).json(&body);
+    let reset =
+        reqwest::Client::new().post(format!("{}/api/auth/reset-password", program.origin)).json(&body);
     assert_eq!(reset.send().await.unwrap().status(), 204);
     assert_eq!(client.log_in(&program.origin, "ann").await.unwrap().0, 401, "the old password");
 

@@ -97,16 +97,9 @@ struct SessionView {
 impl SessionView {
     fn of(session: &Session, current: &Session) -> Self {
         let client = &session.client;
-        let ip = client.ip().map(|ip| ip.to_string());
-        let place = match (client.place_in_words(), ip) {
-            (Some(place), Some(ip)) => format!("{place} ({ip})"),
-            (None, Some(ip)) => ip,
-            (Some(place), None) => place,
-            (None, None) => "an unknown address".to_owned(),
-        };
         Self {
             device: client.device_in_words(),
-            place,
+            place: client.place_in_words(),
             began: minute(session.created_at),
             began_iso: iso(session.created_at),
             last_seen: minute(session.last_seen_at),
@@ -223,17 +216,4 @@ async fn page(
         response.extensions_mut().insert(problem.clone());
     }
     Ok(response.into_response())
-}
-// STAND-IN
-trait Words {
-    fn place_in_words(&self) -> Option<String>;
-    fn device_in_words(&self) -> String;
-}
-impl Words for ::vestibule::models::Client {
-    fn place_in_words(&self) -> Option<String> {
-        None
-    }
-    fn device_in_words(&self) -> String {
-        "an unknown device".into()
-    }
 }

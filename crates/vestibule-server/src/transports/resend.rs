@@ -1,0 +1,130 @@
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use url::{Host, Url};
+use vestibule::ports::MailError;
+use vestibule_web::mails::{Letter, Transport};
+
+use super::{DELIVERY_LIMIT, MailUrlError, Sender, TransportError, within_the_limit, without_the_recipient};
+use crate::failure::with_causes;
+
+const HOST: &str = "api.resend.com";
+/// More than any answer that is of use in a log.
+const MAX_ANSWER_BYTES: usize = 16 * 1024;
+
+/// An account at Resend (<https://resend.com/docs/api-reference/emails/send-email>).
+#[derive(Clone)]
+pub struct ResendSettings {
+    origin: String,
+    authorization: HeaderValue,
+}
+
+impl ResendSettings {
+    pub(super) fn parse(url: &Url) -> Result<Self, MailUrlError> {
+        let (key, host) = (url.username(), url.host_str().unwrap_or_default());
+        let has_more = url.password().is_some() || url.query().is_some() || !matches!(url.path(), "" | "/");
+        let mut authorization =
+            HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| MailUrlError::Resend)?;
+        authorization.set_sensitive(true);
+        let origin = match (url.scheme(), Host::parse(host), url.port()) {
+            ("resend", Ok(Host::Domain(name)), None) if name == HOST => format!("https://{HOST}"),
+            // For tests: nothing secret goes unencrypted to another machine.
+            ("resend+http", Ok(Host::Ipv4(ip)), Some(port)) if ip.is_loopback() => {
+                format!("http://{ip}:{port}")
+            }
+            _ => return Err(MailUrlError::Resend),
+        };
+        if key.is_empty() || has_more {
+            return Err(MailUrlError::Resend);
+        }
+        Ok(Self { origin, authorization })
+    }
+}
+
+impl fmt::Display for ResendSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, host) = self.origin.split_once("://").unwrap_or_default();
+        write!(f, "resend://{host}")
+    }
+}
+
+/// Delivers by the HTTP API of Resend, for servers whose host blocks the ports of mail.
+pub(super) struct Resend {
+    settings: ResendSettings,
+    from: Sender,
+    address: Uri,
+    client: Client<HttpsConnector<HttpConnector>, Full<axum::body::Bytes>>,
+    limit: Duration,
+}
+
+impl Resend {
+    pub(super) fn new(settings: &ResendSettings, from: &Sender) -> Result<Self, TransportError> {
+        let connector = HttpsConnectorBuilder::new()
+            .with_native_roots()
+            .map_err(|error| TransportError(error.to_string()))?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let address = format!("{}/emails", settings.origin)
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| TransportError(error.to_string()))?;
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { settings: settings.clone(), from: from.clone(), address, client, limit: DELIVERY_LIMIT })
+    }
+
+    async fn post(&self, letter: &Letter) -> Result<(), MailError> {
+        let body = serde_json::json!({
+            "from": self.from.to_string(),
+            "to": [letter.to.as_str()],
+            "subject": letter.subject,
+            "text": letter.text,
+            "html": letter.html,
+            // RFC 3834: nobody's holiday notice shall answer.
+            "headers": { "Auto-Submitted": "auto-generated" },
+        });
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(self.address.clone())
+            .header(AUTHORIZATION, self.settings.authorization.clone())
+            .header(CONTENT_TYPE, "application/json")
+            // What is retried on the way, by whomever, is one mail.
+            .header("Idempotency-Key", &letter.id)
+            .header("User-Agent", concat!("vestibule/", env!("CARGO_PKG_VERSION")))
+            .body(Full::from(body.to_string()))
+            .map_err(|error| MailError::Refused(format!("the request cannot be written: {error}")))?;
+        let answer = self.client.request(request).await.map_err(|error| {
+            MailError::TryAgain(format!("{} could not be reached: {}", self.settings, with_causes(&error)))
+        })?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let told = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
+        let told =
+            told.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default();
+        let reason = without_the_recipient(
+            letter,
+            &format!("{} answered {}: {}", self.settings, status.as_u16(), told),
+        );
+        Err(match status {
+            // The recipient or the text. A wrong key or sender (401, 403) the operator can mend.
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => MailError::Refused(reason),
+            _ => MailError::TryAgain(reason),
+        })
+    }
+}
+
+#[async_trait]
+impl Transport for Resend {
+    async fn deliver(&self, letter: &Letter) -> Result<(), MailError> {
+        within_the_limit(self.limit, self.post(letter)).await
+    }
+}

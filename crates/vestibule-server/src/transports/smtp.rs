@@ -1,0 +1,298 @@
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lettre::address::Envelope;
+use lettre::message::header::{self, ContentType};
+use lettre::message::{MultiPart, SinglePart};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{Address, Message};
+use url::{Host, Url};
+use vestibule::ports::MailError;
+use vestibule_web::mails::{Letter, Transport};
+
+use super::{DELIVERY_LIMIT, MailUrlError, Sender, TransportError, within_the_limit, without_the_recipient};
+use crate::failure::with_causes;
+
+/// RFC 8314: submission over TLS from the first byte.
+const PORT_OF_IMPLICIT_TLS: u16 = 465;
+/// RFC 6409: submission.
+const PORT_OF_SUBMISSION: u16 = 587;
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+
+/// A mail server, and how to speak to it.
+#[derive(Clone)]
+pub struct SmtpSettings {
+    host: Host,
+    port: u16,
+    encryption: Encryption,
+    credentials: Option<Credentials>,
+    authority: Option<Certificate>,
+}
+
+/// How a connection to a mail server is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// From the first byte.
+    Implicit,
+    /// It begins in the clear and nothing is said before it is encrypted. A server that does not offer that is not
+    /// spoken to: whoever stands between could have taken the offer away.
+    StartTls,
+    /// Not at all: the server is on this machine.
+    None,
+}
+
+impl SmtpSettings {
+    pub(super) fn parse(url: &Url) -> Result<Self, MailUrlError> {
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or(MailUrlError::NoHost)?;
+        // Other schemes than http leave hosts as they are written.
+        let host = Host::parse(host).map_err(|error| MailUrlError::Malformed(error.to_string()))?;
+        if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
+            return Err(MailUrlError::TooMuch);
+        }
+        let (mut tls, mut authority) = (None, None);
+        for (name, value) in url.query_pairs() {
+            match &*name {
+                "tls" => tls = Some(value.into_owned()),
+                "ca" => authority = Some(read_authority(&value)?),
+                _ => return Err(MailUrlError::UnknownParameter(name.into_owned())),
+            }
+        }
+        let encryption = match (url.scheme(), tls.as_deref()) {
+            ("smtps", None | Some("implicit")) | ("smtp", Some("implicit")) => Encryption::Implicit,
+            ("smtp", Some("starttls")) => Encryption::StartTls,
+            ("smtp", None) if !is_this_machine(&host) => Encryption::StartTls,
+            ("smtp", Some("none")) if !is_this_machine(&host) => return Err(MailUrlError::Unencrypted),
+            ("smtp", None | Some("none")) => Encryption::None,
+            _ => return Err(MailUrlError::Tls),
+        };
+        let default_port =
+            if encryption == Encryption::Implicit { PORT_OF_IMPLICIT_TLS } else { PORT_OF_SUBMISSION };
+        Ok(Self {
+            host,
+            port: url.port().unwrap_or(default_port),
+            encryption,
+            credentials: credentials(url)?,
+            authority,
+        })
+    }
+
+    /// How the connection is encrypted.
+    pub fn encryption(&self) -> Encryption {
+        self.encryption
+    }
+}
+
+fn read_authority(file: &str) -> Result<Certificate, MailUrlError> {
+    let pem = std::fs::read(file).map_err(|error| MailUrlError::Authority(error.to_string()))?;
+    Certificate::from_pem(&pem).map_err(|error| MailUrlError::Authority(with_causes(&error)))
+}
+
+fn credentials(url: &Url) -> Result<Option<Credentials>, MailUrlError> {
+    let decoded = |text: &str| {
+        // A form's decoding would take a plus for a space.
+        url::form_urlencoded::parse(format!("x={}", text.replace('+', "%2B")).as_bytes())
+            .next()
+            .map(|(_, text)| text.into_owned())
+            .unwrap_or_default()
+    };
+    match (url.username(), url.password()) {
+        ("", None) => Ok(None),
+        (user, Some(password)) if !user.is_empty() && !password.is_empty() => {
+            Ok(Some(Credentials::new(decoded(user), decoded(password))))
+        }
+        _ => Err(MailUrlError::HalfOfCredentials),
+    }
+}
+
+fn is_this_machine(host: &Host) -> bool {
+    match host {
+        Host::Domain(name) => name == "localhost",
+        Host::Ipv4(ip) => ip.is_loopback(),
+        Host::Ipv6(ip) => ip.is_loopback(),
+    }
+}
+
+impl fmt::Display for SmtpSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.encryption == Encryption::Implicit { "smtps" } else { "smtp" };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
+    }
+}
+
+/// Delivers by SMTP (RFC 5321), one connection for each letter: there is none that could have grown stale.
+pub(super) struct Smtp {
+    settings: SmtpSettings,
+    tls: Option<TlsParameters>,
+    from: Sender,
+    hello: ClientId,
+    limit: Duration,
+}
+
+/// Where in the conversation something went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Connect,
+    StartTls,
+    LogIn,
+    Sender,
+    Recipient,
+    Data,
+    Message,
+}
+
+impl Smtp {
+    pub(super) fn new(settings: &SmtpSettings, from: &Sender) -> Result<Self, TransportError> {
+        let tls = match settings.encryption {
+            Encryption::None => None,
+            Encryption::Implicit | Encryption::StartTls => {
+                let host = settings.host.to_string();
+                let builder = TlsParameters::builder(host.trim_matches(['[', ']']).to_owned());
+                let builder = match settings.authority.clone() {
+                    Some(authority) => builder.add_root_certificate(authority),
+                    None => builder,
+                };
+                Some(builder.build().map_err(|error| TransportError(with_causes(&error)))?)
+            }
+        };
+        // What stands after the sender's `@` is a name that the server can look up; this machine's own often is none.
+        let hello = ClientId::Domain(from.domain().to_owned());
+        Ok(Self { settings: settings.clone(), tls, from: from.clone(), hello, limit: DELIVERY_LIMIT })
+    }
+
+    async fn converse(&self, letter: &Letter, message: &[u8], envelope: &Envelope) -> Result<(), MailError> {
+        let mut connection =
+            self.connect().await.map_err(|error| self.told(letter, Step::Connect, &error))?;
+        let outcome = self.hand_over(&mut connection, letter, message, envelope).await;
+        match outcome {
+            // The mail is theirs from the answer on; whether they say good-bye changes nothing.
+            Ok(()) => drop(connection.quit().await),
+            Err(_) => connection.abort().await,
+        }
+        outcome
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+        let tls = self.tls.clone().filter(|_| self.settings.encryption == Encryption::Implicit);
+        let host = self.settings.host.to_string();
+        let server = (host.trim_matches(['[', ']']), self.settings.port);
+        AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT_LIMIT), &self.hello, tls, None).await
+    }
+
+    async fn hand_over(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        letter: &Letter,
+        message: &[u8],
+        envelope: &Envelope,
+    ) -> Result<(), MailError> {
+        let told = |step| move |error: Error| self.told(letter, step, &error);
+        if self.settings.encryption == Encryption::StartTls {
+            let tls = self.tls.clone().expect("settings with STARTTLS have parameters for it");
+            if !connection.can_starttls() {
+                let host = &self.settings.host;
+                return Err(MailError::TryAgain(format!(
+                    "{host} offers no STARTTLS, so nothing was sent: use smtps:// or another port"
+                )));
+            }
+            connection.starttls(tls, &self.hello).await.map_err(told(Step::StartTls))?;
+        }
+        if let Some(credentials) = &self.settings.credentials {
+            let mechanisms = [Mechanism::Plain, Mechanism::Login];
+            connection.auth(&mechanisms, credentials).await.map_err(told(Step::LogIn))?;
+        }
+        let sender = Mail::new(envelope.from().cloned(), vec![]);
+        connection.command(sender).await.map_err(told(Step::Sender))?;
+        for recipient in envelope.to() {
+            let recipient = Rcpt::new(recipient.clone(), vec![]);
+            connection.command(recipient).await.map_err(told(Step::Recipient))?;
+        }
+        connection.command(Data).await.map_err(told(Step::Data))?;
+        connection.message(message).await.map_err(told(Step::Message))?;
+        Ok(())
+    }
+
+    /// What an error means. Refused for good is a mail only where the server refused this recipient or this text;
+    /// whatever else it refuses, our log-in or our sender, the operator can mend.
+    fn told(&self, letter: &Letter, step: Step, error: &Error) -> MailError {
+        let host = &self.settings.host;
+        let reason = without_the_recipient(letter, &with_causes(error));
+        let is_policy = reason.contains(" 5.7.") || reason.contains("5.7.1");
+        let is_refused = match step {
+            // "Relaying denied" and its kin speak of us.
+            Step::Recipient => error.is_permanent() && !is_policy,
+            Step::Message => error.is_permanent(),
+            _ => false,
+        };
+        let at = match step {
+            Step::Connect => "could not be reached",
+            Step::StartTls => "could not begin TLS",
+            Step::LogIn => "did not let us log in",
+            Step::Sender => "did not take the sender",
+            Step::Recipient => "did not take the recipient",
+            Step::Data | Step::Message => "did not take the message",
+        };
+        if matches!(step, Step::Connect | Step::StartTls) && reason.contains("certificate") {
+            return MailError::TryAgain(format!(
+                "the certificate of {host} is not trusted ({reason}): mend it, or name its authority with ?ca=FILE in \
+                 VESTIBULE_MAIL_URL"
+            ));
+        }
+        let reason = format!("{host} {at}: {reason}");
+        if is_refused { MailError::Refused(reason) } else { MailError::TryAgain(reason) }
+    }
+}
+
+#[async_trait]
+impl Transport for Smtp {
+    async fn deliver(&self, letter: &Letter) -> Result<(), MailError> {
+        let message = message(letter, &self.from)?;
+        let (envelope, bytes) = (message.envelope().clone(), message.formatted());
+        within_the_limit(self.limit, self.converse(letter, &bytes, &envelope)).await
+    }
+}
+
+/// The message (RFC 5322) with its text and its HTML. Names and subjects are encoded, so nothing in them can begin
+/// another header.
+fn message(letter: &Letter, from: &Sender) -> Result<Message, MailError> {
+    let unfit = |what: &str, error: &dyn fmt::Display| {
+        MailError::Refused(format!("{what} cannot be written: {error}"))
+    };
+    let to: Address = letter.to.as_str().parse().map_err(|error| unfit("the recipient", &error))?;
+    Message::builder()
+        .from(from.0.clone())
+        .to(to.into())
+        .subject(&letter.subject)
+        .date(letter.created_at.into())
+        .message_id(Some(format!("<{}@{}>", letter.id, from.domain())))
+        // RFC 3834: nobody's holiday notice shall answer.
+        .header(AutoSubmitted)
+        .multipart(
+            MultiPart::alternative()
+                .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(letter.text.clone()))
+                .singlepart(SinglePart::builder().header(ContentType::TEXT_HTML).body(letter.html.clone())),
+        )
+        .map_err(|error| unfit("the message", &error))
+}
+
+/// `Auto-Submitted: auto-generated` (RFC 3834).
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl header::Header for AutoSubmitted {
+    fn name() -> header::HeaderName {
+        header::HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> header::HeaderValue {
+        header::HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
