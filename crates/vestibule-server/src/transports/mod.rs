@@ -117,11 +117,20 @@ impl FromStr for MailUrl {
 }
 
 impl MailUrl {
-    /// The way itself.
+    /// The way itself. A delivery ends within 55 seconds.
     pub fn transport(&self, from: &Sender) -> Result<Arc<dyn Transport>, TransportError> {
+        self.transport_within(DELIVERY_LIMIT, from)
+    }
+
+    /// The same with another limit.
+    pub fn transport_within(
+        &self,
+        limit: Duration,
+        from: &Sender,
+    ) -> Result<Arc<dyn Transport>, TransportError> {
         Ok(match self {
-            Self::Smtp(settings) => Arc::new(smtp::Smtp::new(settings, from)?),
-            Self::Resend(settings) => Arc::new(resend::Resend::new(settings, from)?),
+            Self::Smtp(settings) => Arc::new(smtp::Smtp::new(settings, from, limit)?),
+            Self::Resend(settings) => Arc::new(resend::Resend::new(settings, from, limit)?),
         })
     }
 }

@@ -13,7 +13,7 @@ use url::{Host, Url};
 use vestibule::ports::MailError;
 use vestibule_web::mails::{Letter, Transport};
 
-use super::{DELIVERY_LIMIT, MailUrlError, Sender, TransportError, within_the_limit, without_the_recipient};
+use super::{MailUrlError, Sender, TransportError, within_the_limit, without_the_recipient};
 use crate::failure::with_causes;
 
 const HOST: &str = "api.resend.com";
@@ -66,7 +66,11 @@ pub(super) struct Resend {
 }
 
 impl Resend {
-    pub(super) fn new(settings: &ResendSettings, from: &Sender) -> Result<Self, TransportError> {
+    pub(super) fn new(
+        settings: &ResendSettings,
+        from: &Sender,
+        limit: Duration,
+    ) -> Result<Self, TransportError> {
         let connector = HttpsConnectorBuilder::new()
             .with_native_roots()
             .map_err(|error| TransportError(error.to_string()))?
@@ -77,7 +81,7 @@ impl Resend {
             .parse()
             .map_err(|error: http::uri::InvalidUri| TransportError(error.to_string()))?;
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { settings: settings.clone(), from: from.clone(), address, client, limit: DELIVERY_LIMIT })
+        Ok(Self { settings: settings.clone(), from: from.clone(), address, client, limit })
     }
 
     async fn post(&self, letter: &Letter) -> Result<(), MailError> {

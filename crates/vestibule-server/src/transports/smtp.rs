@@ -15,7 +15,7 @@ use url::{Host, Url};
 use vestibule::ports::MailError;
 use vestibule_web::mails::{Letter, Transport};
 
-use super::{DELIVERY_LIMIT, MailUrlError, Sender, TransportError, within_the_limit, without_the_recipient};
+use super::{MailUrlError, Sender, TransportError, within_the_limit, without_the_recipient};
 use crate::failure::with_causes;
 
 /// RFC 8314: submission over TLS from the first byte.
@@ -146,7 +146,11 @@ enum Step {
 }
 
 impl Smtp {
-    pub(super) fn new(settings: &SmtpSettings, from: &Sender) -> Result<Self, TransportError> {
+    pub(super) fn new(
+        settings: &SmtpSettings,
+        from: &Sender,
+        limit: Duration,
+    ) -> Result<Self, TransportError> {
         let tls = match settings.encryption {
             Encryption::None => None,
             Encryption::Implicit | Encryption::StartTls => {
@@ -161,17 +165,17 @@ impl Smtp {
         };
         // What stands after the sender's `@` is a name that the server can look up; this machine's own often is none.
         let hello = ClientId::Domain(from.domain().to_owned());
-        Ok(Self { settings: settings.clone(), tls, from: from.clone(), hello, limit: DELIVERY_LIMIT })
+        Ok(Self { settings: settings.clone(), tls, from: from.clone(), hello, limit })
     }
 
     async fn converse(&self, letter: &Letter, message: &[u8], envelope: &Envelope) -> Result<(), MailError> {
         let mut connection =
             self.connect().await.map_err(|error| self.told(letter, Step::Connect, &error))?;
         let outcome = self.hand_over(&mut connection, letter, message, envelope).await;
-        match outcome {
-            // The mail is theirs from the answer on; whether they say good-bye changes nothing.
-            Ok(()) => drop(connection.quit().await),
-            Err(_) => connection.abort().await,
+        // The mail is theirs from the answer on; whether they say good-bye changes nothing. After an error the connection
+        // is only dropped: lettre panics where it is used once more after a TLS that did not begin.
+        if outcome.is_ok() {
+            let _ = connection.quit().await;
         }
         outcome
     }

@@ -4,6 +4,10 @@
 
 mod command_line;
 mod kill;
+mod outbox;
 mod program;
+mod resend;
+mod smtp;
+mod smtp_server;
 mod two_servers;
 mod user_link;

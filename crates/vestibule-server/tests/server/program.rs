@@ -41,11 +41,17 @@ pub struct Program {
 impl Program {
     /// Starts a server in a folder, which is where its embedded database is unless `database` names another.
     pub fn start(folder: &Path, database: Option<&str>) -> Self {
+        Self::start_with(folder, database, &[])
+    }
+
+    /// The same with more settings.
+    pub fn start_with(folder: &Path, database: Option<&str>, settings: &[(&str, &str)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = command(folder);
         command
             .env("VESTIBULE_LISTEN", format!("127.0.0.1:{port}"))
-            .env("VESTIBULE_PUBLIC_URL", "http://localhost:3000");
+            .env("VESTIBULE_PUBLIC_URL", "http://localhost:3000")
+            .envs(settings.iter().copied());
         if let Some(database) = database {
             command.env("VESTIBULE_DATABASE_URL", database);
         }
