@@ -224,7 +224,8 @@ impl Smtp {
     /// whatever else it refuses, our log-in or our sender, the operator can mend.
     fn told(&self, letter: &Letter, step: Step, error: &Error) -> MailError {
         let host = &self.settings.host;
-        let reason = without_the_recipient(letter, &with_causes(error));
+        // Its words hold those of its causes.
+        let reason = without_the_recipient(letter, &error.to_string());
         let is_policy = reason.contains(" 5.7.") || reason.contains("5.7.1");
         let is_refused = match step {
             // "Relaying denied" and its kin speak of us.
