@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 use vestibule::ports::{OsRandom, Random};
@@ -66,6 +66,14 @@ impl TestDatabase {
         &self.url
     }
 
+    /// Every row of every table as text, bytes in hexadecimal.
+    pub async fn dump(&self) -> String {
+        match &self.folder {
+            Some(_) => dump_sqlite(&self.url).await,
+            None => dump_postgres(&self.url).await,
+        }
+    }
+
     /// The folder of an embedded database's file.
     pub fn folder(&self) -> Option<std::path::PathBuf> {
         self.folder.as_ref().map(|folder| folder.path().join("data"))
@@ -92,4 +100,53 @@ async fn create_on_server() -> String {
     connection.close().await.expect("a connection can be closed");
     let (base, _) = server.rsplit_once('/').expect("the server's address names a database");
     format!("{base}/{name}")
+}
+
+async fn dump_postgres(url: &str) -> String {
+    let mut connection = PgConnection::connect(url).await.expect("a test's database can be opened");
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("the tables can be listed");
+    let mut dump = String::new();
+    for table in tables {
+        let rows: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(format!("SELECT rows::text FROM \"{table}\" AS rows")))
+                .fetch_all(&mut connection)
+                .await
+                .expect("a table can be read");
+        dump.push_str(&format!("{table}\n{}\n", rows.join("\n")));
+    }
+    dump
+}
+
+async fn dump_sqlite(url: &str) -> String {
+    let mut connection = SqliteConnection::connect(url).await.expect("a test's database can be opened");
+    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        .fetch_all(&mut connection)
+        .await
+        .expect("the tables can be listed");
+    let mut dump = String::new();
+    for table in tables {
+        let columns: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(format!("SELECT name FROM pragma_table_info('{table}')")))
+                .fetch_all(&mut connection)
+                .await
+                .expect("the columns can be listed");
+        let texts: Vec<String> = columns
+            .iter()
+            .map(|name| {
+                format!("coalesce(CASE typeof(\"{name}\") WHEN 'blob' THEN hex(\"{name}\") ELSE \"{name}\" END, '')")
+            })
+            .collect();
+        let sql = format!("SELECT {} FROM \"{table}\"", texts.join(" || ',' || "));
+        let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_all(&mut connection)
+            .await
+            .expect("a table can be read");
+        dump.push_str(&format!("{table}\n{}\n", rows.join("\n")));
+    }
+    dump
 }

@@ -182,6 +182,11 @@ impl House {
         found.expect("users can be read").map(|found| found.credentials.user)
     }
 
+    /// Every row of every table as text, as somebody would read them who has stolen the database.
+    pub async fn dump(&self) -> String {
+        self.test_database.dump().await
+    }
+
     /// The mails that wait.
     pub async fn outbox(&self) -> Vec<OutgoingMail> {
         let store = SqlStore::new(self.database.clone());

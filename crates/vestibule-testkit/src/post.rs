@@ -1,6 +1,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use vestibule::models::{Mail, MailKind, MailMessage, MailedLink};
 use vestibule::ports::{MailError, Mailer};
 
@@ -87,6 +89,11 @@ impl Mailer for Post {
             }
         })
     }
+}
+
+/// The bytes of a token.
+pub fn decoded(token: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(token).expect("a token is base64")
 }
 
 /// The address of the link that a mail carries.

@@ -116,7 +116,7 @@ async fn the_state_of_the_schema_is_told(
     let test = TestDatabase::empty(kind).await;
     let database = test.connect().await;
     let missing = database.schema_state(&MIGRATIONS).await.unwrap();
-    assert_eq!(missing, SchemaState::Missing(vec!["0001 accounts".into()]));
+    assert_eq!(missing, SchemaState::Missing(vec!["0001 accounts".into(), "0002 mail and account".into()]));
     database.migrate(&MIGRATIONS).await.unwrap();
     assert_eq!(database.schema_state(&MIGRATIONS).await.unwrap(), SchemaState::Expected);
 

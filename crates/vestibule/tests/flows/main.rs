@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+mod account;
+mod confirm_email;
 mod current_session;
 mod log_in;
 mod log_out;
@@ -9,6 +11,7 @@ mod passwords;
 mod refresh;
 mod refresh_model;
 mod round_trips;
+mod send_mail;
 mod sign_up;
 mod signing_keys;
 mod simulation;
