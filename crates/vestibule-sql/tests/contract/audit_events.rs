@@ -29,3 +29,33 @@ async fn events_of_every_kind_are_listed_newest_first(
     assert_eq!(database.alone().list_audit_events(100).await.unwrap(), written);
     assert_eq!(database.alone().list_audit_events(1).await.unwrap(), written[..1]);
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_users_trail_is_theirs_and_ends_with_the_retention(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let mut alone = database.alone();
+    for hours in 0..5 {
+        let at = NOON + Duration::hours(hours);
+        let event = AuditEvent {
+            id: AuditEventId::new(at, random()),
+            kind: AuditEventKind::LoggedIn,
+            user_id: (hours % 2 == 0).then_some(ann.id),
+            created_at: at,
+            client: Client::default(),
+        };
+        alone.insert_audit_event(&event).await.unwrap();
+    }
+    let moments = |events: Vec<AuditEvent>| {
+        events.into_iter().map(|event| (event.created_at - NOON).whole_hours()).collect::<Vec<_>>()
+    };
+    assert_eq!(moments(alone.list_audit_events_of(ann.id, 10).await.unwrap()), [4, 2, 0]);
+    assert_eq!(moments(alone.list_audit_events_of(ann.id, 1).await.unwrap()), [4]);
+    let below = AuditEventId::lowest_at(NOON + Duration::hours(3));
+    assert_eq!(alone.delete_old_audit_events(below, 2).await.unwrap(), 2);
+    assert_eq!(alone.delete_old_audit_events(below, 2).await.unwrap(), 1);
+    assert_eq!(alone.delete_old_audit_events(below, 2).await.unwrap(), 0);
+    assert_eq!(moments(alone.list_audit_events(10).await.unwrap()), [4, 3]);
+}

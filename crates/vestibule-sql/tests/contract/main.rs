@@ -5,8 +5,10 @@
 mod audit_events;
 mod constraints;
 mod database;
+mod devices;
 mod fixtures;
 mod migrations;
+mod one_time_tokens;
 mod outgoing_mails;
 mod sessions;
 mod signing_keys;

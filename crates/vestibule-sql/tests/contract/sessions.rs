@@ -381,3 +381,36 @@ async fn the_end_of_a_session_wins_over_rotations_in_any_order(
     let left = databases[1].alone().find_session_with_user(ours.id_hash).await.unwrap();
     assert!(left.is_none_or(|left| left.session.is_revoked && !is_log_out));
 }
+
+#[rstest]
+#[tokio::test]
+async fn sessions_of_a_user_are_listed_and_removed_and_nobody_elses(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, first) = house(kind).await;
+    let bob = user("bob@example.com");
+    assert_eq!(database.alone().insert_user(&bob, Some(&hash("b"))).await.unwrap(), Inserted::New);
+    let mut alone = database.alone();
+    let at = |hours| NOON + Duration::hours(hours);
+    let second = Session { last_seen_at: at(1), ..session(&ann) };
+    let revoked = Session { is_revoked: true, ..session(&ann) };
+    let expired = Session { expires_at: at(2), ..session(&ann) };
+    let bobs = session(&bob);
+    for (session, mark) in [(&second, "a"), (&revoked, "a"), (&expired, "a"), (&bobs, "b")] {
+        let new = NewSession { session, password_hash: &hash(mark) };
+        assert!(alone.insert_session(new).await.unwrap());
+    }
+    let ids =
+        |sessions: Vec<Session>| sessions.into_iter().map(|session| session.public_id).collect::<Vec<_>>();
+    let listed = ids(alone.list_sessions(ann.id, at(2), 10).await.unwrap());
+    assert_eq!(listed, [second.public_id, first.public_id]);
+    assert_eq!(ids(alone.list_sessions(ann.id, at(2), 1).await.unwrap()), [second.public_id]);
+
+    assert!(!alone.delete_session_of(bob.id, first.public_id).await.unwrap());
+    assert!(alone.delete_session_of(ann.id, first.public_id).await.unwrap());
+    assert!(!alone.delete_session_of(ann.id, first.public_id).await.unwrap());
+    assert_eq!(alone.delete_sessions_of(ann.id, Some(second.id_hash)).await.unwrap(), 2);
+    assert_eq!(ids(alone.list_sessions(ann.id, NOON, 10).await.unwrap()), [second.public_id]);
+    assert_eq!(alone.delete_sessions_of(ann.id, None).await.unwrap(), 1);
+    assert_eq!(alone.list_sessions(bob.id, NOON, 10).await.unwrap().len(), 1);
+}

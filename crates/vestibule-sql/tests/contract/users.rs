@@ -1,6 +1,6 @@
 use rstest::rstest;
-use vestibule::models::EmailAddress;
-use vestibule::repository::{Inserted, Users};
+use vestibule::models::{EmailAddress, PersonName, User};
+use vestibule::repository::{EmailReplaced, Inserted, Users};
 use vestibule_testkit::{DatabaseKind, TestDatabase};
 
 use crate::fixtures::{NOON, hash, house, user};
@@ -134,4 +134,80 @@ async fn a_row_that_a_model_refuses_is_told_by_table_and_column_without_its_valu
     let why = std::error::Error::source(&error).unwrap().to_string();
     assert!(why.contains("users.name") && !why.contains("nnA"), "{why}");
     assert!(!error.is_unavailable());
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_address_is_confirmed_and_replaced_only_where_it_fits(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let mut alone = database.alone();
+    let bob = user("bob@example.com");
+    assert_eq!(alone.insert_user(&bob, None).await.unwrap(), Inserted::New);
+    let later = NOON + time::Duration::HOUR;
+    assert!(alone.confirm_email(ann.id, &bob.email, later).await.unwrap().is_none());
+    let confirmed = alone.confirm_email(ann.id, &ann.email, later).await.unwrap().unwrap();
+    assert_eq!(confirmed, User { is_email_verified: true, updated_at: later, ..ann.clone() });
+
+    let new = EmailAddress::parse("new@example.com").unwrap();
+    assert_eq!(alone.replace_email(ann.id, &bob.email, later).await.unwrap(), EmailReplaced::Taken);
+    let replaced = alone.replace_email(bob.id, &new, later).await.unwrap();
+    let expected = User { email: new.clone(), is_email_verified: true, updated_at: later, ..bob.clone() };
+    assert_eq!(replaced, EmailReplaced::Done(Box::new(expected)));
+    let nobody = user("nobody@example.com");
+    let free = EmailAddress::parse("free@example.com").unwrap();
+    assert_eq!(alone.replace_email(nobody.id, &free, later).await.unwrap(), EmailReplaced::NoUser);
+}
+
+#[rstest]
+#[tokio::test]
+async fn of_two_who_want_an_address_at_once_one_gets_it(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let bob = user("bob@example.com");
+    assert_eq!(database.alone().insert_user(&bob, None).await.unwrap(), Inserted::New);
+    let attempts: Vec<_> = [ann.id, bob.id]
+        .map(|id| {
+            let database = database.clone();
+            tokio::spawn(async move {
+                let new = EmailAddress::parse("new@example.com").unwrap();
+                match database.alone().replace_email(id, &new, NOON).await {
+                    Ok(replaced) => matches!(replaced, EmailReplaced::Done(_)),
+                    Err(error) => {
+                        assert!(error.is_conflict(), "{error:?}");
+                        false
+                    }
+                }
+            })
+        })
+        .into();
+    let mut won = 0;
+    for attempt in attempts {
+        won += usize::from(attempt.await.unwrap());
+    }
+    assert_eq!(won, 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn names_passwords_and_users_change_as_asked(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let mut alone = database.alone();
+    let later = NOON + time::Duration::HOUR;
+    let name = PersonName::parse("Ann Lee").unwrap();
+    let renamed = alone.change_name(ann.id, &name, later).await.unwrap().unwrap();
+    assert_eq!(renamed, User { name: name.clone(), updated_at: later, ..ann.clone() });
+    assert!(alone.change_name(user("x@example.com").id, &name, later).await.unwrap().is_none());
+
+    assert!(alone.reset_password(ann.id, &hash("b"), later).await.unwrap());
+    let found = alone.find_credentials(ann.id).await.unwrap().unwrap();
+    assert!(found.user.is_email_verified && found.password_hash == Some(hash("b")));
+    assert!(!alone.delete_user(ann.id, &hash("a")).await.unwrap(), "the password changed since");
+    assert!(alone.delete_user(ann.id, &hash("b")).await.unwrap());
+    assert!(alone.find_credentials(ann.id).await.unwrap().is_none());
+    assert!(!alone.reset_password(ann.id, &hash("c"), later).await.unwrap());
 }
