@@ -117,7 +117,10 @@ async fn dump_postgres(url: &str) -> String {
                 .fetch_all(&mut connection)
                 .await
                 .expect("a table can be read");
-        dump.push_str(&format!("{table}\n{}\n", rows.join("\n")));
+        dump += &table;
+        dump += "\n";
+        dump += &rows.join("\n");
+        dump += "\n";
     }
     dump
 }
@@ -146,7 +149,10 @@ async fn dump_sqlite(url: &str) -> String {
             .fetch_all(&mut connection)
             .await
             .expect("a table can be read");
-        dump.push_str(&format!("{table}\n{}\n", rows.join("\n")));
+        dump += &table;
+        dump += "\n";
+        dump += &rows.join("\n");
+        dump += "\n";
     }
     dump
 }

@@ -23,5 +23,5 @@ pub use clock::FakeClock;
 pub use databases::{DatabaseKind, TestDatabase};
 pub use dice::Dice;
 pub use house::{House, HouseOptions, PASSWORD, presented, reading, secret_key, signing_up, writing};
-pub use post::{Post, decoded, link_of};
+pub use post::{Post, in_hex, link_of};
 pub use server::{ServerOptions, TestServer};

@@ -80,20 +80,19 @@ impl Mailer for Post {
     async fn send(&self, mail: &Mail) -> Result<(), MailError> {
         self.with(|counter| {
             counter.tried += 1;
-            match &counter.trouble {
-                Some(trouble) => Err(trouble.clone()),
-                None => {
-                    counter.delivered.push(mail.clone());
-                    Ok(())
-                }
+            if let Some(trouble) = &counter.trouble {
+                return Err(trouble.clone());
             }
+            counter.delivered.push(mail.clone());
+            Ok(())
         })
     }
 }
 
-/// The bytes of a token.
-pub fn decoded(token: &str) -> Vec<u8> {
-    URL_SAFE_NO_PAD.decode(token).expect("a token is base64")
+/// The bytes of a token in hexadecimal, as a dump of a database would show them.
+pub fn in_hex(token: &str) -> String {
+    let bytes = URL_SAFE_NO_PAD.decode(token).expect("a token is base64");
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// The address of the link that a mail carries.

@@ -6,7 +6,7 @@ use vestibule::Accounts;
 
 use crate::failure::with_causes;
 
-const EVERY: Duration = Duration::from_secs(60 * 60);
+const EVERY: Duration = Duration::from_hours(1);
 /// Between two batches, for others to get their turn.
 const BETWEEN_BATCHES: Duration = Duration::from_millis(200);
 

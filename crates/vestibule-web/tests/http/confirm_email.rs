@@ -13,7 +13,7 @@ const ANN: &str = "ann@example.com";
 const CONFIRM: &str = "/api/auth/confirm-email";
 
 async fn is_verified(server: &TestServer, email: &str) -> bool {
-    server.house.user(email).await.unwrap().is_email_verified
+    server.house.user(email).await.expect("the user is there").is_email_verified
 }
 
 async fn confirm(browser: &mut Browser, body: Value) -> (u16, String) {

@@ -10,7 +10,7 @@ use vestibule_web::mails::{Letter, Transport};
 fn letter(number: u32) -> Letter {
     Letter {
         id: format!("letter-{number}.1"),
-        to: EmailAddress::parse("ann@example.com").unwrap(),
+        to: EmailAddress::parse("ann@example.com").expect("a test's address is one"),
         subject: format!("Letter <{number}>"),
         text: format!("Open\n\nhttp://localhost:3000/confirm-email?token=t{number}\n"),
         html: format!("<!doctype html><p>Letter {number}</p><script>alert(1)</script>"),

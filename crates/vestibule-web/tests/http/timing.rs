@@ -39,7 +39,7 @@ async fn welch(
     for round in 0..ROUNDS + 5 {
         // Which goes first changes, so that neither always follows the other.
         for place in 0..2 {
-            let kind = usize::try_from((round + place) % 2).unwrap();
+            let kind = usize::try_from((round + place) % 2).expect("0 or 1 is an index");
             let took = seconds(server, path, &kinds[kind](round), status).await;
             // The first few find everything cold.
             if round >= 5 {
@@ -50,7 +50,7 @@ async fn welch(
     let [one, other] = times.map(|mut times| {
         times.sort_by(f64::total_cmp);
         times.truncate(times.len() * 9 / 10);
-        let count = f64::from(u32::try_from(times.len()).unwrap());
+        let count = f64::from(u32::try_from(times.len()).expect("a test has few rounds"));
         let mean = times.iter().sum::<f64>() / count;
         let variance = times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / (count - 1.0);
         (mean, variance / count)

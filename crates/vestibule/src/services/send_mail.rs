@@ -237,16 +237,12 @@ impl Accounts {
             }
             Err(MailError::Refused(reason)) => (reason, None),
         };
-        match next_attempt {
-            Some(at) => {
-                repository.postpone_mail(id, attempt, at, &reason, true).await?;
-                Ok(MailSent::TryAgain { at, reason })
-            }
-            None => {
-                repository.finish_mail(id, attempt, MailOutcome::Dead, &reason, now).await?;
-                Ok(MailSent::Dead { reason })
-            }
+        if let Some(at) = next_attempt {
+            repository.postpone_mail(id, attempt, at, &reason, true).await?;
+            return Ok(MailSent::TryAgain { at, reason });
         }
+        repository.finish_mail(id, attempt, MailOutcome::Dead, &reason, now).await?;
+        Ok(MailSent::Dead { reason })
     }
 
     async fn finish_moot(&self, claimed: &ClaimedMail, why: &'static str) -> Result<MailSent, SendMailError> {
