@@ -230,8 +230,9 @@ impl OutgoingMails for Connection {
             WHERE id IN (
                 SELECT id
                 FROM outgoing_mails
-                WHERE finished_at IS NOT NULL
-                    AND (finished_at < $2 OR (finished_at < $1 AND outcome <> 'dead'))
+                WHERE finished_at < $2
+                    OR (finished_at < $1 AND outcome <> 'dead')
+                    OR (finished_at IS NULL AND created_at < $2)
                 LIMIT $3
             )";
         const QUOTAS: &str = "

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod kill;
+mod log;
 mod outbox;
 mod program;
 mod resend;

@@ -46,6 +46,16 @@ impl Program {
 
     /// The same with more settings.
     pub fn start_with(folder: &Path, database: Option<&str>, settings: &[(&str, &str)]) -> Self {
+        Self::start_logging(folder, database, settings, Stdio::null())
+    }
+
+    /// The same with a place for its log.
+    pub fn start_logging(
+        folder: &Path,
+        database: Option<&str>,
+        settings: &[(&str, &str)],
+        log: impl Into<Stdio>,
+    ) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = command(folder);
         command
@@ -55,7 +65,7 @@ impl Program {
         if let Some(database) = database {
             command.env("VESTIBULE_DATABASE_URL", database);
         }
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();

@@ -73,8 +73,8 @@ pub trait OutgoingMails {
     /// Removes the requests of strangers that name an address: they belong to no user.
     async fn delete_mails_to(&mut self, recipient: &EmailAddress) -> Result<(), StoreError>;
 
-    /// Removes what is over: mails that were sent or moot by one moment, dead ones and quotas by another; at most
-    /// `limit` of each, and counts them.
+    /// Removes what is over: mails that were sent or moot by one moment, and quotas before it; mails that were dead, or
+    /// were written and found no way, by another. At most `limit` of each; counts them.
     async fn delete_old_mails(
         &mut self,
         sent_before: OffsetDateTime,

@@ -9,7 +9,8 @@ const BATCH: u32 = 1_000;
 /// A sent mail is remembered until every older one of its kind was sent or given up, so that no older link can end a
 /// newer one.
 const SENT_MAILS_KEPT: Duration = Duration::days(3);
-/// How long an operator can look at a mail that could not be delivered.
+/// How long an operator can look at a mail that could not be delivered. One that found no way in all that time, because
+/// none was set, would tell of something long forgotten.
 const DEAD_MAILS_KEPT: Duration = Duration::days(30);
 /// As long as a browser keeps the cookie.
 const DEVICES_KEPT: Duration = Duration::days(400);
