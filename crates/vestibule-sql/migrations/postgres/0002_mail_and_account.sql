@@ -1,6 +1,7 @@
 -- What goes by mail, and what a person does with an account of their own.
 
--- The outbox becomes one that workers share.
+-- The outbox becomes one that workers share. The defaults are for servers of the release before, which may still run
+-- while others are new.
 ALTER TABLE outgoing_mails
     -- None for a request to reset a password: whose the address is, is looked up as the mail is sent.
     ALTER COLUMN user_id DROP NOT NULL,
@@ -18,9 +19,7 @@ ALTER TABLE outgoing_mails
 UPDATE outgoing_mails SET next_attempt_at = created_at;
 
 ALTER TABLE outgoing_mails
-    ALTER COLUMN urgency DROP DEFAULT,
-    ALTER COLUMN attempts DROP DEFAULT,
-    ALTER COLUMN reason DROP DEFAULT,
+    ALTER COLUMN next_attempt_at SET DEFAULT now(),
     ALTER COLUMN next_attempt_at SET NOT NULL;
 
 -- Whose turn it is.

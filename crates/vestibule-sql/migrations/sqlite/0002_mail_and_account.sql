@@ -1,6 +1,7 @@
 -- What goes by mail, and what a person does with an account of their own.
 
--- The outbox becomes one that workers share. SQLite cannot change a column, so the table is made anew.
+-- The outbox becomes one that workers share. SQLite cannot change a column, so the table is made anew. The defaults are
+-- for servers of the release before, which may still run while others are new.
 CREATE TABLE outgoing_mails_2 (
     id               TEXT    NOT NULL PRIMARY KEY,
     kind             TEXT    NOT NULL CHECK (kind <> ''),
@@ -11,14 +12,14 @@ CREATE TABLE outgoing_mails_2 (
     ip               TEXT,
     user_agent       TEXT    CHECK (length(user_agent) <= 512),
     -- 0 goes first.
-    urgency          INTEGER NOT NULL CHECK (urgency IN (0, 1)),
-    attempts         INTEGER NOT NULL CHECK (attempts >= 0),
+    urgency          INTEGER NOT NULL DEFAULT 1 CHECK (urgency IN (0, 1)),
+    attempts         INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     -- While a worker has the mail, the end of its lease.
-    next_attempt_at  TEXT    NOT NULL,
+    next_attempt_at  TEXT    NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')),
     finished_at      TEXT,
     outcome          TEXT    CHECK (outcome IN ('sent', 'moot', 'dead')),
     -- Why the last attempt failed or the mail was given up. No text of the mail.
-    reason           TEXT    NOT NULL,
+    reason           TEXT    NOT NULL DEFAULT '',
     CHECK ((finished_at IS NULL) = (outcome IS NULL))
 ) STRICT;
 

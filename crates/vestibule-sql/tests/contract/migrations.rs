@@ -3,8 +3,12 @@ use std::collections::BTreeSet;
 use rstest::rstest;
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use vestibule_sql::{Database, MIGRATIONS, Migrations, SchemaState};
+use vestibule::models::{MailUrgency, OutgoingMailId};
+use vestibule::repository::{Inserted, OutgoingMails, Users};
+use vestibule_sql::{At, Database, Id, MIGRATIONS, Migrations, SchemaState};
 use vestibule_testkit::{DatabaseKind, TestDatabase};
+
+use crate::fixtures::{NOON, hash, random, user};
 
 #[derive(sqlx::FromRow)]
 struct Text {
@@ -225,4 +229,51 @@ async fn a_database_that_fails_is_not_taken_for_an_empty_one(
     let other = "CREATE TABLE vestibule_migrations (something bigint)";
     database.alone().write(other).execute().await.unwrap();
     assert!(database.schema_state(&MIGRATIONS).await.is_err());
+}
+
+/// The tables as the release before made them.
+const FIRST_ONLY: Migrations = Migrations {
+    table: MIGRATIONS.table,
+    sqlite: || first_of((MIGRATIONS.sqlite)()),
+    postgres: || first_of((MIGRATIONS.postgres)()),
+};
+
+fn first_of(mut migrator: Migrator) -> Migrator {
+    migrator.migrations.to_mut().truncate(1);
+    migrator
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_mail_of_the_release_before_goes_whether_it_was_written_before_the_upgrade_or_after(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    const INSERT: &str = "
+        INSERT INTO outgoing_mails (id, kind, user_id, recipient, created_at, ip, user_agent)
+        VALUES ($1, 'confirm_email', $2, 'ann@example.com', $3, NULL, NULL)";
+    let test = TestDatabase::empty(kind).await;
+    let database = test.connect().await;
+    database.migrate(&FIRST_ONLY).await.unwrap();
+    let ann = user("ann@example.com");
+    assert_eq!(database.alone().insert_user(&ann, Some(&hash("a"))).await.unwrap(), Inserted::New);
+    let insert = async || {
+        let id = OutgoingMailId::new(NOON, random());
+        let mut alone = database.alone();
+        let row = alone.write(INSERT).bind(Id(id.as_uuid())).bind(Id(ann.id.as_uuid())).bind(At(NOON));
+        row.execute().await.unwrap();
+        id
+    };
+    let before = insert().await;
+    database.migrate(&MIGRATIONS).await.unwrap();
+    let after = insert().await;
+    // The default of a row's first attempt is the database's own time.
+    let now = NOON + time::Duration::days(3650);
+    let mut claimed = BTreeSet::new();
+    while let Some(mail) =
+        database.alone().claim_mail(MailUrgency::Normal, now, now + time::Duration::HOUR).await.unwrap()
+    {
+        assert_eq!((mail.attempt, mail.mail.user_id), (1, Some(ann.id)));
+        claimed.insert(mail.mail.id);
+    }
+    assert_eq!(claimed, BTreeSet::from([before, after]));
 }
