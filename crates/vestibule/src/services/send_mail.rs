@@ -2,7 +2,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use time::{Duration, OffsetDateTime, Time};
+use time::{Date, Duration, OffsetDateTime, Time};
 
 use crate::Accounts;
 use crate::models::{
@@ -97,7 +97,7 @@ impl Accounts {
         if !self.store.alone().take_mail_quota(&mailbox, today, MAILS_A_DAY_TO_ONE_ADDRESS).await? {
             return self.finish_moot(claimed, "its recipient got enough mails of the kind today").await;
         }
-        if !self.take_from_day(mail.kind.urgency()).await? {
+        if !self.take_from_day(today, mail.kind.urgency()).await? {
             self.store.alone().give_back_mail_quota(&mailbox, today).await?;
             return self.wait_for_tomorrow(claimed).await;
         }
@@ -252,7 +252,7 @@ impl Accounts {
     }
 
     /// Takes one from the day's mails, where these are counted.
-    async fn take_from_day(&self, urgency: MailUrgency) -> Result<bool, StoreError> {
+    async fn take_from_day(&self, today: Date, urgency: MailUrgency) -> Result<bool, StoreError> {
         let Some(limit) = self.policy.mail_daily_limit else {
             return Ok(true);
         };
@@ -260,7 +260,7 @@ impl Accounts {
             MailUrgency::First => limit,
             MailUrgency::Normal => limit - limit / KEPT_FOR_RESETS,
         };
-        self.store.alone().take_mail_quota(ALL_MAILS, self.clock.now().date(), at_most).await
+        self.store.alone().take_mail_quota(ALL_MAILS, today, at_most).await
     }
 
     async fn wait_for_tomorrow(&self, claimed: &ClaimedMail) -> Result<MailSent, SendMailError> {
