@@ -80,3 +80,32 @@ CREATE TABLE devices (
 
 -- Those that did not come back.
 CREATE INDEX devices_by_last_seen ON devices (last_seen_at);
+
+-- A refused log-in is written down with its user, or without where nobody has the address. A foreign key would be looked
+-- up and locked for the first only, and the difference could be timed. So there is none: the insertion takes the user from
+-- `users`, known or not, and this trigger does what ON DELETE CASCADE did. SQLite cannot drop a constraint, so the table is
+-- made anew.
+CREATE TABLE audit_events_2 (
+    id          TEXT    NOT NULL PRIMARY KEY,
+    kind        TEXT    NOT NULL CHECK (kind <> ''),
+    -- None where nobody is known: a log-in with an address that no one has.
+    user_id     TEXT,
+    created_at  TEXT    NOT NULL,
+    ip          TEXT,
+    user_agent  TEXT    CHECK (length(user_agent) <= 512)
+) STRICT;
+
+INSERT INTO audit_events_2 (id, kind, user_id, created_at, ip, user_agent)
+SELECT id, kind, user_id, created_at, ip, user_agent
+FROM audit_events;
+
+DROP TABLE audit_events;
+ALTER TABLE audit_events_2 RENAME TO audit_events;
+
+-- One user's trail, and the removal of a user.
+CREATE INDEX audit_events_by_user ON audit_events (user_id);
+
+CREATE TRIGGER audit_events_go_with_their_user AFTER DELETE ON users
+BEGIN
+    DELETE FROM audit_events WHERE user_id = old.id;
+END;

@@ -6,7 +6,8 @@ use crate::models::{AuditEvent, AuditEventId, UserId};
 /// The trail of what happened.
 #[async_trait]
 pub trait AuditEvents {
-    /// Adds an event.
+    /// Adds an event, in the same work whether or not it is known whom it concerns. The event of a user who is gone is
+    /// nobody's.
     async fn insert_audit_event(&mut self, event: &AuditEvent) -> Result<(), StoreError>;
 
     /// The newest events first, at most `limit`.

@@ -16,11 +16,7 @@ impl Accounts {
         client: &Client,
     ) -> Result<(), StoreError> {
         let event = self.event(kind, user, client, self.clock.now());
-        match self.store.alone().insert_audit_event(&event).await {
-            // The user was deleted in this moment, and their trail with them.
-            Err(error) if error.is_conflict() => Ok(()),
-            recorded => recorded,
-        }
+        self.store.alone().insert_audit_event(&event).await
     }
 
     /// An event to be written in the transaction of what it tells.
