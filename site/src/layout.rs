@@ -1,11 +1,33 @@
 use askama::Template;
-use vestibule_web::{Layout, Page, assets};
+use vestibule::models::{Role, User};
+use vestibule_web::{CurrentUser, Layout, Page, assets};
 
 use crate::public;
 
-/// The menu: label, address, and whether one has to be logged in to see it.
-const MENU: [(&str, &str, bool); 3] =
-    [("Home", "/", false), ("Dashboard", "/dashboard", true), ("Notes", "/notes", true)];
+/// The menu: label, address, and whom it is shown to.
+const MENU: [(&str, &str, For); 4] = [
+    ("Home", "/", For::Everybody),
+    ("Dashboard", "/dashboard", For::LoggedIn),
+    ("Notes", "/notes", For::LoggedIn),
+    ("Admin", "/admin", For::Role(Role::Admin)),
+];
+
+/// Whom a menu item is shown to. What is behind it has a check of its own.
+enum For {
+    Everybody,
+    LoggedIn,
+    Role(Role),
+}
+
+impl For {
+    fn includes(&self, visitor: Option<&User>) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::LoggedIn => visitor.is_some(),
+            Self::Role(role) => visitor.is_some_and(|user| user.role.includes(role)),
+        }
+    }
+}
 
 /// The site's header, menu and footer around every page, those of accounts and error pages included.
 #[derive(Debug, Clone, Copy)]
@@ -42,10 +64,11 @@ struct MenuItem {
 impl Layout for SiteLayout {
     fn render(&self, page: &Page<'_>) -> Result<String, askama::Error> {
         let path = page.visit.path();
-        let visitor = page.visit.current_user().map(|current| Visitor { name: current.user().name.as_str() });
+        let user = page.visit.current_user().map(CurrentUser::user);
+        let visitor = user.map(|user| Visitor { name: user.name.as_str() });
         let menu = MENU
             .into_iter()
-            .filter(|(_, _, is_private)| visitor.is_some() || !is_private)
+            .filter(|(_, _, whom)| whom.includes(user))
             .map(|(label, href, _)| MenuItem { label, href, is_current: is_at(path, href) })
             .collect();
         let template = LayoutTemplate {

@@ -54,7 +54,7 @@ impl App {
 /// The exit code is 0 when all went well, 1 when something failed, 2 for a command line that cannot be read and
 /// 78 (`EX_CONFIG` of `sysexits.h`) for a wrong setting.
 pub fn run(app: &App) -> ExitCode {
-    let command = CommandLine::command().name(app.name).about(app.about);
+    let command = command(app);
     let line = CommandLine::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
     match act(app, line) {
         Ok(code) => code,
@@ -62,13 +62,23 @@ pub fn run(app: &App) -> ExitCode {
     }
 }
 
+/// The command line under the application's own name.
+pub(crate) fn command(app: &App) -> clap::Command {
+    CommandLine::command().name(app.name).about(app.about)
+}
+
 fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
+    let json = line.json;
+    if let Some(Command::Completions { shell }) = line.command {
+        return Ok(commands::completions::run(app, shell));
+    }
     let settings = Settings::load(line.config.as_deref(), app.site_name)?;
     let command = line.command.unwrap_or(Command::Serve);
     if let Command::Config { action } = command {
-        return Ok(commands::config::run(&action, &settings));
+        return Ok(commands::config::run(&action, &settings, json));
     }
-    telemetry::start(settings.log_format);
+    let is_serving = matches!(command, Command::Serve);
+    telemetry::start(settings.log_format, is_serving);
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
@@ -77,9 +87,14 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
     runtime.block_on(async {
         match command {
             Command::Serve => commands::serve::run(app, &settings).await,
-            Command::Migrate { check, json } => commands::migrate::run(app, &settings, check, json).await,
-            Command::User { action } => commands::user::run(app, &settings, action).await,
-            Command::Config { .. } => unreachable!("answered above, without a runtime"),
+            Command::Migrate { check } => commands::migrate::run(app, &settings, check, json).await,
+            Command::User { action } => commands::user::run(app, &settings, action, json).await,
+            Command::Session { action } => commands::manage_sessions::run(app, &settings, action, json).await,
+            Command::Mail { action } => commands::manage_mails::run(app, &settings, action, json).await,
+            Command::Audit { action } => commands::audit_trail::run(app, &settings, action, json).await,
+            Command::Config { .. } | Command::Completions { .. } => {
+                unreachable!("answered above, without a runtime")
+            }
         }
     })
 }

@@ -16,6 +16,10 @@ pub(crate) struct CommandLine {
     #[arg(long, global = true, value_name = "FILE", env = "VESTIBULE_CONFIG")]
     pub config: Option<PathBuf>,
 
+    /// Answer in JSON, for scripts.
+    #[arg(long, global = true)]
+    pub json: bool,
+
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -37,21 +41,44 @@ pub(crate) enum Command {
         /// Change nothing; exit with 1 when something is missing.
         #[arg(long)]
         check: bool,
-        /// Answer in JSON.
-        #[arg(long)]
-        json: bool,
     },
 
-    /// Do something with one user.
+    /// Look after users. What is done here holds for their next request, also on servers that run.
     User {
         #[command(subcommand)]
         action: UserAction,
+    },
+
+    /// Look after a user's sessions.
+    Session {
+        #[command(subcommand)]
+        action: SessionAction,
+    },
+
+    /// Look after the mails that are to be sent.
+    Mail {
+        #[command(subcommand)]
+        action: MailAction,
+    },
+
+    /// Read who did what, when and from where.
+    Audit {
+        #[command(subcommand)]
+        action: AuditAction,
     },
 
     /// Look at the settings.
     Config {
         #[command(subcommand)]
         action: ConfigAction,
+    },
+
+    /// Print a script that completes the commands in a shell.
+    ///
+    /// For bash: `site completions bash > ~/.local/share/bash-completion/completions/site`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
     },
 }
 
@@ -60,15 +87,70 @@ pub(crate) enum ConfigAction {
     /// Check the settings and say what is wrong. Exits with 78 if something is.
     Check,
     /// Show every setting, its value and where that comes from. Secrets are hidden.
-    Show {
-        /// Answer in JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Show,
 }
 
 #[derive(Subcommand)]
+#[expect(clippy::doc_markdown, reason = "these texts are the help, which is no Markdown")]
 pub(crate) enum UserAction {
+    /// Make an account. The password is read from standard input.
+    ///
+    /// On a terminal it is asked for and not shown; else its first line is taken: `echo "$PASSWORD" | site user add
+    /// ann@example.com --name Ann`. No mail is sent.
+    Add {
+        /// The address.
+        email: String,
+        /// How they are called.
+        #[arg(long)]
+        name: String,
+        /// Their role.
+        #[arg(long, default_value = "user")]
+        role: String,
+        /// Mail to the address is known to reach them: it counts as confirmed.
+        #[arg(long)]
+        confirmed: bool,
+    },
+    /// List users, who came last first.
+    List {
+        /// Only those with these letters in their name or address.
+        words: Option<String>,
+        /// Only those of this role.
+        #[arg(long)]
+        role: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
+    /// Show one user.
+    Show {
+        /// The user's address.
+        email: String,
+    },
+    /// Give a user another role. The last admin stays one.
+    SetRole {
+        /// The user's address.
+        email: String,
+        /// The role: user, admin, or one of VESTIBULE_ROLES.
+        role: String,
+    },
+    /// Shut a user out and end their sessions. Nothing is deleted.
+    Disable {
+        /// The user's address.
+        email: String,
+    },
+    /// Let a disabled user log in again.
+    Enable {
+        /// The user's address.
+        email: String,
+    },
+    /// Delete a user and everything that belongs to them. This cannot be undone.
+    Delete {
+        /// The user's address.
+        email: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Print a link as a mail would carry it, to hand to a person whom no mail reaches.
     ///
     /// The link is good once and ends the links before it. It goes to standard output alone, so that it can be piped.
@@ -82,8 +164,68 @@ pub(crate) enum UserAction {
         /// A link that lets its holder choose a new password.
         #[arg(long, group = "purpose")]
         reset: bool,
-        /// Answer in JSON.
-        #[arg(long)]
-        json: bool,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SessionAction {
+    /// List where a user is logged in.
+    List {
+        /// The user's address.
+        email: String,
+    },
+    /// End a user's sessions. On a terminal it asks before it ends all of them.
+    Revoke {
+        /// The user's address.
+        email: String,
+        /// Only the session of this id.
+        #[arg(long)]
+        id: Option<uuid::Uuid>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum MailAction {
+    /// List mails with what became of them, newest first.
+    List {
+        /// Only those in this state.
+        #[arg(long, value_parser = ["waiting", "sent", "moot", "dead"])]
+        state: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
+    /// Try mails again at once: those named or, without a name, all that were given up or wait for long.
+    Retry {
+        /// The mails' ids, as `mail list` shows them.
+        ids: Vec<uuid::Uuid>,
+    },
+}
+
+#[derive(Subcommand)]
+#[expect(clippy::doc_markdown, reason = "these texts are the help, which is no Markdown")]
+pub(crate) enum AuditAction {
+    /// Print the newest events, the newest last. With --json one object a line.
+    Tail {
+        /// So many of them.
+        #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+        lines: u32,
+        /// Go on with what happens from now on, until Ctrl-C.
+        #[arg(long, short)]
+        follow: bool,
+        /// Only what concerns this user.
+        #[arg(long, value_name = "EMAIL")]
+        user: Option<String>,
+        /// Only what is of this kind, such as log_in_failed.
+        #[arg(long, value_parser = kinds())]
+        kind: Option<String>,
+    },
+}
+
+/// The kinds of events, for the help and for what a typo is told.
+fn kinds() -> clap::builder::PossibleValuesParser {
+    vestibule::models::AuditEventKind::ALL.map(vestibule::models::AuditEventKind::as_str).into()
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use time::Duration;
-use vestibule::models::{PublicUrl, SecretKey, SessionLifetimes};
+use vestibule::models::{PublicUrl, Role, RoleError, SecretKey, SessionLifetimes};
 use vestibule::ports::Argon2Parameters;
 use vestibule_sql::DatabaseUrl;
 
@@ -54,6 +54,8 @@ pub struct Settings {
     pub reset_ttl: Duration,
     /// Whether an address must be confirmed before more than the account can be used.
     pub require_confirmed_email: bool,
+    /// The roles that the site has beside `user` and `admin`.
+    pub roles: Vec<Role>,
     /// How long the audit trail is kept.
     pub audit_retention: Duration,
     /// How mails are sent.
@@ -156,6 +158,7 @@ impl Settings {
             confirm_ttl: sources.parse_with("CONFIRM_TTL", duration)?,
             reset_ttl: reset_ttl(sources)?,
             require_confirmed_email: sources.parse_with("REQUIRE_CONFIRMED_EMAIL", switch)?,
+            roles: sources.optional_with("ROLES", roles)?.unwrap_or_default(),
             audit_retention: sources.parse_with("AUDIT_RETENTION", duration)?,
             mail,
             mail_from,
@@ -250,6 +253,18 @@ fn mail_from(sources: &Sources, public_url: &PublicUrl) -> Result<Sender, Settin
         sources
             .error("MAIL_FROM", "it is required, because the host of VESTIBULE_PUBLIC_URL makes no address")
     })
+}
+
+/// Names of roles, separated by commas. The two that every site has may be among them and change nothing.
+fn roles(text: &str) -> Result<Vec<Role>, String> {
+    let mut roles = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        let role: Role = name.parse().map_err(|error: RoleError| error.to_string())?;
+        if matches!(role, Role::Named(_)) && !roles.contains(&role) {
+            roles.push(role);
+        }
+    }
+    Ok(roles)
 }
 
 fn reset_ttl(sources: &Sources) -> Result<Duration, SettingError> {

@@ -1,9 +1,17 @@
 use async_trait::async_trait;
-use vestibule::models::{AuditEvent, AuditEventId, AuditEventKind, UserId};
-use vestibule::repository::{AuditEvents, StoreError};
+use time::Date;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use vestibule::models::{Actor, AuditEvent, AuditEventId, AuditEventKind, UserId};
+use vestibule::repository::{AuditEvents, AuditFilter, EventCount, StoreError};
 
 use crate::database::{At, Connection, Id};
 use crate::store::{BrokenRow, client};
+
+const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
+const VISITOR: &str = "visitor";
+const ADMIN: &str = "admin";
+const OPERATOR: &str = "operator";
 
 #[async_trait]
 impl AuditEvents for Connection {
@@ -12,10 +20,15 @@ impl AuditEvents for Connection {
         // whether an address is known. Of a user who was deleted meanwhile nothing is written.
         const SQL: &str = "
             INSERT INTO audit_events
-                (id, kind, user_id, created_at, ip, user_agent)
+                (id, kind, user_id, created_at, ip, user_agent, actor, actor_id, detail)
             VALUES
-                ($1, $2, (SELECT id FROM users WHERE id = $3), $4, $5, $6)";
+                ($1, $2, (SELECT id FROM users WHERE id = $3), $4, $5, $6, $7, $8, $9)";
         let nobody = event.id.as_uuid();
+        let (actor, actor_id) = match event.actor {
+            Actor::Visitor => (VISITOR, None),
+            Actor::Admin(id) => (ADMIN, id),
+            Actor::Operator => (OPERATOR, None),
+        };
         self.write(SQL)
             .bind(Id(event.id.as_uuid()))
             .bind(event.kind.as_str())
@@ -23,6 +36,9 @@ impl AuditEvents for Connection {
             .bind(At(event.created_at))
             .bind(event.client.ip().map(|ip| ip.to_string()))
             .bind(event.client.user_agent().map(str::to_owned))
+            .bind(actor)
+            .bind(actor_id.map(|id| Id(id.as_uuid())))
+            .bind(event.detail.clone())
             .execute()
             .await?;
         Ok(())
@@ -30,7 +46,7 @@ impl AuditEvents for Connection {
 
     async fn list_audit_events(&mut self, limit: u32) -> Result<Vec<AuditEvent>, StoreError> {
         const SQL: &str = "
-            SELECT id, kind, user_id, created_at, ip, user_agent
+            SELECT id, kind, user_id, created_at, ip, user_agent, actor, actor_id, detail
             FROM audit_events
             ORDER BY id DESC
             LIMIT $1";
@@ -44,7 +60,7 @@ impl AuditEvents for Connection {
         limit: u32,
     ) -> Result<Vec<AuditEvent>, StoreError> {
         const SQL: &str = "
-            SELECT id, kind, user_id, created_at, ip, user_agent
+            SELECT id, kind, user_id, created_at, ip, user_agent, actor, actor_id, detail
             FROM audit_events
             WHERE user_id = $1
             ORDER BY id DESC
@@ -52,6 +68,51 @@ impl AuditEvents for Connection {
         let rows: Vec<AuditEventRow> =
             self.read(SQL).bind(Id(user.as_uuid())).bind(i64::from(limit)).all().await?;
         Ok(rows.into_iter().map(AuditEvent::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn find_audit_events(
+        &mut self,
+        filter: AuditFilter,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>, StoreError> {
+        const SQL: &str = "
+            SELECT id, kind, user_id, created_at, ip, user_agent, actor, actor_id, detail
+            FROM audit_events
+            WHERE ($1 IS NULL OR kind = $1)
+                AND ($2 IS NULL OR user_id = $2)
+                AND ($3 IS NULL OR actor_id = $3)
+                AND ($4 IS NULL OR id < $4)
+            ORDER BY id DESC
+            LIMIT $5";
+        let rows: Vec<AuditEventRow> = self
+            .read(SQL)
+            .bind(filter.kind.map(AuditEventKind::as_str))
+            .bind(filter.user.map(|id| Id(id.as_uuid())))
+            .bind(filter.admin.map(|id| Id(id.as_uuid())))
+            .bind(filter.below.map(|id| Id(id.as_uuid())))
+            .bind(i64::from(limit))
+            .all()
+            .await?;
+        Ok(rows.into_iter().map(AuditEvent::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn count_audit_events(
+        &mut self,
+        kinds: [AuditEventKind; 3],
+        from: AuditEventId,
+    ) -> Result<Vec<EventCount>, StoreError> {
+        // Both databases write a moment beginning with its day, and both connections are in UTC.
+        const SQL: &str = "
+            SELECT substr(CAST(created_at AS text), 1, 10) AS day, kind, COUNT(*) AS count
+            FROM audit_events
+            WHERE id >= $1 AND kind IN ($2, $3, $4)
+            GROUP BY 1, 2";
+        let mut statement = self.read(SQL).bind(Id(from.as_uuid()));
+        for kind in kinds {
+            statement = statement.bind(kind.as_str());
+        }
+        let rows: Vec<EventCountRow> = statement.all().await?;
+        Ok(rows.into_iter().map(EventCount::try_from).collect::<Result<_, _>>()?)
     }
 
     async fn delete_old_audit_events(&mut self, below: AuditEventId, limit: u32) -> Result<u64, StoreError> {
@@ -70,6 +131,16 @@ struct AuditEventRow {
     created_at: At,
     ip: Option<String>,
     user_agent: Option<String>,
+    actor: String,
+    actor_id: Option<Id>,
+    detail: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct EventCountRow {
+    day: String,
+    kind: String,
+    count: i64,
 }
 
 impl TryFrom<AuditEventRow> for AuditEvent {
@@ -79,11 +150,35 @@ impl TryFrom<AuditEventRow> for AuditEvent {
         const TABLE: &str = "audit_events";
         Ok(Self {
             id: AuditEventId::from(row.id.0),
-            kind: AuditEventKind::from_word(&row.kind)
-                .ok_or_else(|| BrokenRow::new(TABLE, "kind", "no known kind of event"))?,
+            kind: kind_of(&row.kind)?,
             user_id: row.user_id.map(|id| UserId::from(id.0)),
             created_at: row.created_at.0,
             client: client(TABLE, row.ip.as_deref(), row.user_agent.as_deref())?,
+            actor: match row.actor.as_str() {
+                VISITOR => Actor::Visitor,
+                ADMIN => Actor::Admin(row.actor_id.map(|id| UserId::from(id.0))),
+                OPERATOR => Actor::Operator,
+                _ => return Err(BrokenRow::new(TABLE, "actor", "no known kind of actor")),
+            },
+            detail: row.detail,
         })
     }
+}
+
+impl TryFrom<EventCountRow> for EventCount {
+    type Error = BrokenRow;
+
+    fn try_from(row: EventCountRow) -> Result<Self, BrokenRow> {
+        const TABLE: &str = "audit_events";
+        Ok(Self {
+            day: Date::parse(&row.day, DAY).map_err(|error| BrokenRow::new(TABLE, "created_at", error))?,
+            kind: kind_of(&row.kind)?,
+            count: row.count.unsigned_abs(),
+        })
+    }
+}
+
+fn kind_of(word: &str) -> Result<AuditEventKind, BrokenRow> {
+    AuditEventKind::from_word(word)
+        .ok_or_else(|| BrokenRow::new("audit_events", "kind", "no known kind of event"))
 }

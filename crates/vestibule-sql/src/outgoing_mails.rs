@@ -1,10 +1,10 @@
 use async_trait::async_trait;
 use time::{Date, OffsetDateTime};
 use vestibule::models::{
-    ClaimedMail, EmailAddress, MailCounts, MailKind, MailOutcome, MailUrgency, OutgoingMail, OutgoingMailId,
-    UserId,
+    ClaimedMail, EmailAddress, MailCounts, MailKind, MailOutcome, MailState, MailUrgency, OutgoingMail,
+    OutgoingMailId, TrackedMail, UserId,
 };
-use vestibule::repository::{OutgoingMails, StoreError};
+use vestibule::repository::{MailFilter, OutgoingMails, StoreError};
 
 use crate::database::{At, Connection, Id};
 use crate::store::{BrokenRow, Count, client};
@@ -203,6 +203,41 @@ impl OutgoingMails for Connection {
         Ok(rows.into_iter().map(OutgoingMail::try_from).collect::<Result<_, _>>()?)
     }
 
+    async fn find_mails(&mut self, filter: MailFilter, limit: u32) -> Result<Vec<TrackedMail>, StoreError> {
+        const SQL: &str = "
+            SELECT
+                id, kind, user_id, recipient, created_at, ip, user_agent, attempts, next_attempt_at, finished_at,
+                coalesce(outcome, 'waiting') AS state, reason
+            FROM outgoing_mails
+            WHERE ($1 IS NULL OR coalesce(outcome, 'waiting') = $1) AND ($2 IS NULL OR id < $2)
+            ORDER BY id DESC
+            LIMIT $3";
+        let rows: Vec<TrackedMailRow> = self
+            .read(SQL)
+            .bind(filter.state.map(MailState::as_str))
+            .bind(filter.below.map(|id| Id(id.as_uuid())))
+            .bind(i64::from(limit))
+            .all()
+            .await?;
+        Ok(rows.into_iter().map(TrackedMail::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn retry_mail(
+        &mut self,
+        mail: OutgoingMailId,
+        now: OffsetDateTime,
+        lease_end: OffsetDateTime,
+    ) -> Result<Option<OutgoingMail>, StoreError> {
+        const SQL: &str = "
+            UPDATE outgoing_mails
+            SET finished_at = NULL, outcome = NULL, attempts = 0, next_attempt_at = $2
+            WHERE id = $1 AND (outcome = 'dead' OR (finished_at IS NULL AND next_attempt_at > $3))
+            RETURNING id, kind, user_id, recipient, created_at, ip, user_agent";
+        let row: Option<OutgoingMailRow> =
+            self.write(SQL).bind(Id(mail.as_uuid())).bind(At(now)).bind(At(lease_end)).optional().await?;
+        Ok(row.map(OutgoingMail::try_from).transpose()?)
+    }
+
     async fn count_mails(&mut self) -> Result<MailCounts, StoreError> {
         const WAITING: &str = "SELECT COUNT(*) AS count FROM outgoing_mails WHERE finished_at IS NULL";
         const DEAD: &str =
@@ -269,6 +304,17 @@ struct ClaimedMailRow {
     attempts: i64,
 }
 
+#[derive(sqlx::FromRow)]
+struct TrackedMailRow {
+    #[sqlx(flatten)]
+    mail: OutgoingMailRow,
+    attempts: i64,
+    next_attempt_at: At,
+    finished_at: Option<At>,
+    state: String,
+    reason: String,
+}
+
 impl TryFrom<OutgoingMailRow> for OutgoingMail {
     type Error = BrokenRow;
 
@@ -283,6 +329,24 @@ impl TryFrom<OutgoingMailRow> for OutgoingMail {
                 .map_err(|error| BrokenRow::new(TABLE, "recipient", error))?,
             created_at: row.created_at.0,
             client: client(TABLE, row.ip.as_deref(), row.user_agent.as_deref())?,
+        })
+    }
+}
+
+impl TryFrom<TrackedMailRow> for TrackedMail {
+    type Error = BrokenRow;
+
+    fn try_from(row: TrackedMailRow) -> Result<Self, BrokenRow> {
+        const TABLE: &str = "outgoing_mails";
+        Ok(Self {
+            mail: row.mail.try_into()?,
+            state: MailState::from_word(&row.state)
+                .ok_or_else(|| BrokenRow::new(TABLE, "outcome", "no known outcome"))?,
+            attempts: u32::try_from(row.attempts)
+                .map_err(|error| BrokenRow::new(TABLE, "attempts", error))?,
+            next_attempt_at: row.next_attempt_at.0,
+            finished_at: row.finished_at.map(|at| at.0),
+            reason: row.reason,
         })
     }
 }

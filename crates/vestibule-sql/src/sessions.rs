@@ -6,7 +6,7 @@ use vestibule::models::{
 use vestibule::repository::{NewSession, Rotation, SessionAndUser, Sessions, StoreError};
 
 use crate::database::{At, Connection, Id};
-use crate::store::{BrokenRow, bytes32, client};
+use crate::store::{BrokenRow, Count, bytes32, client};
 use crate::users::UserRow;
 
 /// The statement of `insert_session`, and for PostgreSQL the same with a lock. There, without the lock, a
@@ -20,9 +20,9 @@ macro_rules! insert_session {
             INSERT INTO sessions
                 (id_hash, public_id, user_id, secret_hash, previous_secret_hash, secret_rotated_at,
                  secret_first_used_at, csrf_token, is_revoked, created_at, last_seen_at, expires_at,
-                 absolute_expires_at, ip, user_agent)
+                 absolute_expires_at, ip, user_agent, password_given_at)
             SELECT
-                $1, $2, id, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+                $1, $2, id, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $17
             FROM users
             WHERE id = $3 AND password_hash = $16 AND NOT is_disabled
             ",
@@ -54,6 +54,7 @@ impl Sessions for Connection {
             .bind(session.client.ip().map(|ip| ip.to_string()))
             .bind(session.client.user_agent().map(str::to_owned))
             .bind(new.password_hash.as_str().to_owned())
+            .bind(At(session.password_given_at))
             .execute()
             .await?;
         Ok(inserted == 1)
@@ -67,7 +68,7 @@ impl Sessions for Connection {
             SELECT
                 id_hash, public_id, user_id, secret_hash, previous_secret_hash, secret_rotated_at,
                 secret_first_used_at, csrf_token, is_revoked, sessions.created_at, last_seen_at, expires_at,
-                absolute_expires_at, ip, user_agent,
+                absolute_expires_at, ip, user_agent, password_given_at,
                 email, name, is_email_verified, role, is_disabled,
                 users.created_at AS user_created_at, users.updated_at AS user_updated_at
             FROM sessions
@@ -106,7 +107,7 @@ impl Sessions for Connection {
             RETURNING
                 id_hash, public_id, user_id, secret_hash, previous_secret_hash, secret_rotated_at,
                 secret_first_used_at, csrf_token, is_revoked, created_at, last_seen_at, expires_at,
-                absolute_expires_at, ip, user_agent";
+                absolute_expires_at, ip, user_agent, password_given_at";
         let row: Option<SessionRow> = self
             .write(SQL)
             .bind(rotation.session.as_bytes().to_vec())
@@ -167,6 +168,25 @@ impl Sessions for Connection {
         Ok(revoked == 1)
     }
 
+    async fn note_password_given(
+        &mut self,
+        id: SessionIdHash,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "UPDATE sessions SET password_given_at = $2 WHERE id_hash = $1 AND NOT is_revoked";
+        let noted = self.write(SQL).bind(id.as_bytes().to_vec()).bind(At(now)).execute().await?;
+        Ok(noted == 1)
+    }
+
+    async fn count_sessions(&mut self, now: OffsetDateTime) -> Result<u64, StoreError> {
+        const SQL: &str = "
+            SELECT COUNT(*) AS count
+            FROM sessions
+            WHERE NOT is_revoked AND expires_at > $1 AND absolute_expires_at > $1";
+        let row: Option<Count> = self.read(SQL).bind(At(now)).optional().await?;
+        Ok(row.map_or(0, |row| row.count.unsigned_abs()))
+    }
+
     async fn delete_session(&mut self, id: SessionIdHash) -> Result<bool, StoreError> {
         const SQL: &str = "DELETE FROM sessions WHERE id_hash = $1";
         Ok(self.write(SQL).bind(id.as_bytes().to_vec()).execute().await? == 1)
@@ -182,7 +202,7 @@ impl Sessions for Connection {
             SELECT
                 id_hash, public_id, user_id, secret_hash, previous_secret_hash, secret_rotated_at,
                 secret_first_used_at, csrf_token, is_revoked, created_at, last_seen_at, expires_at,
-                absolute_expires_at, ip, user_agent
+                absolute_expires_at, ip, user_agent, password_given_at
             FROM sessions
             WHERE user_id = $1 AND NOT is_revoked AND expires_at > $2 AND absolute_expires_at > $2
             ORDER BY last_seen_at DESC, public_id DESC
@@ -226,6 +246,7 @@ struct SessionRow {
     absolute_expires_at: At,
     ip: Option<String>,
     user_agent: Option<String>,
+    password_given_at: Option<At>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -256,6 +277,7 @@ impl TryFrom<SessionRow> for Session {
             csrf_token: CsrfToken::from_stored(row.csrf_token),
             is_revoked: row.is_revoked,
             created_at: row.created_at.0,
+            password_given_at: row.password_given_at.unwrap_or(row.created_at).0,
             last_seen_at: row.last_seen_at.0,
             expires_at: row.expires_at.0,
             absolute_expires_at: row.absolute_expires_at.0,

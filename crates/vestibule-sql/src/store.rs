@@ -68,6 +68,13 @@ pub(crate) struct Count {
     pub count: i64,
 }
 
+/// A pattern for `LIKE … ESCAPE '!'` that finds texts with these letters in them; nothing typed is a wildcard.
+pub(crate) fn containing(words: &str) -> String {
+    let words = words.trim().to_lowercase();
+    let literal = words.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+    format!("%{literal}%")
+}
+
 /// Reads 32 bytes.
 pub(crate) fn bytes32(
     table: &'static str,

@@ -1,10 +1,20 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
-use vestibule::models::{DeviceHash, EmailAddress, PasswordHash, PersonName, User, UserId};
-use vestibule::repository::{Credentials, CredentialsAndDevice, EmailReplaced, Inserted, StoreError, Users};
+use vestibule::models::{DeviceHash, EmailAddress, PasswordHash, PersonName, Role, User, UserId};
+use vestibule::repository::{
+    Credentials, CredentialsAndDevice, EmailReplaced, Inserted, StoreError, UserFilter, Users,
+};
 
 use crate::database::{At, Connection, Id};
-use crate::store::BrokenRow;
+use crate::store::{BrokenRow, Count, containing};
+
+/// The statement of `lock_admins`, and for PostgreSQL the same with a lock, in an order that all share. SQLite has one
+/// writer at a time and no such clause.
+macro_rules! lock_admins {
+    ($lock:literal) => {
+        concat!("SELECT id FROM users WHERE role = 'admin' AND NOT is_disabled ORDER BY id ", $lock)
+    };
+}
 
 #[async_trait]
 impl Users for Connection {
@@ -26,7 +36,7 @@ impl Users for Connection {
             .bind(user.name.as_str().to_owned())
             .bind(password_hash.map(|hash| hash.as_str().to_owned()))
             .bind(user.is_email_verified)
-            .bind(user.role.as_str())
+            .bind(user.role.as_str().to_owned())
             .bind(user.is_disabled)
             .bind(At(user.created_at))
             .bind(At(user.updated_at))
@@ -189,15 +199,93 @@ impl Users for Connection {
         Ok(row.map(User::try_from).transpose()?)
     }
 
-    async fn delete_user(&mut self, user: UserId, password_hash: &PasswordHash) -> Result<bool, StoreError> {
-        const SQL: &str = "DELETE FROM users WHERE id = $1 AND password_hash = $2";
+    async fn delete_user(
+        &mut self,
+        user: UserId,
+        password_hash: Option<&PasswordHash>,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "DELETE FROM users WHERE id = $1 AND ($2 IS NULL OR password_hash = $2)";
         let deleted = self
             .write(SQL)
             .bind(Id(user.as_uuid()))
-            .bind(password_hash.as_str().to_owned())
+            .bind(password_hash.map(|hash| hash.as_str().to_owned()))
             .execute()
             .await?;
         Ok(deleted == 1)
+    }
+
+    async fn list_users(&mut self, filter: &UserFilter, limit: u32) -> Result<Vec<User>, StoreError> {
+        const SQL: &str = "
+            SELECT
+                id AS user_id, email, name, is_email_verified, role, is_disabled,
+                created_at AS user_created_at, updated_at AS user_updated_at
+            FROM users
+            WHERE (email LIKE $1 ESCAPE '!' OR lower(name) LIKE $1 ESCAPE '!')
+                AND ($2 IS NULL OR role = $2)
+                AND ($3 IS NULL OR id < $3)
+            ORDER BY id DESC
+            LIMIT $4";
+        let rows: Vec<UserRow> = self
+            .read(SQL)
+            .bind(containing(&filter.words))
+            .bind(filter.role.as_ref().map(|role| role.as_str().to_owned()))
+            .bind(filter.below.map(|id| Id(id.as_uuid())))
+            .bind(i64::from(limit))
+            .all()
+            .await?;
+        Ok(rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn count_users(&mut self) -> Result<u64, StoreError> {
+        let row: Option<Count> = self.read("SELECT COUNT(*) AS count FROM users").optional().await?;
+        Ok(row.map_or(0, |row| row.count.unsigned_abs()))
+    }
+
+    async fn lock_admins(&mut self) -> Result<Vec<UserId>, StoreError> {
+        let sql = if self.has_row_locks() { lock_admins!("FOR UPDATE") } else { lock_admins!("") };
+        let rows: Vec<IdRow> = self.write(sql).all().await?;
+        Ok(rows.into_iter().map(|row| UserId::from(row.id.0)).collect())
+    }
+
+    async fn set_role(
+        &mut self,
+        user: UserId,
+        role: &Role,
+        now: OffsetDateTime,
+    ) -> Result<Option<User>, StoreError> {
+        const SQL: &str = "
+            UPDATE users
+            SET role = $2, updated_at = $3
+            WHERE id = $1
+            RETURNING
+                id AS user_id, email, name, is_email_verified, role, is_disabled,
+                created_at AS user_created_at, updated_at AS user_updated_at";
+        let row: Option<UserRow> = self
+            .write(SQL)
+            .bind(Id(user.as_uuid()))
+            .bind(role.as_str().to_owned())
+            .bind(At(now))
+            .optional()
+            .await?;
+        Ok(row.map(User::try_from).transpose()?)
+    }
+
+    async fn set_disabled(
+        &mut self,
+        user: UserId,
+        is_disabled: bool,
+        now: OffsetDateTime,
+    ) -> Result<Option<User>, StoreError> {
+        const SQL: &str = "
+            UPDATE users
+            SET is_disabled = $2, updated_at = $3
+            WHERE id = $1
+            RETURNING
+                id AS user_id, email, name, is_email_verified, role, is_disabled,
+                created_at AS user_created_at, updated_at AS user_updated_at";
+        let row: Option<UserRow> =
+            self.write(SQL).bind(Id(user.as_uuid())).bind(is_disabled).bind(At(now)).optional().await?;
+        Ok(row.map(User::try_from).transpose()?)
     }
 }
 
@@ -212,6 +300,11 @@ pub(crate) struct UserRow {
     is_disabled: bool,
     user_created_at: At,
     user_updated_at: At,
+}
+
+#[derive(sqlx::FromRow)]
+struct IdRow {
+    id: Id,
 }
 
 #[derive(sqlx::FromRow)]

@@ -136,9 +136,9 @@ fn example_routes(vestibule: &Vestibule, _: &Database) -> Routes {
         .page(Who::Anyone, Method::GET, "/", home)
         .page(Who::LoggedIn, Method::GET, "/dashboard", greet)
         .page(Who::LoggedIn, Method::POST, "/dashboard", echo)
-        .page(Who::Role(Role::Admin), Method::GET, "/admin", greet)
+        .page(Who::Role(Role::Admin), Method::GET, "/test/admin", greet)
         .api(Who::LoggedIn, Method::POST, "/api/echo", echo)
-        .api(Who::Role(Role::Admin), Method::GET, "/api/admin", greet)
+        .api(Who::Role(Role::Admin), Method::GET, "/api/test/admin", greet)
         .api(Who::Anyone, Method::GET, "/api/panic", panic)
 }
 

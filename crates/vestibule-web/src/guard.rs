@@ -18,16 +18,16 @@ use crate::body;
 use crate::client::ClientOf;
 use crate::cookies::{CookieValues, add_unless_set};
 use crate::next::Next;
-use crate::problem::{EMAIL_NOT_VERIFIED, Problem};
+use crate::problem::{Problem, WayOut};
 use crate::vestibule::Vestibule;
 
 const CSRF_HEADER: &str = "x-csrf-token";
 const CSRF_FIELD: &str = "csrf_token";
-/// Where one reads that the address is to be confirmed, and can have the mail sent once more.
 const CONFIRMATION_PAGE: &str = "/confirm-email/resend";
+const PASSWORD_PAGE: &str = "/confirm-password";
 
 /// Who may call a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
     /// Everybody. The route changes nothing, or has a check of its own.
     Anyone,
@@ -42,20 +42,24 @@ pub enum Who {
     LoggedIn,
     /// The same, and they have the role.
     Role(Role),
+    /// The same, and they have given their password within the last ten minutes: for what a copied cookie or an open
+    /// computer must not be enough for.
+    Recently(Role),
 }
 
 impl Who {
-    fn asked(self) -> Option<Asked> {
+    fn asked(&self) -> Option<Asked> {
         match self {
             Self::Anyone | Self::Stranger | Self::Visitor => None,
             Self::AccountHolder => Some(Asked::ACCOUNT),
             Self::LoggedIn => Some(Asked::role(Role::User)),
-            Self::Role(role) => Some(Asked::role(role)),
+            Self::Role(role) => Some(Asked::role(role.clone())),
+            Self::Recently(role) => Some(Asked::recently(role.clone())),
         }
     }
 
     /// Whether what another site sends is refused by its origin, for want of a session with a CSRF token.
-    fn must_come_from_this_site(self) -> bool {
+    fn must_come_from_this_site(&self) -> bool {
         matches!(self, Self::Stranger | Self::Visitor)
     }
 }
@@ -250,7 +254,7 @@ async fn check_or_refresh(
     asked: Asked,
 ) -> Result<(CurrentSession, Vec<HeaderValue>), Problem> {
     let accounts = vestibule.accounts();
-    match accounts.check_session(presented, asked).await {
+    match accounts.check_session(presented, asked.clone()).await {
         Ok(current) => {
             let set = missing_csrf_cookie(vestibule, &current);
             Ok((current, set))
@@ -258,7 +262,7 @@ async fn check_or_refresh(
         Err(CheckError::AccessTokenExpired) => {
             let client = ClientOf::read(&request.extensions, &request.headers);
             let refreshed = accounts.refresh(presented, &client.0).await?;
-            accounts.check_user(&refreshed.user, asked)?;
+            accounts.check_allowed(&refreshed.user, &refreshed.session, &asked)?;
             let names = vestibule.cookie_names();
             let mut set = names.of_refreshed_session(&refreshed, accounts.now());
             // All three, so that they are of one session whatever another tab's log-in sets meanwhile.
@@ -369,23 +373,23 @@ pub(crate) fn clearing_duplicates(cookies: &CookieValues, mut problem: Problem) 
     problem
 }
 
-/// Sends to the log-in page who is not logged in, and to the page that sends the mail once more who has not confirmed
-/// their address; tells everything else as it is.
+/// Sends people to the page on which they can do what is missing: log in, confirm their address, give their password once
+/// more. Tells everything else as it is.
 fn refuse_page(request: &Request, problem: Problem) -> Response {
-    if problem.code == EMAIL_NOT_VERIFIED {
-        let mut response = Redirect::to(CONFIRMATION_PAGE).into_response();
-        response.extensions_mut().insert(problem);
-        return response;
-    }
-    if problem.status != axum::http::StatusCode::UNAUTHORIZED {
-        return problem.into_response();
-    }
-    let next = if request.method().is_safe() {
-        request.uri().path_and_query().map(|path| Next::parse(path.as_str())).unwrap_or_default()
-    } else {
-        page_of_the_form(request.headers())
+    let next = || {
+        if request.method().is_safe() {
+            request.uri().path_and_query().map(|path| Next::parse(path.as_str())).unwrap_or_default()
+        } else {
+            page_of_the_form(request.headers())
+        }
     };
-    let mut response = Redirect::to(&next.link("/log-in")).into_response();
+    let page = match problem.way_out {
+        Some(WayOut::ConfirmEmail) => CONFIRMATION_PAGE.to_owned(),
+        Some(WayOut::ConfirmPassword) => next().link(PASSWORD_PAGE),
+        None if problem.status == axum::http::StatusCode::UNAUTHORIZED => next().link("/log-in"),
+        None => return problem.into_response(),
+    };
+    let mut response = Redirect::to(&page).into_response();
     // The problem's own answer is not told, but its cookies are to be cleared.
     response.extensions_mut().insert(problem);
     response

@@ -5,8 +5,9 @@ use ::vestibule::models::{InvalidField, InvalidInput, SessionEnded};
 use ::vestibule::ports::HasherError;
 use ::vestibule::repository::StoreError;
 use ::vestibule::services::{
-    ChangeEmailError, ChangeNameError, ChangePasswordError, CheckError, ConfirmEmailError,
-    CurrentPasswordError, DeleteAccountError, ExportError, ForgotPasswordError, LogInError, LogOutError,
+    ChangeEmailError, ChangeNameError, ChangePasswordError, ChangeRoleError, CheckError, ConfirmEmailError,
+    ConfirmPasswordError, CurrentPasswordError, DeleteAccountError, DisableUserError, ExportError,
+    ForgotPasswordError, HandOutLinkError, JudgePasswordError, LastAdmin, LogInError, LogOutError,
     ManageSessionsError, RefreshError, ResendConfirmationError, ResetPasswordError, SignUpError,
 };
 use axum::Json;
@@ -16,8 +17,15 @@ use serde::Serialize;
 
 /// How long to wait before asking a store again that could not be reached, in seconds.
 const RETRY_STORE_AFTER: u64 = 5;
-/// The word for an address that is to be confirmed first, by which pages know where to send.
-pub(crate) const EMAIL_NOT_VERIFIED: &str = "email_not_verified";
+
+/// A page on which somebody can do what is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WayOut {
+    /// Where one reads that the address is to be confirmed, and can have the mail sent once more.
+    ConfirmEmail,
+    /// Where one gives one's password once more, and then goes on.
+    ConfirmPassword,
+}
 
 /// Why something was not done, as told to who asked: to programs as RFC 9457 `application/problem+json`, to people
 /// as a page with the same words.
@@ -35,6 +43,8 @@ pub struct Problem {
     pub retry_after: Option<u64>,
     /// The session is certainly over, so its cookies are removed.
     pub is_session_over: bool,
+    /// The page on which somebody can do what is missing: browsers are sent there.
+    pub(crate) way_out: Option<WayOut>,
     /// What went wrong inside. It is logged and never told.
     pub cause: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -67,6 +77,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after: None,
             is_session_over: false,
+            way_out: None,
             cause: None,
         }
     }
@@ -275,7 +286,13 @@ impl From<CheckError> for Problem {
             CheckError::Forbidden => Self::forbidden(),
             CheckError::EmailNotVerified => {
                 let detail = "Confirm your email address to go on. The link is in the mail that you got.";
-                Self::new(StatusCode::FORBIDDEN, EMAIL_NOT_VERIFIED, detail)
+                let problem = Self::new(StatusCode::FORBIDDEN, "email_not_verified", detail);
+                Self { way_out: Some(WayOut::ConfirmEmail), ..problem }
+            }
+            CheckError::PasswordNotRecent => {
+                let detail = "Give your password once more to go on.";
+                let problem = Self::new(StatusCode::FORBIDDEN, "forbidden", detail);
+                Self { way_out: Some(WayOut::ConfirmPassword), ..problem }
             }
             CheckError::Store(error) => error.into(),
         }
@@ -422,8 +439,78 @@ impl From<DeleteAccountError> for Problem {
     fn from(error: DeleteAccountError) -> Self {
         match error {
             DeleteAccountError::CurrentPassword(error) => error.into(),
+            DeleteAccountError::LastAdmin(error) => error.into(),
             DeleteAccountError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<ConfirmPasswordError> for Problem {
+    fn from(error: ConfirmPasswordError) -> Self {
+        match error {
+            ConfirmPasswordError::CurrentPassword(CurrentPasswordError::Wrong) => {
+                Self::wrong_password("password")
+            }
+            ConfirmPasswordError::CurrentPassword(CurrentPasswordError::Invalid(_)) => {
+                Self::invalid(InvalidInput::one("password", "required", "Enter your password."))
+            }
+            ConfirmPasswordError::CurrentPassword(error) => error.into(),
+            ConfirmPasswordError::SessionEnded(ended) => ended.into(),
+            ConfirmPasswordError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<JudgePasswordError> for Problem {
+    fn from(error: JudgePasswordError) -> Self {
+        match error {
+            JudgePasswordError::Hasher(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeRoleError> for Problem {
+    fn from(error: ChangeRoleError) -> Self {
+        match error {
+            ChangeRoleError::NoUser => Self::not_found(),
+            ChangeRoleError::Role(error) => {
+                Self::invalid(InvalidInput::one("role", "unknown_role", error.to_string()))
+            }
+            ChangeRoleError::LastAdmin(error) => error.into(),
+            ChangeRoleError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<DisableUserError> for Problem {
+    fn from(error: DisableUserError) -> Self {
+        match error {
+            DisableUserError::NoUser => Self::not_found(),
+            DisableUserError::LastAdmin(error) => error.into(),
+            DisableUserError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<HandOutLinkError> for Problem {
+    fn from(error: HandOutLinkError) -> Self {
+        match error {
+            HandOutLinkError::NoUser => Self::not_found(),
+            HandOutLinkError::AlreadyConfirmed => {
+                Self::new(StatusCode::CONFLICT, "conflict", "The address is confirmed already.")
+            }
+            HandOutLinkError::Disabled => {
+                Self::new(StatusCode::CONFLICT, "conflict", "The account is disabled. Enable it first.")
+            }
+            HandOutLinkError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LastAdmin> for Problem {
+    fn from(_: LastAdmin) -> Self {
+        let detail = "This is the last admin. Make somebody else one first.";
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
     }
 }
 

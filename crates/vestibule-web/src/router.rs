@@ -1,6 +1,8 @@
 use axum::http::Method;
 
-use crate::guard::Who::{AccountHolder, Anyone, Stranger, Visitor};
+use ::vestibule::models::Role;
+
+use crate::guard::Who::{self, AccountHolder, Anyone, Recently, Stranger, Visitor};
 use crate::routes::Routes;
 use crate::vestibule::Vestibule;
 use crate::{api, assets, pages};
@@ -41,6 +43,9 @@ pub fn routes<S: Clone + Send + Sync + 'static>(vestibule: &Vestibule) -> Routes
         .page(AccountHolder, Method::POST, "/account/sessions/end-others", pages::manage_sessions::end_others)
         .page(AccountHolder, Method::GET, "/account/export", pages::export::export)
         .page(AccountHolder, Method::POST, "/account/delete", pages::delete_account::delete_account)
+        // Before what asks for a recent password.
+        .page(AccountHolder, Method::GET, "/confirm-password", pages::confirm_password::form)
+        .page(AccountHolder, Method::POST, "/confirm-password", pages::confirm_password::confirm_password)
         // Looks at no cookies: an answer that anyone's cache may keep must not refresh a session.
         .api(Anyone, Method::GET, "/assets/{*file}", assets::library)
         // The site's own scripts, and other programs.
@@ -56,6 +61,13 @@ pub fn routes<S: Clone + Send + Sync + 'static>(vestibule: &Vestibule) -> Routes
             Method::POST,
             "/api/auth/confirm-email/resend",
             api::resend_confirmation::resend_confirmation,
+        )
+        .api(Stranger, Method::POST, "/api/auth/check-password", api::judge_password::judge_password)
+        .api(
+            AccountHolder,
+            Method::POST,
+            "/api/auth/confirm-password",
+            api::confirm_password::confirm_password,
         )
         .api(Stranger, Method::POST, "/api/auth/forgot-password", api::forgot_password::forgot_password)
         .api(Stranger, Method::POST, "/api/auth/reset-password", api::reset_password::reset_password)
@@ -75,6 +87,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>(vestibule: &Vestibule) -> Routes
         // Who keeps the server running.
         .api(Anyone, Method::GET, "/healthz", api::health::healthz)
         .api(Anyone, Method::GET, "/readyz", api::health::readyz);
+    let routes = routes.merge(admin(vestibule));
     // Who develops the site. Elsewhere there is nothing at these addresses.
     let routes = if vestibule.dev_mailbox().is_some() {
         routes
@@ -85,4 +98,24 @@ pub fn routes<S: Clone + Send + Sync + 'static>(vestibule: &Vestibule) -> Routes
         routes
     };
     routes.with_state(vestibule.clone())
+}
+
+/// Who looks after the site.
+fn admin(vestibule: &Vestibule) -> Routes<Vestibule> {
+    use pages::admin;
+    const ADMIN: Who = Recently(Role::Admin);
+    Routes::new(vestibule.clone())
+        .page(ADMIN, Method::GET, "/admin", admin::statistics::statistics)
+        .page(ADMIN, Method::GET, "/admin/users", admin::find_users::list)
+        .page(ADMIN, Method::GET, "/admin/users/{id}", admin::find_users::user)
+        .page(ADMIN, Method::POST, "/admin/users/{id}/role", admin::change_role::change_role)
+        .page(ADMIN, Method::POST, "/admin/users/{id}/disable", admin::disable_user::disable)
+        .page(ADMIN, Method::POST, "/admin/users/{id}/enable", admin::disable_user::enable)
+        .page(ADMIN, Method::POST, "/admin/users/{id}/delete", admin::delete_user::delete_user)
+        .page(ADMIN, Method::POST, "/admin/users/{id}/reset-link", admin::hand_out_link::send_reset_link)
+        .page(ADMIN, Method::POST, "/admin/users/{id}/sessions/end", admin::manage_sessions::end_all)
+        .page(ADMIN, Method::POST, "/admin/users/{id}/sessions/{session}/end", admin::manage_sessions::end)
+        .page(ADMIN, Method::GET, "/admin/mails", admin::manage_mails::list)
+        .page(ADMIN, Method::POST, "/admin/mails/{id}/retry", admin::manage_mails::retry)
+        .page(ADMIN, Method::GET, "/admin/audit", admin::audit_trail::list)
 }

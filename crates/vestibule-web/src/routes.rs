@@ -60,7 +60,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         path: &'static str,
         handler: H,
     ) -> Self {
-        let guard = self.guard(who);
+        let guard = self.guard(who.clone());
         let guarded = on(filter(&method), handler).route_layer(from_fn_with_state(guard, guard_api));
         self.add(Route { method, path, who, face: Face::Api }, guarded)
     }
@@ -74,7 +74,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         path: &'static str,
         handler: H,
     ) -> Self {
-        let guard = self.guard(who);
+        let guard = self.guard(who.clone());
         let guarded = on(filter(&method), handler).route_layer(from_fn_with_state(guard, guard_page));
         self.add(Route { method, path, who, face: Face::Page }, guarded)
     }

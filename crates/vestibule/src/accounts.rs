@@ -3,8 +3,7 @@ use std::sync::Arc;
 use time::Duration;
 
 use crate::models::{
-    KeyRing, MailCounts, PublicKey, PublicUrl, SecretKey, ServerKeys, SessionLifetimes, SigningKey,
-    SigningKeyError,
+    KeyRing, PublicKey, PublicUrl, Role, SecretKey, ServerKeys, SessionLifetimes, SigningKey, SigningKeyError,
 };
 use crate::ports::{Clock, PasswordHasher, PersonalData, Random};
 use crate::repository::{Store, StoreError};
@@ -57,6 +56,8 @@ pub struct Policy {
     /// How many mails the provider takes in a day (UTC), where that is limited. A fifth of them is kept for password
     /// resets.
     pub mail_daily_limit: Option<u32>,
+    /// The roles that the site has beside `user` and `admin`.
+    pub roles: Vec<Role>,
     /// How long the audit trail is kept.
     pub audit_retention: Duration,
 }
@@ -85,6 +86,7 @@ impl Policy {
             reset_ttl: Duration::minutes(30),
             require_confirmed_email: false,
             mail_daily_limit: None,
+            roles: Vec::new(),
             audit_retention: Duration::days(365),
         }
     }
@@ -112,11 +114,6 @@ impl Accounts {
     /// The public halves of the keys that sign access tokens: the JWKS.
     pub fn public_keys(&self) -> Vec<PublicKey> {
         self.key_ring.public_keys()
-    }
-
-    /// How many mails wait and how many were given up, for the operator.
-    pub async fn count_mails(&self) -> Result<MailCounts, StoreError> {
-        self.store.alone().count_mails().await
     }
 
     /// What the owner of the site decided.

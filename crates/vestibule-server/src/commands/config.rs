@@ -5,13 +5,18 @@ use crate::settings::Settings;
 
 /// Shows the settings, which were checked when they were read.
 #[expect(clippy::print_stdout, reason = "the answer of a command")]
-pub(crate) fn run(action: &ConfigAction, settings: &Settings) -> ExitCode {
-    for warning in &settings.warnings {
-        println!("warning: {warning}");
+pub(crate) fn run(action: &ConfigAction, settings: &Settings, json: bool) -> ExitCode {
+    if !json {
+        for warning in &settings.warnings {
+            println!("warning: {warning}");
+        }
     }
     match action {
+        ConfigAction::Check if json => {
+            println!("{}", serde_json::json!({ "ok": true, "warnings": settings.warnings }));
+        }
         ConfigAction::Check => println!("The settings are good."),
-        ConfigAction::Show { json: true } => {
+        ConfigAction::Show if json => {
             let shown: serde_json::Map<_, _> = settings
                 .shown
                 .iter()
@@ -22,7 +27,7 @@ pub(crate) fn run(action: &ConfigAction, settings: &Settings) -> ExitCode {
                 .collect();
             println!("{}", serde_json::Value::Object(shown));
         }
-        ConfigAction::Show { json: false } => {
+        ConfigAction::Show => {
             for shown in &settings.shown {
                 println!("{:<32} {:<40} {}", shown.variable, shown.value, shown.source);
             }

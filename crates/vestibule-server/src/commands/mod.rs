@@ -1,6 +1,18 @@
-//! One file for each command.
+//! One file for each command, with the name of its service where it has one.
 
+mod add_user;
+pub(crate) mod audit_trail;
+mod change_role;
+pub(crate) mod completions;
 pub(crate) mod config;
+mod delete_user;
+mod disable_user;
+mod find_users;
+mod hand_out_link;
+pub(crate) mod manage_mails;
+pub(crate) mod manage_sessions;
 pub(crate) mod migrate;
+mod office;
+mod output;
 pub(crate) mod serve;
 pub(crate) mod user;

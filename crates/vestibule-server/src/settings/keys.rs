@@ -105,6 +105,13 @@ pub const KEYS: &[Key] = &[
         ..Key::EMPTY
     },
     Key {
+        name: "ROLES",
+        default_in_words: "none",
+        about: "The roles that the site has beside `user` and `admin`, separated by commas: `editor,moderator`. What each may do is said by the routes that ask for it.",
+        way_out: "Set names of small letters, digits, - and _, separated by commas, such as editor,moderator.",
+        ..Key::EMPTY
+    },
+    Key {
         name: "AUDIT_RETENTION",
         default: "365d",
         about: "How long it is kept who did what, when and from where.",

@@ -1,6 +1,6 @@
 use rstest::rstest;
 use time::Duration;
-use vestibule::models::{AuditEvent, AuditEventId, AuditEventKind, Client};
+use vestibule::models::{Actor, AuditEvent, AuditEventId, AuditEventKind, Client};
 use vestibule::repository::AuditEvents;
 use vestibule_testkit::DatabaseKind;
 
@@ -20,6 +20,8 @@ async fn events_of_every_kind_are_listed_newest_first(
             id: AuditEventId::new(at, random()),
             kind,
             user_id: is_known.then_some(ann.id),
+            actor: Actor::Visitor,
+            detail: String::new(),
             created_at: at,
             client: if is_known { ours.client.clone() } else { Client::default() },
         };
@@ -43,6 +45,8 @@ async fn a_users_trail_is_theirs_and_ends_with_the_retention(
             id: AuditEventId::new(at, random()),
             kind: AuditEventKind::LoggedIn,
             user_id: (hours % 2 == 0).then_some(ann.id),
+            actor: Actor::Visitor,
+            detail: String::new(),
             created_at: at,
             client: Client::default(),
         };

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 use vestibule::models::{
-    AuditEvent, AuditEventId, AuditEventKind, Client, MailKind, OutgoingMail, OutgoingMailId, UserId,
+    Actor, AuditEvent, AuditEventId, AuditEventKind, Client, MailKind, OutgoingMail, OutgoingMailId, UserId,
 };
 use vestibule::repository::{AuditEvents, OutgoingMails};
 use vestibule_testkit::DatabaseKind;
@@ -22,7 +22,9 @@ async fn rows_that_break_an_invariant_are_refused(
         "UPDATE users SET name = ''",
         "UPDATE users SET password_hash = ''",
         "UPDATE users SET password_hash = 'plain'",
-        "UPDATE users SET role = 'root'",
+        "UPDATE users SET role = 'Root'",
+        "UPDATE users SET role = ''",
+        "UPDATE users SET role = '2nd'",
         "UPDATE users SET role = NULL",
         "UPDATE sessions SET expires_at = absolute_expires_at, absolute_expires_at = created_at",
         "UPDATE sessions SET previous_secret_hash = secret_hash",
@@ -73,6 +75,8 @@ async fn with_a_user_goes_all_that_is_theirs(
         id: AuditEventId::new(NOON, random()),
         kind: AuditEventKind::LoggedIn,
         user_id: Some(ann.id),
+        actor: Actor::Visitor,
+        detail: String::new(),
         created_at: NOON,
         client: Client::default(),
     };
@@ -109,6 +113,8 @@ async fn nothing_can_be_written_about_a_user_who_is_not_there(
         id: AuditEventId::new(NOON, random()),
         kind: AuditEventKind::LoggedIn,
         user_id: Some(nobody),
+        actor: Actor::Visitor,
+        detail: String::new(),
         created_at: NOON,
         client: Client::default(),
     };

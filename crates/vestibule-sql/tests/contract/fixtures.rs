@@ -53,6 +53,7 @@ pub fn session(user: &User) -> Session {
         csrf_token: CsrfToken::generate(random()),
         is_revoked: false,
         created_at: NOON,
+        password_given_at: NOON,
         last_seen_at: NOON,
         expires_at: NOON + time::Duration::days(7),
         absolute_expires_at: NOON + time::Duration::days(30),

@@ -24,14 +24,14 @@ async fn columns(kind: DatabaseKind, database: &Database) -> Vec<String> {
              FROM sqlite_master AS tables
              JOIN pragma_table_info(tables.name) AS columns
              WHERE tables.type = 'table' AND tables.name <> 'vestibule_migrations'
-             ORDER BY tables.name, columns.cid"
+             ORDER BY tables.name, columns.name"
         }
         DatabaseKind::Postgres => {
             "SELECT table_name || '.' || column_name || ' ' || data_type
                  || CASE WHEN is_nullable = 'NO' THEN ' NOT NULL' ELSE '' END AS text
              FROM information_schema.columns
              WHERE table_schema = 'public' AND table_name <> 'vestibule_migrations'
-             ORDER BY table_name, ordinal_position"
+             ORDER BY table_name, column_name COLLATE \"C\""
         }
     };
     let rows: Vec<Text> = database.alone().read(sql).all().await.unwrap();
@@ -120,7 +120,14 @@ async fn the_state_of_the_schema_is_told(
     let test = TestDatabase::empty(kind).await;
     let database = test.connect().await;
     let missing = database.schema_state(&MIGRATIONS).await.unwrap();
-    assert_eq!(missing, SchemaState::Missing(vec!["0001 accounts".into(), "0002 mail and account".into()]));
+    assert_eq!(
+        missing,
+        SchemaState::Missing(vec![
+            "0001 accounts".into(),
+            "0002 mail and account".into(),
+            "0003 administration".into()
+        ])
+    );
     database.migrate(&MIGRATIONS).await.unwrap();
     assert_eq!(database.schema_state(&MIGRATIONS).await.unwrap(), SchemaState::Expected);
 

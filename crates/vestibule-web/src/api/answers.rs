@@ -37,7 +37,7 @@ pub struct UserBody<'a> {
     email: &'a str,
     name: &'a str,
     is_email_verified: bool,
-    role: &'static str,
+    role: &'a str,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
 }

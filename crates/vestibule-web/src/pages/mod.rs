@@ -1,10 +1,12 @@
 //! For people: pages and the addresses that their forms are sent to, one file for each thing that is done.
 
 pub mod account;
+pub mod admin;
 pub mod change_email;
 pub mod change_name;
 pub mod change_password;
 pub mod confirm_email;
+pub mod confirm_password;
 pub mod delete_account;
 pub mod dev_mailbox;
 pub mod export;

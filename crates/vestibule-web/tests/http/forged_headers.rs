@@ -32,7 +32,7 @@ async fn headers_that_name_internals_open_nothing(#[values(Sqlite, Postgres)] ki
     let anonymous = server.anonymous();
     assert_eq!(anonymous.send(Method::GET, "/api/auth/session", &forged, "").await.status, 401);
     assert_eq!(anonymous.send(Method::GET, "/dashboard", &forged, "").await.status, 303);
-    assert_eq!(browser.send(Method::GET, "/api/admin", &forged, "").await.status, 403);
+    assert_eq!(browser.send(Method::GET, "/api/test/admin", &forged, "").await.status, 403);
     assert_eq!(
         browser.send(Method::POST, "/dashboard", &forged, "").await.status,
         403,

@@ -1,6 +1,7 @@
 //! What clients see, one file for each route or flow. All of it over real sockets, on both databases.
 
 mod account;
+mod admin;
 mod assets;
 mod concurrency;
 mod confirm_email;

@@ -67,11 +67,11 @@ async fn a_method_that_an_address_does_not_take(#[values(Sqlite, Postgres)] kind
 async fn a_page_that_is_not_for_this_account(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     let server = TestServer::start(kind).await;
     let mut browser = signed_up(&server, "ann").await;
-    let answer = browser.get("/admin").await;
+    let answer = browser.get("/test/admin").await;
     assert_eq!(answer.status, 403);
     assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(answer.text.contains("Your account may not do that."));
-    assert_eq!(browser.call(Method::GET, "/api/admin", None).await.code(), "forbidden");
+    assert_eq!(browser.call(Method::GET, "/api/test/admin", None).await.code(), "forbidden");
 }
 
 #[rstest]
@@ -92,7 +92,8 @@ async fn a_panic_is_told_without_its_words_and_the_server_goes_on(
 async fn head_is_answered_like_get_without_a_body(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     let server = TestServer::start(kind).await;
     let mut browser = signed_up(&server, "ann").await;
-    for (path, status) in [("/log-in", 200), ("/dashboard", 200), ("/api/auth/session", 200), ("/admin", 403)]
+    for (path, status) in
+        [("/log-in", 200), ("/dashboard", 200), ("/api/auth/session", 200), ("/test/admin", 403)]
     {
         let answer = browser.send(Method::HEAD, path, &[], "").await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (status, ""), "{path}");

@@ -64,7 +64,7 @@ async fn until_the_address_is_confirmed_only_the_account_can_be_used(
 async fn a_role_is_asked_for_before_the_confirmation(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     let server = strict_server(kind).await;
     let mut browser = signed_up(&server, "ann").await;
-    assert_eq!(browser.call(Method::GET, "/api/admin", None).await.code(), "forbidden");
+    assert_eq!(browser.call(Method::GET, "/api/test/admin", None).await.code(), "forbidden");
 }
 
 #[rstest]

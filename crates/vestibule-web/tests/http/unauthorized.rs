@@ -9,8 +9,10 @@ use vestibule_web::{Face, Route, Who};
 
 use crate::{ACCESS, CHANGING, FORM, JSON, signed_up};
 
+const ADMIN: Who = Who::Recently(Role::Admin);
+
 /// Every route of the library, then those of the test server.
-const EXPECTED: [(&str, &str, Who); 55] = [
+const EXPECTED: [(&str, &str, Who); 72] = [
     ("GET", "/sign-up", Who::Stranger),
     ("POST", "/sign-up", Who::Stranger),
     ("GET", "/log-in", Who::Stranger),
@@ -35,6 +37,8 @@ const EXPECTED: [(&str, &str, Who); 55] = [
     ("POST", "/account/sessions/end-others", Who::AccountHolder),
     ("GET", "/account/export", Who::AccountHolder),
     ("POST", "/account/delete", Who::AccountHolder),
+    ("GET", "/confirm-password", Who::AccountHolder),
+    ("POST", "/confirm-password", Who::AccountHolder),
     ("GET", "/assets/{*file}", Who::Anyone),
     ("POST", "/api/auth/sign-up", Who::Stranger),
     ("POST", "/api/auth/log-in", Who::Stranger),
@@ -44,6 +48,8 @@ const EXPECTED: [(&str, &str, Who); 55] = [
     ("GET", "/api/auth/session", Who::AccountHolder),
     ("POST", "/api/auth/confirm-email", Who::Visitor),
     ("POST", "/api/auth/confirm-email/resend", Who::AccountHolder),
+    ("POST", "/api/auth/check-password", Who::Stranger),
+    ("POST", "/api/auth/confirm-password", Who::AccountHolder),
     ("POST", "/api/auth/forgot-password", Who::Stranger),
     ("POST", "/api/auth/reset-password", Who::Stranger),
     ("GET", "/api/account", Who::AccountHolder),
@@ -59,17 +65,30 @@ const EXPECTED: [(&str, &str, Who); 55] = [
     ("GET", "/.well-known/change-password", Who::Anyone),
     ("GET", "/healthz", Who::Anyone),
     ("GET", "/readyz", Who::Anyone),
+    ("GET", "/admin", ADMIN),
+    ("GET", "/admin/users", ADMIN),
+    ("GET", "/admin/users/{id}", ADMIN),
+    ("POST", "/admin/users/{id}/role", ADMIN),
+    ("POST", "/admin/users/{id}/disable", ADMIN),
+    ("POST", "/admin/users/{id}/enable", ADMIN),
+    ("POST", "/admin/users/{id}/delete", ADMIN),
+    ("POST", "/admin/users/{id}/reset-link", ADMIN),
+    ("POST", "/admin/users/{id}/sessions/end", ADMIN),
+    ("POST", "/admin/users/{id}/sessions/{session}/end", ADMIN),
+    ("GET", "/admin/mails", ADMIN),
+    ("POST", "/admin/mails/{id}/retry", ADMIN),
+    ("GET", "/admin/audit", ADMIN),
     ("GET", "/", Who::Anyone),
     ("GET", "/dashboard", Who::LoggedIn),
     ("POST", "/dashboard", Who::LoggedIn),
-    ("GET", "/admin", Who::Role(Role::Admin)),
+    ("GET", "/test/admin", Who::Role(Role::Admin)),
     ("POST", "/api/echo", Who::LoggedIn),
-    ("GET", "/api/admin", Who::Role(Role::Admin)),
+    ("GET", "/api/test/admin", Who::Role(Role::Admin)),
     ("GET", "/api/panic", Who::Anyone),
 ];
 
 fn is_protected(route: &Route) -> bool {
-    matches!(route.who, Who::AccountHolder | Who::LoggedIn | Who::Role(_))
+    matches!(route.who, Who::AccountHolder | Who::LoggedIn | Who::Role(_) | Who::Recently(_))
 }
 
 fn changes_something(route: &Route) -> bool {
@@ -97,7 +116,7 @@ fn assert_refused(route: &Route, answer: &Answer, status: u16, code: &str) {
 async fn every_route_is_on_the_list(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     let server = TestServer::start(kind).await;
     let routes: Vec<_> =
-        server.list.iter().map(|route| (route.method.as_str(), route.path, route.who)).collect();
+        server.list.iter().map(|route| (route.method.as_str(), route.path, route.who.clone())).collect();
     assert_eq!(routes, EXPECTED);
     for route in &server.list {
         assert!(
@@ -134,8 +153,8 @@ async fn without_the_role_nothing_of_the_role_answers(#[values(Sqlite, Postgres)
     let server = TestServer::start(kind).await;
     let mut browser = signed_up(&server, "ann").await;
     let program = server.program(browser.cookie(ACCESS).unwrap());
-    let of_role = |route: &&Route| matches!(route.who, Who::Role(_));
-    assert_eq!(server.list.iter().filter(of_role).count(), 2);
+    let of_role = |route: &&Route| matches!(route.who, Who::Role(_) | Who::Recently(_));
+    assert_eq!(server.list.iter().filter(of_role).count(), 15);
     for route in server.list.iter().filter(of_role) {
         let token = browser.csrf().to_owned();
         let headers = [content_type(route), ("x-csrf-token", token.as_str())];
@@ -150,13 +169,32 @@ async fn without_the_role_nothing_of_the_role_answers(#[values(Sqlite, Postgres)
 
     // Given the role, the same session may at once; without it again, it may not at once.
     server.house.set_role("ann@example.com", Role::Admin).await;
-    assert_eq!(browser.get("/admin").await.status, 200);
-    assert_eq!(program.get("/api/admin").await.status, 200);
+    assert_eq!(browser.get("/test/admin").await.status, 200);
+    assert_eq!(program.get("/api/test/admin").await.status, 200);
     server.house.set_role("ann@example.com", Role::User).await;
-    assert_eq!(browser.get("/admin").await.status, 403);
-    assert_eq!(program.get("/api/admin").await.status, 403);
+    assert_eq!(browser.get("/test/admin").await.status, 403);
+    assert_eq!(program.get("/api/test/admin").await.status, 403);
     server.clock.advance(time::Duration::hours(1));
-    assert_eq!(browser.get("/admin").await.status, 403, "a refresh on the way asks for the role too");
+    assert_eq!(browser.get("/test/admin").await.status, 403, "a refresh on the way asks for the role too");
+}
+
+#[rstest]
+#[tokio::test]
+async fn without_a_recent_password_nothing_that_asks_for_one_answers(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let server = TestServer::start(kind).await;
+    let mut browser = signed_up(&server, "ann").await;
+    server.house.set_role("ann@example.com", Role::Admin).await;
+    assert_eq!(browser.get("/admin").await.status, 200, "the password was given at the sign-up");
+    server.clock.advance(time::Duration::minutes(11));
+    for route in server.list.iter().filter(|route| matches!(route.who, Who::Recently(_))) {
+        let body = format!("csrf_token={}", browser.csrf());
+        let answer = browser.send(route.method.clone(), route.path, &[FORM], body).await;
+        assert_eq!(answer.status, 303, "{route:?}");
+        let place = answer.location();
+        assert!(place.starts_with("/confirm-password"), "{route:?}: {place}");
+    }
 }
 
 #[rstest]

@@ -17,10 +17,25 @@ pub struct AuditEvent {
     pub kind: AuditEventKind,
     /// To whom, where that is known.
     pub user_id: Option<UserId>,
+    /// Who did it.
+    pub actor: Actor,
+    /// What the kind does not say: the role that somebody has now. Empty for most.
+    pub detail: String,
     /// When.
     pub created_at: OffsetDateTime,
     /// From where.
     pub client: Client,
+}
+
+/// Who did what an event tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// Whom it concerns, or a visitor whom nobody knows.
+    Visitor,
+    /// An admin, on the admin pages. None once their own account is gone.
+    Admin(Option<UserId>),
+    /// Who has the command line of the server.
+    Operator,
 }
 
 /// What can happen.
@@ -64,11 +79,25 @@ pub enum AuditEventKind {
     AccountDeleted,
     /// An operator made a link that confirms the address or resets the password.
     LinkHandedOut,
+    /// Somebody logged in gave their password once more, for what asks for it.
+    PasswordConfirmed,
+    /// An account was made for somebody.
+    UserAdded,
+    /// Somebody has another role now.
+    RoleChanged,
+    /// An account was disabled, and its sessions ended.
+    UserDisabled,
+    /// A disabled account may be used again.
+    UserEnabled,
+    /// All sessions of a user were ended.
+    AllSessionsEnded,
+    /// A mail that had failed is tried again.
+    MailRetried,
 }
 
 impl AuditEventKind {
     /// All kinds, for those who list or store them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 26] = [
         Self::SignedUp,
         Self::LoggedIn,
         Self::LogInFailed,
@@ -88,6 +117,13 @@ impl AuditEventKind {
         Self::AccountExported,
         Self::AccountDeleted,
         Self::LinkHandedOut,
+        Self::PasswordConfirmed,
+        Self::UserAdded,
+        Self::RoleChanged,
+        Self::UserDisabled,
+        Self::UserEnabled,
+        Self::AllSessionsEnded,
+        Self::MailRetried,
     ];
 
     /// The stable word for it.
@@ -112,6 +148,13 @@ impl AuditEventKind {
             Self::AccountExported => "account_exported",
             Self::AccountDeleted => "account_deleted",
             Self::LinkHandedOut => "link_handed_out",
+            Self::PasswordConfirmed => "password_confirmed",
+            Self::UserAdded => "user_added",
+            Self::RoleChanged => "role_changed",
+            Self::UserDisabled => "user_disabled",
+            Self::UserEnabled => "user_enabled",
+            Self::AllSessionsEnded => "all_sessions_ended",
+            Self::MailRetried => "mail_retried",
         }
     }
 

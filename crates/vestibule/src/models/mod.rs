@@ -21,7 +21,7 @@ mod signing_key;
 mod user;
 
 pub use access_token::{AccessClaims, AccessTokenError, KeyRing, PublicKey};
-pub use audit_event::{AuditEvent, AuditEventId, AuditEventKind};
+pub use audit_event::{Actor, AuditEvent, AuditEventId, AuditEventKind};
 pub use client::Client;
 pub use csrf_token::{CsrfProof, CsrfToken};
 pub use device::{Device, DeviceHash};
@@ -32,7 +32,8 @@ pub use one_time_token::{
     ConfirmsEmail, EmailToken, OneTimeToken, OneTimeTokenHash, ResetToken, ResetsPassword, TokenPurpose,
 };
 pub use outgoing_mail::{
-    ClaimedMail, MailCounts, MailKind, MailOutcome, MailUrgency, OutgoingMail, OutgoingMailId,
+    ClaimedMail, MailCounts, MailKind, MailOutcome, MailState, MailUrgency, OutgoingMail, OutgoingMailId,
+    TrackedMail,
 };
 pub use password::{
     CandidatePassword, NewPassword, Password, PasswordCheck, PasswordError, PasswordHash, VerifiedPassword,
@@ -40,7 +41,7 @@ pub use password::{
 pub use person_name::{PersonName, PersonNameError};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use refresh_token::{RefreshSecret, RefreshSecretHash, RefreshToken, SessionId, SessionIdHash};
-pub use role::{Role, RoleError};
+pub use role::{Role, RoleError, RoleName};
 pub use secret_key::{SecretKey, SecretKeyError, ServerKeys};
 pub use session::{PublicSessionId, SecretStanding, Session, SessionEnded, SessionLifetimes};
 pub use signing_key::{SealedSigningKey, SigningKey, SigningKeyError};

@@ -46,6 +46,32 @@ pub enum MailOutcome {
     Dead,
 }
 
+/// How a mail stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailState {
+    /// It is still to be sent.
+    Waiting,
+    /// It is over.
+    Finished(MailOutcome),
+}
+
+/// A mail and what became of it so far, for who looks after the site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackedMail {
+    /// The mail.
+    pub mail: OutgoingMail,
+    /// How it stands.
+    pub state: MailState,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is tried next, where it waits.
+    pub next_attempt_at: OffsetDateTime,
+    /// When it was over, where it is.
+    pub finished_at: Option<OffsetDateTime>,
+    /// Why the last attempt failed or the mail was given up. Empty where neither is so.
+    pub reason: String,
+}
+
 /// How much waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MailCounts {
@@ -91,6 +117,29 @@ impl MailOutcome {
             Self::Moot => "moot",
             Self::Dead => "dead",
         }
+    }
+}
+
+impl MailState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Waiting,
+        Self::Finished(MailOutcome::Sent),
+        Self::Finished(MailOutcome::Moot),
+        Self::Finished(MailOutcome::Dead),
+    ];
+
+    /// The stable word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Finished(outcome) => outcome.as_str(),
+        }
+    }
+
+    /// Reads the stable word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Session {
     pub is_revoked: bool,
     /// When they logged in.
     pub created_at: OffsetDateTime,
+    /// When they last gave their password in this session: as they logged in, or since.
+    pub password_given_at: OffsetDateTime,
     /// When the session was last refreshed or its new secret first used.
     pub last_seen_at: OffsetDateTime,
     /// When it ends unless it is refreshed.
@@ -157,6 +159,7 @@ mod tests {
             csrf_token: CsrfToken::generate(random),
             is_revoked: false,
             created_at: NOON,
+            password_given_at: NOON,
             last_seen_at: NOON,
             expires_at: NOON + Duration::days(7),
             absolute_expires_at: NOON + Duration::days(30),

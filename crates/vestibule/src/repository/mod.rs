@@ -13,13 +13,13 @@ mod users;
 
 use async_trait::async_trait;
 
-pub use audit_events::AuditEvents;
+pub use audit_events::{AuditEvents, AuditFilter, EventCount};
 pub use devices::Devices;
 pub use one_time_tokens::{EmailTokenAndOwner, OneTimeTokens};
-pub use outgoing_mails::OutgoingMails;
+pub use outgoing_mails::{MailFilter, OutgoingMails};
 pub use sessions::{NewSession, Rotation, SessionAndUser, Sessions};
 pub use signing_keys::SigningKeys;
-pub use users::{Credentials, CredentialsAndDevice, EmailReplaced, Inserted, Users};
+pub use users::{Credentials, CredentialsAndDevice, EmailReplaced, Inserted, UserFilter, Users};
 
 /// Where accounts are kept.
 #[async_trait]

@@ -3,8 +3,18 @@ use time::{Date, OffsetDateTime};
 
 use super::StoreError;
 use crate::models::{
-    ClaimedMail, EmailAddress, MailCounts, MailOutcome, MailUrgency, OutgoingMail, OutgoingMailId,
+    ClaimedMail, EmailAddress, MailCounts, MailOutcome, MailState, MailUrgency, OutgoingMail, OutgoingMailId,
+    TrackedMail,
 };
+
+/// Which mails are looked for. Nothing set is all of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MailFilter {
+    /// How they stand.
+    pub state: Option<MailState>,
+    /// Only those that were written before this one: the next page.
+    pub below: Option<OutgoingMailId>,
+}
 
 /// The outbox: mails to be sent, each written with what it tells of.
 ///
@@ -66,6 +76,18 @@ pub trait OutgoingMails {
 
     /// The mails that wait, oldest first, at most `limit`.
     async fn list_outgoing_mails(&mut self, limit: u32) -> Result<Vec<OutgoingMail>, StoreError>;
+
+    /// Those that a filter lets through with what became of them, newest first, at most `limit`.
+    async fn find_mails(&mut self, filter: MailFilter, limit: u32) -> Result<Vec<TrackedMail>, StoreError>;
+
+    /// Lets a mail that was given up, or that waits beyond `lease_end`, be tried at once and from the beginning. Gives it
+    /// as it was written. A mail that some worker may have in hand, and so any that is due by then, is left alone.
+    async fn retry_mail(
+        &mut self,
+        mail: OutgoingMailId,
+        now: OffsetDateTime,
+        lease_end: OffsetDateTime,
+    ) -> Result<Option<OutgoingMail>, StoreError>;
 
     /// How many wait and how many were given up.
     async fn count_mails(&mut self) -> Result<MailCounts, StoreError>;

@@ -75,6 +75,16 @@ pub trait Sessions {
         grace_start: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
+    /// Notes that the password was given once more in a session. `false` where the session is gone.
+    async fn note_password_given(
+        &mut self,
+        id: SessionIdHash,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
+
+    /// How many sessions are alive.
+    async fn count_sessions(&mut self, now: OffsetDateTime) -> Result<u64, StoreError>;
+
     /// Removes a session. `false` where it was gone.
     async fn delete_session(&mut self, id: SessionIdHash) -> Result<bool, StoreError>;
 

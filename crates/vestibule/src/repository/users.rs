@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::StoreError;
-use crate::models::{DeviceHash, EmailAddress, PasswordHash, PersonName, User, UserId};
+use crate::models::{DeviceHash, EmailAddress, PasswordHash, PersonName, Role, User, UserId};
 
 /// A user and what their password is compared with.
 #[derive(Debug, Clone)]
@@ -42,6 +42,17 @@ pub enum Inserted {
     New,
     /// Something of that key was there before and is unchanged.
     AlreadyThere,
+}
+
+/// Which users are looked for. Nothing set is everybody.
+#[derive(Debug, Clone, Default)]
+pub struct UserFilter {
+    /// Some letters of their address or their name, in any case.
+    pub words: String,
+    /// Their role.
+    pub role: Option<Role>,
+    /// Only those who signed up before this one: the next page.
+    pub below: Option<UserId>,
 }
 
 /// The users.
@@ -106,7 +117,37 @@ pub trait Users {
         now: OffsetDateTime,
     ) -> Result<Option<User>, StoreError>;
 
-    /// Removes a user who still has the password hash that was verified, and with them all that refers to them.
-    /// `false` where they have not.
-    async fn delete_user(&mut self, user: UserId, password_hash: &PasswordHash) -> Result<bool, StoreError>;
+    /// Removes a user, where a hash is given only while it is still theirs, and with them all that refers to them.
+    /// `false` where there is no such user or that is not their hash.
+    async fn delete_user(
+        &mut self,
+        user: UserId,
+        password_hash: Option<&PasswordHash>,
+    ) -> Result<bool, StoreError>;
+
+    /// Those whom a filter lets through, who came last first, at most `limit`.
+    async fn list_users(&mut self, filter: &UserFilter, limit: u32) -> Result<Vec<User>, StoreError>;
+
+    /// How many users there are.
+    async fn count_users(&mut self) -> Result<u64, StoreError>;
+
+    /// The admins who are not disabled. Until the unit of work ends, no other changes who they are: of two who demote
+    /// each other at once, one finds that nobody else is left.
+    async fn lock_admins(&mut self) -> Result<Vec<UserId>, StoreError>;
+
+    /// Gives a user another role. Gives the user as they are then.
+    async fn set_role(
+        &mut self,
+        user: UserId,
+        role: &Role,
+        now: OffsetDateTime,
+    ) -> Result<Option<User>, StoreError>;
+
+    /// Disables a user or lets them in again. Gives the user as they are then.
+    async fn set_disabled(
+        &mut self,
+        user: UserId,
+        is_disabled: bool,
+        now: OffsetDateTime,
+    ) -> Result<Option<User>, StoreError>;
 }

@@ -2,6 +2,7 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
+use super::administrator::PASSWORD_IS_RECENT;
 use crate::Accounts;
 use crate::models::{
     AccessClaims, AccessTokenError, CsrfProof, RefreshToken, Role, SecretStanding, Session, SessionEnded,
@@ -64,22 +65,30 @@ pub enum ShownBy {
 }
 
 /// What a route asks of who is logged in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     /// The role.
     pub role: Role,
     /// Whether their address must be confirmed, where the owner of the site wants that at all.
     pub confirmed_email: bool,
+    /// Whether they must have given their password within the last ten minutes.
+    pub recent_password: bool,
 }
 
 impl Asked {
     /// The role, and the confirmed address that the owner of the site may want.
     pub fn role(role: Role) -> Self {
-        Self { role, confirmed_email: true }
+        Self { role, confirmed_email: true, recent_password: false }
+    }
+
+    /// The same, and a password that was given within the last ten minutes: for what a copied cookie or an open computer
+    /// must not be enough for.
+    pub fn recently(role: Role) -> Self {
+        Self { recent_password: true, ..Self::role(role) }
     }
 
     /// Only to be logged in: for what somebody does with the account itself, to confirm or to mend its address.
-    pub const ACCOUNT: Self = Self { role: Role::User, confirmed_email: false };
+    pub const ACCOUNT: Self = Self { role: Role::User, confirmed_email: false, recent_password: false };
 }
 
 /// Why a request is not answered.
@@ -103,6 +112,9 @@ pub enum CheckError {
     /// The user has not confirmed their address, and the site wants that.
     #[error("confirm your email address to go on")]
     EmailNotVerified,
+    /// The password was given too long ago for this.
+    #[error("give your password once more to go on")]
+    PasswordNotRecent,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -129,7 +141,7 @@ impl Accounts {
 
         let mut refusal = CheckError::NotLoggedIn;
         for claims in access_tokens {
-            match self.check_pair(&claims, &refresh_tokens, presented, asked, now).await {
+            match self.check_pair(&claims, &refresh_tokens, presented, &asked, now).await {
                 // Perhaps another pair of cookies fits. A wrong CSRF token too may only say that this pair is a
                 // stranger's, planted before the person's own.
                 Err(
@@ -149,18 +161,21 @@ impl Accounts {
             AccessTokenError::NotOurs | AccessTokenError::Expired => CheckError::NotLoggedIn,
         })?;
         let SessionAndUser { session, user } = self.live_session_of(&claims, now).await?;
-        self.check_user(&user, asked)?;
+        self.check_allowed(&user, &session, &asked)?;
         let shown_by = ShownBy::AccessToken;
         Ok(CurrentSession { user, session, is_csrf_cookie_missing: false, shown_by })
     }
 
-    /// The last part of the check: what the user may do. For a session that was just refreshed it is all that is left.
-    pub fn check_user(&self, user: &User, asked: Asked) -> Result<(), CheckError> {
-        if user.is_disabled || !user.role.includes(asked.role) {
+    /// The last part of the check: what the user may do at this moment. For a session that was just refreshed it is all that is left.
+    pub fn check_allowed(&self, user: &User, session: &Session, asked: &Asked) -> Result<(), CheckError> {
+        if user.is_disabled || !user.role.includes(&asked.role) {
             return Err(CheckError::Forbidden);
         }
         if asked.confirmed_email && self.policy.require_confirmed_email && !user.is_email_verified {
             return Err(CheckError::EmailNotVerified);
+        }
+        if asked.recent_password && self.clock.now() - session.password_given_at > PASSWORD_IS_RECENT {
+            return Err(CheckError::PasswordNotRecent);
         }
         Ok(())
     }
@@ -170,7 +185,7 @@ impl Accounts {
         claims: &AccessClaims,
         refresh_tokens: &[RefreshToken],
         presented: &PresentedSession<'_>,
-        asked: Asked,
+        asked: &Asked,
         now: OffsetDateTime,
     ) -> Result<CurrentSession, CheckError> {
         let of_this_session: Vec<&RefreshToken> = tokens_of(claims.session, refresh_tokens);
@@ -184,7 +199,7 @@ impl Accounts {
         if !session.accepts_csrf(&presented.csrf_cookies, presented.csrf) {
             return Err(CheckError::CsrfFailed);
         }
-        self.check_user(&user, asked)?;
+        self.check_allowed(&user, &session, asked)?;
 
         let secret = token.secret.hash();
         if session.is_first_use_of(&secret) {

@@ -1,6 +1,7 @@
+use super::change_role::{LastAdmin, require_another_admin};
 use super::{CurrentPasswordError, CurrentSession};
 use crate::Accounts;
-use crate::models::{AuditEventKind, Client};
+use crate::models::{AuditEventKind, Client, Role};
 use crate::repository::StoreError;
 
 /// Why the account is still there.
@@ -9,6 +10,9 @@ pub enum DeleteAccountError {
     /// The password was not right.
     #[error(transparent)]
     CurrentPassword(#[from] CurrentPasswordError),
+    /// Nobody would be left to look after the site.
+    #[error(transparent)]
+    LastAdmin(#[from] LastAdmin),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -30,7 +34,10 @@ impl Accounts {
         let event = self.event(AuditEventKind::AccountDeleted, None, &Client::default(), self.clock.now());
 
         let mut work = self.store.begin().await?;
-        if !work.delete_user(user.id, proof.hash()).await? {
+        if user.role == Role::Admin {
+            require_another_admin(&mut *work, user.id).await?.map_err(DeleteAccountError::from)?;
+        }
+        if !work.delete_user(user.id, Some(proof.hash())).await? {
             return Err(CurrentPasswordError::Wrong.into());
         }
         // Password resets that strangers may have asked for name the address and no user.

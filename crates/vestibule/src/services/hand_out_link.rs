@@ -1,5 +1,6 @@
+use super::Administrator;
 use crate::Accounts;
-use crate::models::{AuditEventKind, Client, EmailAddress, MailedLink, User};
+use crate::models::{AuditEventKind, Client, EmailAddress, MailKind, MailedLink, User, UserId};
 use crate::repository::StoreError;
 
 /// What a link is for.
@@ -9,6 +10,15 @@ pub enum LinkPurpose {
     Confirm,
     /// Resets the password.
     Reset,
+}
+
+impl LinkPurpose {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::Reset => "reset",
+        }
+    }
 }
 
 /// Why there is no link.
@@ -34,6 +44,7 @@ impl Accounts {
         &self,
         email: &EmailAddress,
         purpose: LinkPurpose,
+        by: &Administrator,
     ) -> Result<MailedLink, HandOutLinkError> {
         let found = self.store.alone().find_credentials_by_email(email, None).await?;
         let user: User = found.ok_or(HandOutLinkError::NoUser)?.credentials.user;
@@ -48,7 +59,27 @@ impl Accounts {
         };
         // The user was confirmed or disabled in this moment.
         let link = link.ok_or(HandOutLinkError::NoUser)?;
-        self.record(AuditEventKind::LinkHandedOut, Some(user.id), &Client::default()).await?;
+        let event = self.event_by(by, AuditEventKind::LinkHandedOut, Some(user.id), purpose.as_str(), now);
+        self.store.alone().insert_audit_event(&event).await?;
         Ok(link)
+    }
+
+    /// Has a mail sent to a user with a link to choose a new password, as if they had asked for it themselves.
+    pub async fn send_reset_link(&self, user: UserId, by: &Administrator) -> Result<(), HandOutLinkError> {
+        let found = self.store.alone().find_credentials(user).await?;
+        let user = found.ok_or(HandOutLinkError::NoUser)?.user;
+        if user.is_disabled {
+            return Err(HandOutLinkError::Disabled);
+        }
+        let now = self.clock.now();
+        let event = self.event_by(by, AuditEventKind::PasswordResetRequested, Some(user.id), "", now);
+        // Without the administrator's own address: the mail says from where it was asked for, and that is not theirs to
+        // know.
+        let mail = self.mail_about(&user, MailKind::ResetPassword, &Client::default(), now);
+        let mut work = self.store.begin().await?;
+        work.insert_outgoing_mail(&mail).await?;
+        work.insert_audit_event(&event).await?;
+        work.commit().await?;
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
-use super::CurrentSession;
+use super::{Administrator, CurrentSession};
 use crate::Accounts;
-use crate::models::{AuditEventKind, Client, PublicSessionId, Session};
+use crate::models::{AuditEventKind, Client, PublicSessionId, Session, UserId};
 use crate::repository::StoreError;
 
 /// More than anybody can look through. "End all others" ends those beyond it too.
@@ -52,6 +52,38 @@ impl Accounts {
         let event = self.event(AuditEventKind::OtherSessionsEnded, Some(user), client, self.clock.now());
         let mut work = self.store.begin().await?;
         let ended = work.delete_sessions_of(user, Some(current.session.id_hash)).await?;
+        work.insert_audit_event(&event).await?;
+        work.commit().await?;
+        Ok(ended)
+    }
+
+    /// The sessions of a user that are alive, the last seen first.
+    pub async fn list_sessions_of(&self, user: UserId) -> Result<Vec<Session>, StoreError> {
+        self.store.alone().list_sessions(user, self.clock.now(), MAX_SESSIONS_LISTED).await
+    }
+
+    /// Ends one session of a user.
+    pub async fn end_session_of(
+        &self,
+        user: UserId,
+        session: PublicSessionId,
+        by: &Administrator,
+    ) -> Result<(), ManageSessionsError> {
+        let event = self.event_by(by, AuditEventKind::SessionEnded, Some(user), "", self.clock.now());
+        let mut work = self.store.begin().await?;
+        if !work.delete_session_of(user, session).await? {
+            return Err(ManageSessionsError::NotFound);
+        }
+        work.insert_audit_event(&event).await?;
+        work.commit().await?;
+        Ok(())
+    }
+
+    /// Ends all sessions of a user. Gives how many these were.
+    pub async fn end_sessions_of(&self, user: UserId, by: &Administrator) -> Result<u64, StoreError> {
+        let event = self.event_by(by, AuditEventKind::AllSessionsEnded, Some(user), "", self.clock.now());
+        let mut work = self.store.begin().await?;
+        let ended = work.delete_sessions_of(user, None).await?;
         work.insert_audit_event(&event).await?;
         work.commit().await?;
         Ok(ended)

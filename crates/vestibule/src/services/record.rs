@@ -1,9 +1,10 @@
 use time::OffsetDateTime;
 
+use super::Administrator;
 use crate::Accounts;
 use crate::models::{
-    AuditEvent, AuditEventId, AuditEventKind, Client, EmailAddress, MailKind, OutgoingMail, OutgoingMailId,
-    User, UserId,
+    Actor, AuditEvent, AuditEventId, AuditEventKind, Client, EmailAddress, MailKind, OutgoingMail,
+    OutgoingMailId, User, UserId,
 };
 use crate::repository::StoreError;
 
@@ -28,7 +29,21 @@ impl Accounts {
         now: OffsetDateTime,
     ) -> AuditEvent {
         let id = AuditEventId::new(now, &*self.random);
-        AuditEvent { id, kind, user_id, created_at: now, client: client.clone() }
+        let (actor, detail) = (Actor::Visitor, String::new());
+        AuditEvent { id, kind, user_id, actor, detail, created_at: now, client: client.clone() }
+    }
+
+    /// The same, for what somebody does who looks after the site. `detail` says what the kind does not.
+    pub(super) fn event_by(
+        &self,
+        by: &Administrator,
+        kind: AuditEventKind,
+        user_id: Option<UserId>,
+        detail: impl Into<String>,
+        now: OffsetDateTime,
+    ) -> AuditEvent {
+        let event = self.event(kind, user_id, by.client(), now);
+        AuditEvent { actor: by.actor(), detail: detail.into(), ..event }
     }
 
     /// A mail to a user, to be written in the transaction of what it tells.

@@ -13,7 +13,7 @@ use crate::ports::{MailError, Mailer};
 use crate::repository::StoreError;
 
 /// Twice as long as a mailer may take. A worker that died gives its mail back after this.
-const LEASE: Duration = Duration::minutes(2);
+pub(super) const LEASE: Duration = Duration::minutes(2);
 /// How many mails of one kind that anybody can ask for go to one mailbox in a day, whatever happened to accounts with
 /// that address meanwhile.
 const MAILS_A_DAY_TO_ONE_ADDRESS: u32 = 20;
@@ -58,7 +58,7 @@ pub enum SendMailError {
 
 /// What is to be sent, or why not.
 enum Composed {
-    Message(MailMessage, User),
+    Message(MailMessage, Box<User>),
     Moot(&'static str),
 }
 
@@ -174,7 +174,7 @@ impl Accounts {
             MailKind::NewLogIn => MailMessage::NewLogIn(happened),
             MailKind::RefreshReused => MailMessage::RefreshReused(happened),
         };
-        Ok(Composed::Message(message, user))
+        Ok(Composed::Message(message, Box::new(user)))
     }
 
     /// A link that confirms an address, which ends the one before it. None where there is nothing to confirm.

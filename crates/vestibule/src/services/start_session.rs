@@ -60,6 +60,7 @@ impl Accounts {
             csrf_token: CsrfToken::generate(&*self.random),
             is_revoked: false,
             created_at: now,
+            password_given_at: now,
             last_seen_at: now,
             expires_at: self.policy.session.next_expiry(now, absolute_expires_at),
             absolute_expires_at,

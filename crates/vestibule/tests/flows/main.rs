@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod account;
+mod administration;
 mod confirm_email;
 mod current_session;
 mod log_in;

@@ -3,7 +3,10 @@ use std::collections::BTreeMap;
 use rstest::rstest;
 use time::Duration;
 use vestibule::models::{Client, MailKind, Role};
-use vestibule::services::{Asked, ChangeEmail, ChangePassword, ConfirmEmail, LogIn, ResetPassword};
+use vestibule::repository::{AuditFilter, MailFilter, UserFilter};
+use vestibule::services::{
+    AddUser, Administrator, Asked, ChangeEmail, ChangePassword, ConfirmEmail, LogIn, ResetPassword,
+};
 use vestibule_testkit::{DatabaseKind, House, PASSWORD, reading, writing};
 
 const NEW: &str = "velvet orchard seventeen";
@@ -118,6 +121,45 @@ async fn the_page_tells_how_often_each_flow_speaks_to_the_database(
     count("session check");
     accounts.delete_account(&current, PASSWORD, &client).await.unwrap();
     count("delete the account");
+
+    let operator = Administrator::at_the_command_line();
+    let new = AddUser {
+        name: "Dan",
+        email: "dan@example.com",
+        password: PASSWORD,
+        role: &Role::Admin,
+        is_email_verified: true,
+    };
+    let dan = accounts.add_user(new, &operator).await.unwrap();
+    count("add a user");
+    let current = house.log_in("dan@example.com", PASSWORD).await.unwrap();
+    count("log in, a new browser");
+    let current = house.current(&current).await;
+    count("session check");
+    accounts.confirm_password(&current, PASSWORD, &client).await.unwrap();
+    count("confirm the password");
+    accounts.list_users(&UserFilter::default(), 10).await.unwrap();
+    count("list users");
+    accounts.change_role(bob.user.id, &Role::Admin, &operator).await.unwrap();
+    count("make an admin");
+    accounts.change_role(dan.id, &Role::User, &operator).await.unwrap();
+    count("take a role away");
+    accounts.end_sessions_of(dan.id, &operator).await.unwrap();
+    count("end all sessions of a user");
+    accounts.send_reset_link(dan.id, &operator).await.unwrap();
+    count("send a reset link");
+    accounts.disable_user(dan.id, &operator).await.unwrap();
+    count("disable a user");
+    accounts.enable_user(dan.id, &operator).await.unwrap();
+    count("enable a user");
+    accounts.list_mails(MailFilter::default(), 10).await.unwrap();
+    count("list mails");
+    accounts.list_audit_events(AuditFilter::default(), 10).await.unwrap();
+    count("list audit events");
+    accounts.statistics().await.unwrap();
+    count("statistics");
+    accounts.delete_user(dan.id, &operator).await.unwrap();
+    count("delete a user");
 
     for unnamed in ["two refreshes", "the other mails"] {
         counted.remove(unnamed);

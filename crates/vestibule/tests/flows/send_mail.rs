@@ -5,7 +5,7 @@ use rstest::rstest;
 use time::Duration;
 use vestibule::models::{AuditEventKind, Client, MailKind};
 use vestibule::ports::MailError;
-use vestibule::services::{LinkPurpose, MailSent};
+use vestibule::services::{Administrator, LinkPurpose, MailSent};
 use vestibule::{Accounts, Policy};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 use vestibule_testkit::{House, HouseOptions, PASSWORD, TestDatabase};
@@ -248,7 +248,13 @@ async fn a_disabled_user_gets_no_link(#[values(Sqlite, Postgres)] kind: Database
     house.deliver().await;
     assert!(house.post.kinds_for(ANN).is_empty());
     let email = vestibule::models::EmailAddress::parse(ANN).unwrap();
-    assert!(house.accounts.hand_out_link(&email, LinkPurpose::Reset).await.is_err());
+    assert!(
+        house
+            .accounts
+            .hand_out_link(&email, LinkPurpose::Reset, &Administrator::at_the_command_line())
+            .await
+            .is_err()
+    );
 }
 
 #[rstest]

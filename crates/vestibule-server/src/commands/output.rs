@@ -1,0 +1,133 @@
+//! How commands answer: tables for people, JSON for scripts.
+
+use std::io::IsTerminal;
+
+use serde_json::{Value, json};
+use vestibule::models::{Actor, AuditEvent, Session, TrackedMail, User};
+use vestibule_web::moments::iso;
+
+/// Answers in JSON.
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+pub(super) fn print_json(value: &Value) {
+    println!("{value}");
+}
+
+/// Answers in words.
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+pub(super) fn print_line(line: &str) {
+    println!("{line}");
+}
+
+/// Whether standard output is a terminal that wants colours (<https://no-color.org>).
+#[expect(clippy::disallowed_methods, reason = "a convention of terminals, no setting of ours")]
+fn has_colours() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Bold on a terminal.
+pub(super) fn bold(text: &str) -> String {
+    if has_colours() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// Faint on a terminal.
+pub(super) fn faint(text: &str) -> String {
+    if has_colours() { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// A table whose columns are as wide as they have to be.
+pub(super) fn print_table(heading: &[&str], rows: &[Vec<String>]) {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([heading.get(column).map_or(0, |cell| cell.len())]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<String> =
+            cells.zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    print_line(&bold(&line(&mut heading.iter().copied())));
+    for row in rows {
+        print_line(&line(&mut row.iter().map(String::as_str)));
+    }
+}
+
+/// A user as the API shows them, and whether they are disabled.
+pub(super) fn user_json(user: &User) -> Value {
+    json!({
+        "id": user.id.to_string(),
+        "email": user.email.as_str(),
+        "name": user.name.as_str(),
+        "is_email_verified": user.is_email_verified,
+        "role": user.role.as_str(),
+        "is_disabled": user.is_disabled,
+        "created_at": iso(user.created_at),
+    })
+}
+
+/// A session as the API shows it. None is the asking one.
+pub(super) fn session_json(session: &Session) -> Value {
+    json!({
+        "id": session.public_id.to_string(),
+        "created_at": iso(session.created_at),
+        "last_seen_at": iso(session.last_seen_at),
+        "expires_at": iso(session.expires_at),
+        "ip": session.client.ip().map(|ip| ip.to_string()),
+        "user_agent": session.client.user_agent(),
+    })
+}
+
+/// A mail and what became of it.
+pub(super) fn mail_json(tracked: &TrackedMail) -> Value {
+    let is_over = tracked.finished_at.is_some();
+    json!({
+        "id": tracked.mail.id.to_string(),
+        "kind": tracked.mail.kind.as_str(),
+        "recipient": tracked.mail.recipient.as_str(),
+        "created_at": iso(tracked.mail.created_at),
+        "state": tracked.state.as_str(),
+        "attempts": tracked.attempts,
+        "next_attempt_at": (!is_over).then(|| iso(tracked.next_attempt_at)),
+        "finished_at": tracked.finished_at.map(iso),
+        "reason": tracked.reason,
+    })
+}
+
+/// An event of the audit trail.
+pub(super) fn event_json(event: &AuditEvent) -> Value {
+    let (actor, actor_id) = match event.actor {
+        Actor::Visitor => ("visitor", None),
+        Actor::Operator => ("operator", None),
+        Actor::Admin(id) => ("admin", id.map(|id| id.to_string())),
+    };
+    json!({
+        "id": event.id.to_string(),
+        "kind": event.kind.as_str(),
+        "created_at": iso(event.created_at),
+        "user_id": event.user_id.map(|id| id.to_string()),
+        "actor": actor,
+        "actor_id": actor_id,
+        "detail": event.detail,
+        "ip": event.client.ip().map(|ip| ip.to_string()),
+        "user_agent": event.client.user_agent(),
+    })
+}
+
+/// The same as a line for people.
+pub(super) fn event_line(event: &AuditEvent) -> String {
+    let detail = if event.detail.is_empty() { String::new() } else { format!(" ({})", event.detail) };
+    let user = event.user_id.map_or_else(|| "-".to_owned(), |id| id.to_string());
+    let by = match event.actor {
+        Actor::Visitor => String::new(),
+        Actor::Operator => " by the operator".to_owned(),
+        Actor::Admin(Some(id)) => format!(" by admin {id}"),
+        Actor::Admin(None) => " by an admin whose account is gone".to_owned(),
+    };
+    let client = format!("{} {}", event.client.place_in_words(), event.client.device_in_words());
+    format!(
+        "{}  {}{detail}{by}  {user}  {}",
+        iso(event.created_at),
+        bold(event.kind.as_str()),
+        faint(&client)
+    )
+}

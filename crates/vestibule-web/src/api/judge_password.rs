@@ -1,0 +1,39 @@
+//! `POST /api/auth/check-password`.
+
+use ::vestibule::services::JudgePassword;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use crate::{Json, Problem, Vestibule, nullable_text};
+
+/// What is sent.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Body {
+    #[serde(deserialize_with = "nullable_text::deserialize")]
+    password: String,
+    #[serde(deserialize_with = "nullable_text::deserialize")]
+    name: String,
+    #[serde(deserialize_with = "nullable_text::deserialize")]
+    email: String,
+}
+
+/// What is answered.
+#[derive(Serialize)]
+pub struct Judgement {
+    acceptable: bool,
+    message: String,
+}
+
+/// Says what would be said to a password as a new one, for the hint beside the field.
+pub async fn judge_password(
+    State(vestibule): State<Vestibule>,
+    Json(body): Json<Body>,
+) -> Result<axum::Json<Judgement>, Problem> {
+    let typed = JudgePassword { password: &body.password, name: &body.name, email: &body.email };
+    let judgement = match vestibule.accounts().judge_password(typed).await? {
+        None => Judgement { acceptable: true, message: "This is a good password.".into() },
+        Some(invalid) => Judgement { acceptable: false, message: invalid.message },
+    };
+    Ok(axum::Json(judgement))
+}

@@ -1,0 +1,85 @@
+use ::vestibule::services::DayCounts;
+
+use crate::moments::short_day;
+
+/// The size of the drawing, in its own units.
+const WIDTH: u64 = 600;
+const HEIGHT: u64 = 120;
+/// The space between two bars.
+const GAP: u64 = 4;
+
+/// A small chart of one number a day, drawn as SVG.
+pub(super) struct Chart {
+    pub title: &'static str,
+    pub total: u64,
+    pub highest: u64,
+    pub bars: Vec<Bar>,
+    pub first_day: String,
+    pub last_day: String,
+}
+
+pub(super) struct Bar {
+    pub day: String,
+    pub count: u64,
+    pub x: u64,
+    pub y: u64,
+    pub width: u64,
+    pub height: u64,
+}
+
+impl Chart {
+    /// Bars from the first day to the last. The highest fills the chart, and what is not nothing can be seen.
+    pub(super) fn of(title: &'static str, days: &[DayCounts], count: impl Fn(&DayCounts) -> u64) -> Self {
+        let highest = days.iter().map(&count).max().unwrap_or(0);
+        let step = WIDTH / u64::try_from(days.len()).unwrap_or(u64::MAX).max(1);
+        let bars: Vec<Bar> = days
+            .iter()
+            .zip(0_u64..)
+            .map(|(day, number)| {
+                let count = count(day);
+                let height = if count == 0 { 0 } else { (count * HEIGHT / highest).max(3) };
+                Bar {
+                    day: short_day(day.day),
+                    count,
+                    x: number * step,
+                    y: HEIGHT - height,
+                    width: step.saturating_sub(GAP),
+                    height,
+                }
+            })
+            .collect();
+        let day_of = |bar: Option<&Bar>| bar.map(|bar| bar.day.clone()).unwrap_or_default();
+        Self {
+            title,
+            total: bars.iter().map(|bar| bar.count).sum(),
+            highest,
+            first_day: day_of(bars.first()),
+            last_day: day_of(bars.last()),
+            bars,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::date;
+
+    use super::*;
+
+    #[test]
+    fn the_highest_bar_fills_the_chart_and_the_lowest_can_be_seen() {
+        let day = |sign_ups| DayCounts { day: date!(2026 - 05 - 01), sign_ups, log_ins: 0, failures: 0 };
+        let chart = Chart::of("Sign-ups", &[day(0), day(1), day(1000)], |day| day.sign_ups);
+        let heights: Vec<u64> = chart.bars.iter().map(|bar| bar.height).collect();
+        assert_eq!(heights, [0, 3, HEIGHT]);
+        assert_eq!((chart.total, chart.highest, chart.first_day.as_str()), (1001, 1000, "1 May"));
+        assert!(chart.bars.iter().all(|bar| bar.x + bar.width <= WIDTH && bar.y + bar.height == HEIGHT));
+    }
+
+    #[test]
+    fn days_without_anything_are_an_empty_chart() {
+        let day = DayCounts { day: date!(2026 - 05 - 01), sign_ups: 0, log_ins: 0, failures: 0 };
+        let chart = Chart::of("Sign-ups", &[day; 2], |day| day.sign_ups);
+        assert!(chart.bars.iter().all(|bar| bar.height == 0));
+    }
+}

@@ -1,0 +1,71 @@
+//! `/confirm-password`: where who is logged in gives their password once more, before what asks for a recent one.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::{DEFAULT_NEXT, FormQuery};
+use crate::{ClientOf, CurrentUser, FieldErrors, Form, Next, PageVisit, Problem, Query, Vestibule};
+
+/// What is typed.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Fields {
+    password: String,
+    next: Next,
+}
+
+#[derive(Template)]
+#[template(path = "confirm_password.html")]
+struct ConfirmPasswordTemplate<'a> {
+    csrf_token: &'a str,
+    email: &'a str,
+    next: String,
+    errors: FieldErrors,
+    summary: Option<&'a str>,
+}
+
+/// The form.
+pub async fn form(
+    State(vestibule): State<Vestibule>,
+    Query(query): Query<FormQuery>,
+    visit: PageVisit,
+    current: CurrentUser,
+) -> Response {
+    page(&vestibule, &visit, &current, &query.next, None)
+}
+
+/// Takes the password.
+pub async fn confirm_password(
+    State(vestibule): State<Vestibule>,
+    ClientOf(client): ClientOf,
+    visit: PageVisit,
+    current: CurrentUser,
+    Form(fields): Form<Fields>,
+) -> Result<Response, Problem> {
+    let confirmed = vestibule.accounts().confirm_password(current.current(), &fields.password, &client).await;
+    match confirmed.map_err(Problem::from) {
+        Ok(()) => Ok(Redirect::to(fields.next.or(DEFAULT_NEXT)).into_response()),
+        Err(problem) if problem.is_session_over || !problem.keeps_the_form() => Err(problem),
+        Err(problem) => Ok(page(&vestibule, &visit, &current, &fields.next, Some(&problem))),
+    }
+}
+
+fn page(
+    vestibule: &Vestibule,
+    visit: &PageVisit,
+    current: &CurrentUser,
+    next: &Next,
+    problem: Option<&Problem>,
+) -> Response {
+    super::form_page(vestibule, visit, "Your password, once more", problem, |errors, summary| {
+        ConfirmPasswordTemplate {
+            csrf_token: visit.csrf_token(),
+            email: current.user().email.as_str(),
+            next: next.to_string(),
+            errors,
+            summary,
+        }
+    })
+}

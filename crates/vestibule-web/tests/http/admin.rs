@@ -1,0 +1,236 @@
+//! The pages of who looks after the site, and the password that they ask for.
+
+use reqwest::Method;
+use rstest::rstest;
+use serde_json::json;
+use time::Duration;
+use vestibule::models::{Actor, AuditEventKind, MailKind, Role};
+use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
+use vestibule_testkit::{Answer, Browser, PASSWORD, TestServer};
+
+use crate::{is_logged_in, signed_up};
+
+const ADMIN: &str = "ada@example.com";
+
+/// A server with an admin, in her browser.
+async fn admin(kind: DatabaseKind) -> (TestServer, Browser) {
+    let server = TestServer::start(kind).await;
+    let browser = signed_up(&server, "ada").await;
+    server.house.set_role(ADMIN, Role::Admin).await;
+    (server, browser)
+}
+
+/// The address of a user's page.
+async fn page_of(server: &TestServer, email: &str) -> String {
+    let user = server.house.user(email).await.expect("there is such a user");
+    format!("/admin/users/{}", user.id)
+}
+
+async fn post(browser: &mut Browser, path: &str, fields: &[(&str, &str)]) -> Answer {
+    browser.post_form(path, fields).await
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_admin_asked_for_the_password_once_more_goes_on_where_they_were(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let (server, mut browser) = admin(kind).await;
+    assert_eq!(browser.get("/admin/users?q=ada").await.status, 200);
+    server.clock.advance(Duration::minutes(11));
+    let sent = browser.get("/admin/users?q=ada").await;
+    assert_eq!(
+        (sent.status.as_u16(), sent.location()),
+        (303, "/confirm-password?next=%2Fadmin%2Fusers%3Fq%3Dada")
+    );
+    let form = browser.get("/confirm-password?next=%2Fadmin%2Fusers%3Fq%3Dada").await;
+    assert!(form.text.contains(r#"name="next" value="/admin/users?q=ada""#), "{}", form.text);
+    let next = ("next", "/admin/users?q=ada");
+    for (password, status) in [("wrong window thursday", 401), ("", 422)] {
+        let answer = post(&mut browser, "/confirm-password", &[("password", password), next]).await;
+        assert_eq!(answer.status, status);
+        assert!(answer.text.contains("id=\"password-error\"") && answer.text.contains("/admin/users?q=ada"));
+    }
+    assert_eq!(browser.get("/admin").await.status, 303);
+    let answer = post(&mut browser, "/confirm-password", &[("password", PASSWORD), next]).await;
+    assert_eq!((answer.status.as_u16(), answer.location()), (303, "/admin/users?q=ada"));
+    assert_eq!(browser.get("/admin").await.status, 200);
+    let elsewhere =
+        post(&mut browser, "/confirm-password", &[("password", PASSWORD), ("next", "//evil")]).await;
+    assert_eq!(elsewhere.location(), "/dashboard");
+
+    // The same for programs.
+    server.clock.advance(Duration::minutes(11));
+    browser.refresh().await;
+    let path = "/api/auth/confirm-password";
+    let wrong = browser.call(Method::POST, path, Some(&json!({ "password": "wrong" }))).await;
+    assert_eq!((wrong.status.as_u16(), wrong.code().as_str()), (401, "invalid_credentials"));
+    let right = browser.call(Method::POST, path, Some(&json!({ "password": PASSWORD }))).await;
+    assert_eq!(right.status, 204);
+    assert_eq!(browser.get("/admin").await.status, 200);
+}
+
+#[rstest]
+#[tokio::test]
+async fn users_are_found_and_looked_at(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let (server, mut browser) = admin(kind).await;
+    let bob = signed_up(&server, "bob").await;
+    let list = browser.get("/admin/users").await;
+    assert!(list.text.contains("bob@example.com") && list.text.contains(ADMIN));
+    let found = browser.get("/admin/users?q=BOB&role=user").await;
+    assert!(found.text.contains("bob@example.com") && !found.text.contains(ADMIN));
+    assert!(browser.get("/admin/users?q=%3Cscript%3E").await.text.contains("Nobody found"));
+    assert!(!browser.get("/admin/users?q=%3Cscript%3E").await.text.contains("<script>"));
+    let page = browser.get(&page_of(&server, "bob@example.com").await).await;
+    assert_eq!(page.status, 200);
+    assert!(page.text.contains("signed up") && page.text.contains("End all sessions"));
+    for secret in [bob.csrf(), "argon2"] {
+        assert!(!page.text.contains(secret), "{secret}");
+    }
+    for nobody in ["/admin/users/00000000-0000-7000-8000-000000000000", "/admin/users/bob"] {
+        assert_eq!(browser.get(nobody).await.status, 404);
+    }
+    assert_eq!(browser.get("/admin").await.header("cache-control"), Some("private, no-store"));
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_an_admin_does_holds_at_once_and_is_audited_with_their_name(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let (server, mut browser) = admin(kind).await;
+    let ada = server.house.user(ADMIN).await.unwrap().id;
+    let mut bob = signed_up(&server, "bob").await;
+    let page = page_of(&server, "bob@example.com").await;
+
+    let answer = post(&mut browser, &format!("{page}/role"), &[("role", "admin")]).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.location()),
+        (303, format!("{page}?done=role-changed").as_str())
+    );
+    assert_eq!(bob.get("/test/admin").await.status, 200);
+    post(&mut browser, &format!("{page}/role"), &[("role", "user")]).await;
+    assert_eq!(bob.get("/test/admin").await.status, 403);
+
+    let mut second = server.browser();
+    second.log_in("bob").await;
+    let text = browser.get(&page).await.text;
+    let path = text.split('"').find(|part| part.contains("/sessions/") && !part.ends_with("sessions/end"));
+    let path = path.expect("the page lists sessions").to_owned();
+    assert_eq!(post(&mut browser, &path, &[]).await.status, 303);
+    assert_eq!(u8::from(is_logged_in(&bob).await) + u8::from(is_logged_in(&second).await), 1, "one is ended");
+    assert_eq!(post(&mut browser, &path, &[]).await.status, 404, "and cannot be ended twice");
+    post(&mut browser, &format!("{page}/sessions/end"), &[]).await;
+    assert!(!is_logged_in(&bob).await && !is_logged_in(&second).await);
+
+    server.house.deliver().await;
+    post(&mut browser, &format!("{page}/reset-link"), &[]).await;
+    server.house.deliver().await;
+    assert!(server.house.post.kinds_for("bob@example.com").contains(&MailKind::ResetPassword));
+
+    post(&mut browser, &format!("{page}/disable"), &[]).await;
+    assert_eq!(bob.log_in("bob").await.status, 401);
+    let refused = post(&mut browser, &format!("{page}/reset-link"), &[]).await;
+    assert!(refused.status == 409 && refused.text.contains("Enable it first"), "{}", refused.status);
+    post(&mut browser, &format!("{page}/enable"), &[]).await;
+    assert_eq!(bob.log_in("bob").await.status, 200);
+    let answer = post(&mut browser, &format!("{page}/delete"), &[]).await;
+    assert_eq!((answer.status.as_u16(), answer.location()), (303, "/admin/users?done=deleted"));
+    assert_eq!(bob.log_in("bob").await.status, 401);
+    assert!(server.house.user("bob@example.com").await.is_none());
+
+    let trail = server.house.audit_trail().await;
+    let deleted = trail.iter().find(|event| event.kind == AuditEventKind::AccountDeleted).unwrap();
+    assert_eq!(deleted.actor, Actor::Admin(Some(ada)));
+    let text = browser.get(&format!("/admin/audit?admin={ada}")).await.text;
+    assert!(text.contains("account deleted") && text.contains(&format!("admin {ada}")), "{text}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_last_admin_cannot_be_lost_on_the_pages_either(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let (server, mut browser) = admin(kind).await;
+    let page = page_of(&server, ADMIN).await;
+    for (action, fields) in [("role", vec![("role", "user")]), ("disable", vec![]), ("delete", vec![])] {
+        let answer = post(&mut browser, &format!("{page}/{action}"), &fields).await;
+        assert_eq!(answer.status, 409, "{action}");
+        assert!(answer.text.contains("This is the last admin"), "{action}");
+    }
+    let left = post(&mut browser, "/account/delete", &[("current_password", PASSWORD)]).await;
+    assert!(left.status == 409 && left.text.contains("This is the last admin"), "{}", left.status);
+    let unknown = post(&mut browser, &format!("{page}/role"), &[("role", "emperor")]).await;
+    assert!(unknown.status == 422 && unknown.text.contains("no role"), "{}", unknown.text);
+    let no_name = post(&mut browser, &format!("{page}/role"), &[("role", "<b>")]).await;
+    assert!(no_name.status == 422 && !no_name.text.contains("<b>"));
+    assert_eq!(server.house.user(ADMIN).await.unwrap().role, Role::Admin);
+}
+
+#[rstest]
+#[tokio::test]
+async fn mails_and_events_are_listed_with_filters(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let (server, mut browser) = admin(kind).await;
+    let mails = browser.get("/admin/mails").await;
+    assert!(
+        mails.text.contains("confirm email") && mails.text.contains(ADMIN) && mails.text.contains("waiting")
+    );
+    assert!(browser.get("/admin/mails?state=dead").await.text.contains("No mails"));
+    server.house.post.fail_with(vestibule::ports::MailError::Refused("no such mailbox".into()));
+    server.house.deliver().await;
+    let dead = browser.get("/admin/mails?state=dead").await.text;
+    assert!(dead.contains("no such mailbox"), "{dead}");
+    let retry =
+        dead.split('"').find(|part| part.ends_with("/retry")).expect("a dead mail can be tried again");
+    let answer = post(&mut browser, retry, &[]).await;
+    assert_eq!(answer.location(), "/admin/mails?done=retried");
+    server.house.post.recover();
+    server.house.deliver().await;
+    assert_eq!(server.house.post.kinds_for(ADMIN), [MailKind::ConfirmEmail]);
+    assert_eq!(post(&mut browser, retry, &[]).await.location(), "/admin/mails?done=not-retried");
+
+    let trail = browser.get("/admin/audit?kind=signed_up&user=&admin=").await.text;
+    assert!(
+        trail.contains("signed up") && !trail.contains("<th scope=\"row\" data-label=\"What\">mail retried")
+    );
+    let wrong = browser.get("/admin/audit?user=ada").await.text;
+    assert!(wrong.contains("named by their id") && wrong.contains("Nothing found"));
+    assert_eq!(browser.get("/admin/audit?below=x").await.status, 400);
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_overview_draws_what_happened(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let (server, mut browser) = admin(kind).await;
+    server.browser().log_in("nobody").await;
+    let page = browser.get("/admin").await.text;
+    assert_eq!(page.matches("<svg").count(), 3);
+    assert!(page.contains("Failed log-ins") && page.contains("1 in the last thirty days, 1 on the busiest"));
+    assert!(!page.contains("style="), "a policy without inline styles must not break it");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_list_goes_on_page_by_page(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let (server, mut browser) = admin(kind).await;
+    for number in 0..51 {
+        let name = format!("user{number}");
+        server.house.signed_up(&name).await;
+    }
+    let first = browser.get("/admin/users?q=user").await.text;
+    assert!(first.contains("user50@") && first.contains("user1@") && !first.contains("user0@"));
+    let older = first.split('"').find(|part| part.contains("below=")).expect("there is another page");
+    let second = browser.get(&older.replace("&#38;", "&").replace("&amp;", "&")).await.text;
+    assert!(second.contains("user0@") && !second.contains("user1@") && second.contains("Newest"), "{second}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_password_is_judged_beside_the_field(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let server = TestServer::start(kind).await;
+    let ask = async |body| server.anonymous().post_json("/api/auth/check-password", &body).await;
+    let good = ask(json!({ "password": PASSWORD })).await;
+    assert_eq!((good.status.as_u16(), good.json()["acceptable"].as_bool()), (200, Some(true)));
+    let weak = ask(json!({ "password": "rosalindrosalind", "name": "Rosalind", "email": null })).await.json();
+    assert_eq!(weak["acceptable"], false);
+    assert!(!weak["message"].as_str().unwrap().is_empty());
+    assert_eq!(ask(json!({})).await.json()["acceptable"], false);
+}
