@@ -1,6 +1,6 @@
 use askama::Template;
 use vestibule::models::{Role, User};
-use vestibule_web::{CurrentUser, Layout, Page, assets};
+use vestibule_web::{CurrentUser, Layout, Page, SessionMeta, assets};
 
 use crate::public;
 
@@ -45,6 +45,8 @@ struct LayoutTemplate<'a> {
     is_log_in: bool,
     is_sign_up: bool,
     is_account: bool,
+    session: Option<SessionMeta>,
+    script: String,
     library_stylesheet: String,
     site_stylesheet: String,
     favicon: String,
@@ -81,6 +83,8 @@ impl Layout for SiteLayout {
             is_log_in: path == "/log-in",
             is_sign_up: path == "/sign-up",
             is_account: is_at(path, "/account"),
+            session: SessionMeta::of(page.visit),
+            script: assets::script(),
             library_stylesheet: assets::stylesheet(),
             site_stylesheet: public::address("site.css"),
             favicon: public::address("favicon.svg"),

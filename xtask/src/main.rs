@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a task speaks to the person who runs it")]
 
+mod apt;
+mod browser;
 mod cargo;
 mod ci;
 mod deny;
@@ -27,7 +29,7 @@ struct CommandLine {
 #[derive(Subcommand)]
 #[expect(clippy::doc_markdown, reason = "these texts are the help, which is no Markdown")]
 enum Task {
-    /// Run every test, on SQLite and on a PostgreSQL of its own.
+    /// Run every test, on SQLite, on a PostgreSQL of its own and in a browser.
     ///
     /// A throw-away PostgreSQL is started for the run and removed after it, whatever happens. It is installed where it
     /// is missing on Debian and Ubuntu when run as root; elsewhere the task says what to install. Where the variable
@@ -40,6 +42,21 @@ enum Task {
         #[arg(last = true)]
         runner: Vec<String>,
     },
+    /// Run the browser tests alone: every page and flow in a real Chromium, with JavaScript on and off.
+    ///
+    /// Chromium and Node.js are installed where they are missing on Debian and Ubuntu when run as root; elsewhere the task
+    /// says what to install. `cargo xtask test` runs these tests too.
+    Browser {
+        /// Handed to Node's test runner: `--test-name-pattern=draft`, a file, ...
+        #[arg(last = true)]
+        runner: Vec<String>,
+    },
+    /// Take a picture of every page in every state, light and dark, on a phone and on a desk.
+    Screenshots {
+        /// Where to put them.
+        #[arg(default_value = "target/screenshots")]
+        folder: std::path::PathBuf,
+    },
     /// Everything that has to pass before a change is taken: format, lints, licences and advisories, docs, tests.
     ///
     /// Stops at the first that does not. Advisories need their database, which is fetched; where that cannot be done
@@ -51,6 +68,8 @@ enum Task {
 fn main() -> ExitCode {
     let done = match CommandLine::parse().task {
         Task::Test { runner } => test::run(&runner),
+        Task::Browser { runner } => browser::test(&runner),
+        Task::Screenshots { folder } => browser::screenshots(&folder),
         Task::Ci => ci::run(),
     };
     match done {

@@ -1,11 +1,11 @@
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::postgres::id;
-use crate::{cargo, environment, say};
+use crate::{apt, environment};
 
 const PROGRAMS: [&str; 3] = ["initdb", "postgres", "pg_ctl"];
 const MISSING: &str = "PostgreSQL's server programs (initdb, postgres, pg_ctl) are not on this machine. Install them:\n  \
@@ -19,21 +19,7 @@ pub fn find_or_install() -> Result<PathBuf> {
     if let Some(programs) = find() {
         return Ok(programs);
     }
-    let has_apt = Command::new("apt-get").arg("--version").stdout(Stdio::null()).status().is_ok();
-    if !has_apt || !is_root()? {
-        bail!(MISSING);
-    }
-    say::note("PostgreSQL is missing: installing Debian's package `postgresql` with apt-get");
-    for arguments in
-        [&["-q", "update"][..], &["-q", "install", "-y", "--no-install-recommends", "postgresql"]]
-    {
-        cargo::run(
-            Command::new("apt-get")
-                .args(arguments)
-                .env("DEBIAN_FRONTEND", "noninteractive")
-                .stdin(Stdio::null()),
-        )?;
-    }
+    apt::install("PostgreSQL", &["postgresql"], MISSING)?;
     find().context(MISSING)
 }
 

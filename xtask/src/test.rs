@@ -1,9 +1,9 @@
 use anyhow::Result;
 
 use crate::cargo::{self, cargo};
-use crate::environment;
 use crate::postgres::Cluster;
 use crate::say;
+use crate::{browser, environment};
 
 const SERVER_VARIABLE: &str = "VESTIBULE_TEST_POSTGRES_URL";
 
@@ -24,6 +24,7 @@ fn run_on(server: &str, arguments: &[String]) -> Result<()> {
     if arguments.is_empty() {
         let mut doc_tests = cargo(&["test", "--doc", "--workspace", "--locked", "--quiet"]);
         cargo::run(doc_tests.env(SERVER_VARIABLE, server))?;
+        browser::test(&[])?;
     }
     let mut runner = if cargo::has("nextest") {
         cargo(&["nextest", "run", "--locked"])

@@ -4,6 +4,7 @@ use axum::response::{Html, IntoResponse, Response};
 
 use crate::assets;
 use crate::guard::{CurrentUser, PageVisit};
+use crate::moments::iso;
 use crate::problem::Problem;
 use crate::vestibule::Vestibule;
 
@@ -52,6 +53,25 @@ impl Vestibule {
     }
 }
 
+/// What the script of the pages knows of a session: whose it is, and when it ends unless it is refreshed. A layout puts it
+/// into its head as `<meta name="vestibule-session" content="ENDS" data-user="USER">`.
+pub struct SessionMeta {
+    /// The user's id.
+    pub user: String,
+    /// The moment, in the form of RFC 3339.
+    pub ends: String,
+}
+
+impl SessionMeta {
+    /// What is told to the script of a page; nothing where a stranger visits.
+    pub fn of(visit: &PageVisit) -> Option<Self> {
+        visit.current_user().map(|current| Self {
+            user: current.user().id.to_string(),
+            ends: iso(current.session().expires_at),
+        })
+    }
+}
+
 /// A plain layout, for who has none.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DefaultLayout;
@@ -64,7 +84,9 @@ struct LayoutTemplate<'a> {
     content: &'a str,
     visitor: Option<&'a str>,
     csrf_token: &'a str,
+    session: Option<SessionMeta>,
     stylesheet: String,
+    script: String,
 }
 
 impl Layout for DefaultLayout {
@@ -76,7 +98,9 @@ impl Layout for DefaultLayout {
             content: page.content,
             visitor,
             csrf_token: page.visit.csrf_token(),
+            session: SessionMeta::of(page.visit),
             stylesheet: assets::stylesheet(),
+            script: assets::script(),
         };
         template.render()
     }

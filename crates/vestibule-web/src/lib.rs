@@ -36,7 +36,7 @@ pub use client::ClientOf;
 pub use cookies::{CookieNames, CookieValues};
 pub use dev_mailbox::DevMailbox;
 pub use guard::{CurrentUser, PageVisit, Who};
-pub use layout::{DefaultLayout, Layout, Page};
+pub use layout::{DefaultLayout, Layout, Page, SessionMeta};
 pub use next::Next;
 pub use problem::{FieldErrors, Problem};
 pub use router::routes;

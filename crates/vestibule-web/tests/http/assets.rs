@@ -29,6 +29,28 @@ async fn a_file_named_with_its_fingerprint_is_kept_for_ever(#[values(Sqlite, Pos
 
 #[rstest]
 #[tokio::test]
+async fn texts_are_packed_for_who_takes_that_and_pages_never(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let server = TestServer::start(kind).await;
+    let get = async |path: &str, accepted| {
+        server.anonymous().send(Method::GET, path, &[("accept-encoding", accepted)], "").await
+    };
+    for file in ["/assets/vestibule.css", "/assets/vestibule.js"] {
+        let plain = get(file, "br, gzip;q=0").await;
+        assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, Some("accept-encoding")));
+        let packed = get(file, "deflate, GZIP;q=0.8").await;
+        assert_eq!(packed.header("content-encoding"), Some("gzip"));
+        let length = |answer: &vestibule_testkit::Answer| {
+            answer.header("content-length").and_then(|length| length.parse::<usize>().ok()).expect("a length")
+        };
+        assert!(length(&packed) < length(&plain) / 2);
+        assert_eq!(packed.header("content-type"), plain.header("content-type"));
+        assert_ne!(packed.header("etag"), plain.header("etag"), "they are not the same bytes");
+    }
+    assert_eq!(get("/log-in", "gzip").await.header("content-encoding"), None);
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_file_that_is_known_is_not_sent_again(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     let server = TestServer::start(kind).await;
     let path = "/assets/vestibule.css";

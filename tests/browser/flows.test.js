@@ -1,0 +1,232 @@
+// What people do, from the first page to the last, with JavaScript on and with it off.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { logIn, openBrowser, send, signUp } from './support/browser.js';
+import { openHouse, OTHER_PASSWORD, PASSWORD } from './support/house.js';
+
+const SUBMIT = 'main form button[type=submit]';
+const path = (page) => new URL(page.url()).pathname;
+let house;
+let browser;
+before(async () => {
+  house = await openHouse();
+  browser = await openBrowser(house);
+});
+after(async () => {
+  await browser?.close();
+  await house?.close();
+});
+afterEach(() => browser.assertQuiet());
+
+for (const javaScript of [true, false]) {
+  const mark = javaScript ? 'js' : 'plain';
+  const own = (name) => `${name}.${mark}`;
+
+  describe(javaScript ? 'with JavaScript' : 'without JavaScript', () => {
+    test('a sign-up that is not right keeps what was typed, and the password is typed anew', async () => {
+      const context = await browser.person({ javaScript });
+      const page = await context.newPage();
+      await page.goto('/sign-up?next=/notes');
+      await page.fill('#name', 'Ann');
+      await page.fill('#email', 'nobody');
+      await page.fill('#password', 'short');
+      assert.equal((await send(page, SUBMIT)).status(), 422);
+      assert.equal(await page.inputValue('#name'), 'Ann');
+      assert.equal(await page.inputValue('#email'), 'nobody');
+      assert.equal(await page.inputValue('#password'), '');
+      assert.ok(await page.locator('#email-error').isVisible());
+      assert.equal(await page.getAttribute('#email', 'aria-describedby'), 'email-error');
+      await page.fill('#email', `${own('ann')}@example.com`);
+      await page.fill('#password', PASSWORD);
+      await send(page, SUBMIT);
+      assert.equal(path(page), '/notes', 'on to where the person wanted to go');
+      await context.close();
+    });
+
+    test('who logs out and goes back sees nothing protected', async () => {
+      const context = await browser.person({ javaScript });
+      const page = await signUp(context, own('back'));
+      await page.goto('/notes');
+      await page.goto('/dashboard');
+      await send(page, '.visitor button');
+      assert.equal(path(page), '/');
+      await page.goBack();
+      await page.waitForURL('**/log-in**');
+      assert.equal((await page.content()).includes('Good to see you'), false);
+      await page.goto('/notes');
+      assert.equal(path(page), '/log-in');
+      await logIn(page, own('back'), 'wrong window thursday');
+      assert.ok((await page.textContent('[role=alert]')).includes('not right'));
+      assert.equal(await page.inputValue('#email'), `${own('back')}@example.com`);
+      await logIn(page, own('back'));
+      assert.equal(path(page), '/dashboard');
+      await context.close();
+    });
+
+    test('an address is confirmed by the link of the mail', async () => {
+      const context = await browser.person({ javaScript });
+      const page = await signUp(context, own('confirm'));
+      await page.goto('/confirm-email/resend');
+      await send(page, SUBMIT);
+      assert.ok((await page.textContent('[role=status]')).includes('on its way'));
+      await page.waitForTimeout(500);
+      const link = await house.mailedLink(`${own('confirm')}@example.com`, 'confirm-email');
+      await page.goto(link);
+      await send(page, SUBMIT);
+      assert.equal(path(page), '/confirm-email/done');
+      await page.goto('/account');
+      assert.ok(await page.getByText('confirmed', { exact: true }).isVisible());
+      await page.goto(link);
+      await send(page, SUBMIT);
+      assert.equal(path(page), '/confirm-email', 'a link is good once');
+      await context.close();
+    });
+
+    test('a forgotten password is replaced by the link of the mail', async () => {
+      const context = await browser.person({ javaScript });
+      const page = await signUp(context, own('forgot'));
+      await send(page, '.visitor button');
+      await page.goto('/log-in');
+      await send(page, 'text=Forgot your password?');
+      await page.fill('#email', `${own('forgot')}@example.com`);
+      await send(page, SUBMIT);
+      assert.equal(path(page), '/forgot-password/sent');
+      await page.goto(await house.mailedLink(`${own('forgot')}@example.com`, 'reset-password'));
+      await page.fill('#password', 'short');
+      await send(page, SUBMIT);
+      assert.ok(await page.locator('#password-error').isVisible());
+      await page.fill('#password', OTHER_PASSWORD);
+      await send(page, SUBMIT);
+      assert.equal(path(page), '/log-in');
+      await logIn(page, own('forgot'), OTHER_PASSWORD);
+      assert.equal(path(page), '/dashboard');
+      await context.close();
+    });
+
+    test('an account is looked after on its page, and ended', async () => {
+      const context = await browser.person({ javaScript });
+      const page = await signUp(context, own('account'));
+      const elsewhere = await browser.person({ javaScript });
+      const second = await elsewhere.newPage();
+      await logIn(second, own('account'));
+
+      await page.goto('/account');
+      await page.fill('#name-field', 'Ann Lee');
+      await send(page, '#name button[type=submit]');
+      assert.ok((await page.textContent('[role=status]')).includes('name is changed'));
+      assert.equal(await page.inputValue('#name-field'), 'Ann Lee');
+
+      assert.equal(await page.locator('.sessions li').count(), 2);
+      await send(page, 'text=Log out everywhere else');
+      assert.equal(await page.locator('.sessions li').count(), 1);
+      await second.goto('/dashboard');
+      assert.equal(path(second), '/log-in');
+
+      await page.fill('#new-email', `${own('moved')}@example.com`);
+      await page.fill('#email-password', 'wrong window thursday');
+      await send(page, '#email button[type=submit]');
+      assert.equal(await page.inputValue('#new-email'), `${own('moved')}@example.com`);
+      await page.fill('#email-password', PASSWORD);
+      await send(page, '#email button[type=submit]');
+      await page.goto(await house.mailedLink(`${own('moved')}@example.com`, 'confirm-email'));
+      await send(page, SUBMIT);
+      await page.goto('/account');
+      assert.ok((await page.textContent('#email')).includes(`${own('moved')}@example.com`));
+
+      await page.fill('#current-password', PASSWORD);
+      await page.fill('#new-password', OTHER_PASSWORD);
+      await send(page, '#password button[type=submit]');
+      assert.ok((await page.textContent('[role=status]')).includes('password is changed'));
+
+      const [download] = await Promise.all([page.waitForEvent('download'), page.click('#export a')]);
+      assert.equal(download.suggestedFilename(), 'account.json');
+
+      await page.click('#delete summary');
+      await page.fill('#delete-password', OTHER_PASSWORD);
+      await send(page, '#delete button[type=submit]');
+      assert.equal(path(page), '/log-in');
+      await logIn(page, own('moved'), OTHER_PASSWORD);
+      assert.equal(path(page), '/log-in', 'there is no such account');
+      await context.close();
+      await elsewhere.close();
+    });
+
+    test('notes are written, changed and thrown away', async () => {
+      const context = await browser.person({ javaScript });
+      const page = await signUp(context, own('notes'));
+      await page.goto('/notes');
+      await send(page, 'main .empty a');
+      await page.fill('#body', 'A line that must not be lost.');
+      await send(page, SUBMIT);
+      assert.equal(await page.inputValue('#body'), 'A line that must not be lost.');
+      await page.fill('#title', '<b>First</b>');
+      await send(page, SUBMIT);
+      assert.equal(await page.textContent('article h1'), '<b>First</b>');
+      await send(page, 'text=Edit');
+      await page.fill('#title', 'Second');
+      await send(page, SUBMIT);
+      assert.equal(await page.textContent('article h1'), 'Second');
+      await page.click('details summary');
+      await send(page, 'details button');
+      assert.ok(await page.getByText('Nothing here yet').isVisible());
+      await context.close();
+    });
+
+    test('an admin looks after a user', async () => {
+      const context = await browser.person({ javaScript });
+      const page = await signUp(context, own('admin'));
+      const other = await browser.person({ javaScript });
+      const theirs = await signUp(other, own('user'));
+      await page.goto('/admin');
+      assert.ok((await page.textContent('h1')).includes('Not allowed'));
+      await house.command('user', 'set-role', `${own('admin')}@example.com`, 'admin');
+      await page.goto('/dashboard');
+      await send(page, 'nav >> text=Admin');
+      assert.equal(await page.locator('svg[role=img]').count(), 3);
+      await page.goto('/admin/users');
+      await page.fill('#q', own('user'));
+      await send(page, 'text=Search');
+      await send(page, 'table a');
+      await send(page, 'text=Disable the account');
+      assert.ok((await page.textContent('[role=status]')).includes('disabled'));
+      await theirs.goto('/dashboard');
+      assert.equal(path(theirs), '/log-in');
+      await send(page, 'text=Enable the account');
+      await logIn(theirs, own('user'));
+      assert.equal(path(theirs), '/dashboard');
+      await page.goto('/admin/audit?kind=user_disabled');
+      assert.ok((await page.textContent('table')).includes('user disabled'));
+      await context.close();
+      await other.close();
+    });
+
+    test('where nothing is, the site says so in its own words', async () => {
+      const context = await browser.person({ javaScript });
+      const page = await context.newPage();
+      const answer = await page.goto('/nowhere');
+      assert.equal(answer.status(), 404);
+      assert.ok(await page.locator('header .brand').isVisible());
+      assert.ok((await page.textContent('h1')).includes('Nothing here'));
+      await context.close();
+    });
+  });
+}
+
+test('what was typed while the server is gone is there when it is back', async () => {
+  const context = await browser.person();
+  const page = await signUp(context, 'away');
+  await page.goto('/notes/new');
+  await page.fill('#title', 'Must not be lost');
+  await page.fill('#body', 'Not a word of it.');
+  await house.stop();
+  await page.click(SUBMIT);
+  await page.waitForTimeout(300);
+  browser.complaints.splice(0);
+  await house.start();
+  await page.goto('/notes/new');
+  assert.equal(await page.inputValue('#title'), 'Must not be lost');
+  await send(page, SUBMIT);
+  assert.equal(await page.textContent('article h1'), 'Must not be lost');
+  await context.close();
+});

@@ -1,0 +1,92 @@
+// One Chromium. Every page that is opened here is watched: an error in its console, an exception, or a request to
+// another place fails the test.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { chromium } from 'playwright-core';
+import { PASSWORD } from './house.js';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+export const DESK = { width: 1280, height: 800 };
+export const PHONE = { width: 360, height: 740 };
+/** Chromium writes the answers of forms that were refused into the console as errors. */
+const REFUSAL = /Failed to load resource: the server responded with a status of (400|401|403|404|405|409|422|503)/;
+
+export async function openBrowser(house) {
+  const executablePath = process.env.VESTIBULE_BROWSER_CHROMIUM ?? '/usr/bin/chromium';
+  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  const complaints = [];
+
+  /** A person's own browser: cookies and storage of its own. */
+  async function person({ javaScript = true, dark = false, size = DESK } = {}) {
+    const context = await browser.newContext({
+      baseURL: house.url,
+      javaScriptEnabled: javaScript,
+      colorScheme: dark ? 'dark' : 'light',
+      viewport: size,
+    });
+    context.setDefaultTimeout(10_000);
+    context.on('page', (page) => {
+      page.on('console', (message) => {
+        if (message.type() === 'error' && !REFUSAL.test(message.text())) complaints.push(`${page.url()}: ${message.text()}`);
+      });
+      page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error}`));
+      page.on('request', (request) => {
+        if (!request.url().startsWith(house.url)) complaints.push(`${page.url()} asks ${request.url()}`);
+      });
+    });
+    return context;
+  }
+
+  return {
+    person,
+    complaints,
+    /** Fails where a page has complained. */
+    assertQuiet() {
+      assert.deepEqual(complaints.splice(0), []);
+    },
+    close: () => browser.close(),
+  };
+}
+
+/** Presses the button that a form is sent with and waits for the page that comes. */
+export async function send(page, button) {
+  const [answer] = await Promise.all([page.waitForNavigation(), page.click(button)]);
+  return answer;
+}
+
+/** Signs up as NAME@example.com. */
+export async function signUp(context, name) {
+  const page = await context.newPage();
+  await page.goto('/sign-up');
+  await page.fill('#name', name);
+  await page.fill('#email', `${name}@example.com`);
+  await page.fill('#password', PASSWORD);
+  await send(page, 'main form button[type=submit]');
+  assert.equal(new URL(page.url()).pathname, '/dashboard');
+  return page;
+}
+
+/** Logs in, on a page that shows the form. */
+export async function logIn(page, name, password = PASSWORD) {
+  await page.goto('/log-in');
+  await page.fill('#email', `${name}@example.com`);
+  await page.fill('#password', password);
+  return send(page, 'main form button[type=submit]');
+}
+
+/** What axe-core finds on a page. */
+export async function violations(page) {
+  // By the protocol and not by a script element, which the page's own policy would rightly refuse.
+  await page.evaluate(AXE);
+  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+  const found = await page.evaluate((values) => globalThis.axe.run(document, { runOnly: { type: 'tag', values } }), tags);
+  return found.violations.map(({ id, impact, nodes }) => `${id} (${impact}): ${nodes.map((node) => node.target.join(' ')).slice(0, 4).join(', ')}`);
+}
+
+/** Whether a page is wider than its window. */
+export function scrollsSideways(page) {
+  return page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+}

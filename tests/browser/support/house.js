@@ -1,0 +1,81 @@
+// The real program, on a database of its own in a folder of its own, with the development mailbox.
+
+import { spawn, execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+
+const PROGRAM = resolve(process.env.VESTIBULE_BROWSER_SITE ?? '../../target/debug/site');
+export const PASSWORD = 'copper window thursday';
+export const OTHER_PASSWORD = 'velvet orchard seventeen';
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address();
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** Starts the site. `settings` are more environment variables. */
+export async function openHouse(settings = {}) {
+  const port = await freePort();
+  const folder = await mkdtemp(join(tmpdir(), 'vestibule-browser-'));
+  const foreign = Object.keys(process.env).filter((name) => name.startsWith('VESTIBULE_') || name === 'DATABASE_URL');
+  const env = {
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.includes(name))),
+    VESTIBULE_LISTEN: `127.0.0.1:${port}`,
+    RUST_LOG: 'warn',
+    ...settings,
+  };
+  const url = `http://localhost:${port}`;
+  let log = '';
+  let child;
+  const start = async () => {
+    child = spawn(PROGRAM, { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] });
+    child.stderr.on('data', (data) => { log += data; });
+    for (let tries = 0; tries < 300; tries += 1) {
+      if (child.exitCode !== null) break;
+      try {
+        if ((await fetch(`${url}/readyz`)).ok) return;
+      } catch {
+        // Not yet.
+      }
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    throw new Error(`the site does not start: ${log}`);
+  };
+  const stop = async () => {
+    if (child.exitCode !== null) return;
+    const ended = new Promise((done) => child.once('exit', done));
+    child.kill('SIGKILL');
+    await ended;
+  };
+  await start();
+
+  return {
+    url,
+    folder,
+    start,
+    stop,
+    log: () => log,
+    /** Runs a command of the program beside the server. */
+    command: (...args) => promisify(execFile)(PROGRAM, args, { cwd: folder, env }),
+    /** The link of the newest mail to somebody with some words in it. */
+    async mailedLink(to, words) {
+      for (let tries = 0; tries < 100; tries += 1) {
+        const mails = await (await fetch(`${url}/dev/mailbox.json`)).json();
+        const mail = mails.find((mail) => mail.to === to && mail.text.includes(words));
+        if (mail) return mail.text.match(/http\S+token=\S+/)[0];
+        await new Promise((done) => setTimeout(done, 50));
+      }
+      throw new Error(`no mail to ${to} has the words ${words}`);
+    },
+    async close() {
+      await stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

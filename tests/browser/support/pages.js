@@ -1,0 +1,91 @@
+// Every page of the site, in every state that a person can bring it into: for the screenshots and for axe.
+
+import { OTHER_PASSWORD, PASSWORD } from './house.js';
+import { logIn, send, signUp } from './browser.js';
+
+const SUBMIT = 'main form button[type=submit]';
+
+/**
+ * Walks through all pages with a person's browser and calls `see(page, name)` on each. `name` makes the accounts of this
+ * walk its own.
+ */
+export async function walk(house, context, name, see) {
+  const email = `${name}@example.com`;
+  const page = await context.newPage();
+  const at = async (path, shown) => { await page.goto(path); await see(page, shown); };
+
+  await at('/', 'home');
+  await at('/sign-up', 'sign-up');
+  await page.fill('#name', name);
+  await page.fill('#email', 'nobody');
+  await page.fill('#password', 'short');
+  await send(page, SUBMIT);
+  await see(page, 'sign-up-errors');
+  await at('/log-in', 'log-in');
+  await page.fill('#email', email);
+  await page.fill('#password', 'wrong window thursday');
+  await send(page, SUBMIT);
+  await see(page, 'log-in-refused');
+  await at('/nowhere', 'error-404');
+  await at('/forgot-password', 'forgot-password');
+  await page.fill('#email', 'nobody');
+  await send(page, SUBMIT);
+  await see(page, 'forgot-password-error');
+  await at('/forgot-password/sent', 'forgot-password-sent');
+  await at('/confirm-email?token=none', 'confirm-email');
+  await page.fill('#password', PASSWORD).catch(() => {});
+  await send(page, SUBMIT);
+  await see(page, 'confirm-email-over');
+  await at('/reset-password?token=none', 'reset-password');
+  await page.fill('#password', OTHER_PASSWORD).catch(() => {});
+  if (await page.locator('#password').count()) await send(page, SUBMIT);
+  await see(page, 'reset-password-over');
+  await page.close();
+
+  const own = await signUp(context, name);
+  const on = async (path, shown) => { await own.goto(path); await see(own, shown); };
+  await see(own, 'dashboard');
+  await on('/', 'home-logged-in');
+  await on('/notes', 'notes-empty');
+  await on('/notes/new', 'note-new');
+  await own.fill('#title', '');
+  await send(own, SUBMIT);
+  await see(own, 'note-error');
+  await own.fill('#title', 'Things that a doorkeeper has to know');
+  await own.fill('#body', 'Who is who.\nWho was who.\n\nWho may go where, and until when.');
+  await send(own, SUBMIT);
+  await see(own, 'note');
+  await own.click('details summary');
+  await see(own, 'note-delete');
+  await on('/notes', 'notes');
+  await on('/account', 'account');
+  await own.fill('#new-email', 'nobody');
+  await send(own, '#email button[type=submit]');
+  await see(own, 'account-errors');
+  await on('/confirm-email/resend', 'resend-confirmation');
+  await on('/confirm-password', 'confirm-password');
+  await own.fill('#password', 'wrong window thursday');
+  await send(own, SUBMIT);
+  await see(own, 'confirm-password-wrong');
+  await on('/admin', 'error-403');
+
+  await house.command('user', 'set-role', email, 'admin');
+  await on('/admin', 'admin');
+  await on('/admin/users', 'admin-users');
+  await on('/admin/users?q=nobody-has-this', 'admin-users-none');
+  await own.goto(`/admin/users?q=${encodeURIComponent(email)}`);
+  await own.click('table a');
+  await own.waitForURL('**/admin/users/*');
+  await see(own, 'admin-user');
+  await on('/admin/mails', 'admin-mails');
+  await on('/admin/mails?state=dead', 'admin-mails-none');
+  await on('/admin/audit', 'admin-audit');
+  await on('/dev/mailbox', 'dev-mailbox');
+
+  const link = await house.mailedLink(email, 'confirm-email');
+  await on(link, 'confirm-email-own');
+  await send(own, SUBMIT);
+  await see(own, 'confirm-email-done');
+  await own.close();
+  return { email, logIn: (page) => logIn(page, name) };
+}
