@@ -7,6 +7,7 @@ use crate::guard::{CurrentUser, PageVisit};
 use crate::moments::iso;
 use crate::problem::Problem;
 use crate::vestibule::Vestibule;
+use crate::views::{Content, View};
 
 /// What stands around every page: an application's own header, menu and footer.
 ///
@@ -14,7 +15,44 @@ use crate::vestibule::Vestibule;
 /// log-in page and error pages look like the rest of it.
 pub trait Layout: Send + Sync + 'static {
     /// The whole document.
+    ///
+    /// # Errors
+    ///
+    /// When the template cannot be rendered.
     fn render(&self, page: &Page<'_>) -> Result<String, askama::Error>;
+
+    /// The content of a page of this library from a template of the application, or `None` for the one that it comes
+    /// with. Templates here find all that they show in `page`, so a copy of one works as it is:
+    ///
+    /// ```
+    /// use askama::Template;
+    /// use vestibule_web::pages::log_in::LogInPage;
+    /// use vestibule_web::{Layout, Page, PageVisit, View};
+    ///
+    /// #[derive(Template)]
+    /// #[template(ext = "html", source = "<p>{{ page.email }}</p>")] // or `path = "log_in.html"`
+    /// struct LogIn<'a> {
+    ///     page: &'a LogInPage<'a>,
+    /// }
+    ///
+    /// struct MyLayout;
+    ///
+    /// impl Layout for MyLayout {
+    ///     fn render(&self, page: &Page<'_>) -> Result<String, askama::Error> {
+    ///         vestibule_web::DefaultLayout.render(page)
+    ///     }
+    ///
+    ///     fn content(&self, view: &View<'_>, _: &PageVisit) -> Option<Result<String, askama::Error>> {
+    ///         match view {
+    ///             View::LogIn(page) => Some(LogIn { page }.render()),
+    ///             _ => None,
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    fn content(&self, _view: &View<'_>, _visit: &PageVisit) -> Option<Result<String, askama::Error>> {
+        None
+    }
 }
 
 /// A page to be put into the layout.
@@ -30,8 +68,8 @@ pub struct Page<'a> {
 }
 
 impl Vestibule {
-    /// Answers with a page: a template's content in the site's layout.
-    pub fn page(&self, visit: &PageVisit, title: &str, content: &impl Template) -> Response {
+    /// Answers with a page: its content in the site's layout.
+    pub fn page(&self, visit: &PageVisit, title: &str, content: &impl Content) -> Response {
         self.page_with_status(StatusCode::OK, visit, title, content)
     }
 
@@ -41,9 +79,9 @@ impl Vestibule {
         status: StatusCode,
         visit: &PageVisit,
         title: &str,
-        content: &impl Template,
+        content: &impl Content,
     ) -> Response {
-        let rendered = content.render().and_then(|content| {
+        let rendered = content.html(self.layout(), visit).and_then(|content| {
             self.layout().render(&Page { title, content: &content, site_name: self.site_name(), visit })
         });
         match rendered {

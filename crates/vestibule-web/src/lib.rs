@@ -6,7 +6,8 @@
 //! 2. [`api`] and [`pages`]: one file for each thing a person does, with the names of `vestibule::services`;
 //! 3. [`guard`]: the check that stands before every route;
 //! 4. [`Problem`]: what is answered when something cannot be done, to programs and to people;
-//! 5. [`Layout`]: where an application puts its own header, menu and footer around the pages.
+//! 5. [`Layout`]: where an application puts its own header, menu and footer around the pages, and its own templates in
+//!    the places of those here.
 //!
 //! A handler reads the request, calls one service and answers. It never opens a transaction.
 
@@ -30,6 +31,7 @@ mod request_log;
 mod router;
 mod routes;
 mod vestibule;
+mod views;
 
 pub use body::{Form, Json, Path, Query, nullable_text};
 pub use client::ClientOf;
@@ -39,6 +41,8 @@ pub use guard::{CurrentUser, PageVisit, Who};
 pub use layout::{DefaultLayout, Layout, Page, SessionMeta};
 pub use next::Next;
 pub use problem::{FieldErrors, Problem};
+pub use request_log::ErrorPage;
 pub use router::routes;
 pub use routes::{Face, Route, Routes};
 pub use vestibule::{Parts, Readiness, Vestibule};
+pub use views::{Content, View};

@@ -1,6 +1,5 @@
 use std::error::Error;
 
-use askama::Template;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, header};
 use axum::middleware::Next as Inner;
@@ -101,22 +100,24 @@ fn finish(vestibule: &Vestibule, path: &str, id: Uuid, problem: &Problem, respon
     response
 }
 
-#[derive(Template)]
-#[template(path = "error.html")]
-struct ErrorTemplate<'a> {
-    status: u16,
-    title: &'a str,
-    message: &'a str,
-    request_id: Option<&'a str>,
+/// What is shown when something cannot be done and no form can tell it.
+pub struct ErrorPage<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// What is the matter, in a few words.
+    pub title: &'a str,
+    /// What is the matter, in a sentence.
+    pub message: &'a str,
+    /// What to name when asking about it. Only where somebody may have to look it up in the log.
+    pub request_id: Option<&'a str>,
 }
 
 fn error_page(vestibule: &Vestibule, path: &str, id: Uuid, problem: &Problem, told: &Response) -> Response {
     let id = id.to_string();
-    let content = ErrorTemplate {
+    let content = ErrorPage {
         status: problem.status.as_u16(),
         title: problem.heading(),
         message: &problem.detail,
-        // Only where somebody may have to look it up.
         request_id: problem.cause.is_some().then_some(id.as_str()),
     };
     let visit = told.extensions().get::<PageVisit>().cloned().unwrap_or_else(|| PageVisit::of_stranger(path));

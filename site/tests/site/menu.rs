@@ -1,3 +1,4 @@
+use rstest::rstest;
 use vestibule_testkit::DatabaseKind;
 
 use crate::start::start;
@@ -24,4 +25,27 @@ async fn an_error_page_stands_in_the_layout_and_knows_who_asks() {
     let missing = browser.get("/notes/00000000-0000-7000-8000-000000000000").await;
     assert_eq!(missing.status.as_u16(), 404);
     assert!(missing.text.contains("<footer") && missing.text.contains("Log out"), "{}", missing.text);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_page_about_our_own_trouble_stands_in_the_layout_too(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let server = start(kind).await;
+    let mut browser = server.browser();
+    browser.sign_up("ann").await;
+    server.house.database.alone().write("DROP TABLE notes").execute().await.unwrap();
+    let broken = browser.get("/notes").await;
+    assert_eq!(broken.status.as_u16(), 500);
+    server.house.database.close().await;
+    let away = browser.get("/dashboard").await;
+    assert_eq!(away.status.as_u16(), 503);
+    assert!(away.text.contains("cannot reach its database"), "{away:?}");
+    for page in [broken, away] {
+        let id = page.header("x-request-id").unwrap();
+        assert!(page.text.contains("<footer") && page.text.contains("logo.svg"), "{page:?}");
+        assert!(page.text.contains(id), "what to name when asking about it: {page:?}");
+        assert!(!page.text.contains("DROP") && !page.text.contains("no such table"), "{page:?}");
+    }
 }

@@ -1,7 +1,6 @@
 //! `/account`: everything that one can do with an account of one's own.
 
 use ::vestibule::models::Session;
-use askama::Template;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -61,37 +60,62 @@ pub struct AccountQuery {
     done: Option<Done>,
 }
 
-#[derive(Template)]
-#[template(path = "account.html")]
-struct AccountTemplate<'a> {
-    csrf_token: &'a str,
-    notice: Option<&'static str>,
-    summary: Option<&'a str>,
-    name: &'a str,
-    email: &'a str,
-    is_email_verified: bool,
-    member_since: String,
-    member_since_iso: String,
-    typed_name: &'a str,
-    typed_email: &'a str,
-    name_errors: FieldErrors,
-    email_errors: FieldErrors,
-    password_errors: FieldErrors,
-    delete_errors: FieldErrors,
-    is_delete_open: bool,
-    sessions: Vec<SessionView>,
-    has_others: bool,
+/// What the page shows.
+pub struct AccountPage<'a> {
+    /// What every form of this page has to send as `csrf_token`.
+    pub csrf_token: &'a str,
+    /// What was just done.
+    pub notice: Option<&'a str>,
+    /// What is wrong where no field is to blame.
+    pub summary: Option<&'a str>,
+    /// How one is called.
+    pub name: &'a str,
+    /// One's address.
+    pub email: &'a str,
+    /// Whether it is confirmed.
+    pub is_email_verified: bool,
+    /// The day of the sign-up.
+    pub member_since: String,
+    /// The same in the form of RFC 3339.
+    pub member_since_iso: String,
+    /// The name that was typed, or the present one.
+    pub typed_name: &'a str,
+    /// The new address that was typed.
+    pub typed_email: &'a str,
+    /// What is wrong in the form of the name.
+    pub name_errors: FieldErrors,
+    /// What is wrong in the form of the address.
+    pub email_errors: FieldErrors,
+    /// What is wrong in the form of the password.
+    pub password_errors: FieldErrors,
+    /// What is wrong in the form that deletes the account.
+    pub delete_errors: FieldErrors,
+    /// Whether that form is shown open.
+    pub is_delete_open: bool,
+    /// Where one is logged in.
+    pub sessions: Vec<SessionView>,
+    /// Whether there is another session than this one.
+    pub has_others: bool,
 }
 
-struct SessionView {
-    device: String,
-    place: String,
-    began: String,
-    began_iso: String,
-    last_seen: String,
-    last_seen_iso: String,
-    is_current: bool,
-    end_action: String,
+/// A session of one's own.
+pub struct SessionView {
+    /// Browser and system, in words.
+    pub device: String,
+    /// The network address, in words.
+    pub place: String,
+    /// When it began.
+    pub began: String,
+    /// The same in the form of RFC 3339.
+    pub began_iso: String,
+    /// When it was last used.
+    pub last_seen: String,
+    /// The same in the form of RFC 3339.
+    pub last_seen_iso: String,
+    /// Whether the page was asked for with it.
+    pub is_current: bool,
+    /// Where the form that ends it is sent to.
+    pub end_action: String,
 }
 
 impl SessionView {
@@ -187,7 +211,7 @@ async fn page(
         refused.filter(|refused| refused.part == part).map_or(otherwise, |refused| refused.typed)
     };
     let problem = refused.map(|refused| refused.problem);
-    let content = AccountTemplate {
+    let content = AccountPage {
         csrf_token: visit.csrf_token(),
         notice: done.and_then(Done::in_words),
         summary: problem.filter(|problem| problem.errors.is_empty()).map(|problem| problem.detail.as_str()),

@@ -1,7 +1,6 @@
 //! `/confirm-email?token=`, where the link of a mail leads.
 
 use ::vestibule::services::ConfirmEmail;
-use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -18,21 +17,26 @@ pub struct Fields {
     password: String,
 }
 
-#[derive(Template)]
-#[template(path = "confirm_email.html")]
-struct ConfirmEmailTemplate<'a> {
-    token: &'a str,
-    asks_for_password: bool,
-    errors: FieldErrors,
-    summary: Option<&'a str>,
-    is_link_over: bool,
-    is_logged_in: bool,
+/// What the page shows.
+pub struct ConfirmEmailPage<'a> {
+    /// The token of the link, sent along as `token`.
+    pub token: &'a str,
+    /// Whether the password is needed: nobody of that account is logged in here.
+    pub asks_for_password: bool,
+    /// What is wrong, field by field.
+    pub errors: FieldErrors,
+    /// What is wrong where no field is to blame.
+    pub summary: Option<&'a str>,
+    /// Whether the link cannot be used any more.
+    pub is_link_over: bool,
+    /// Whether anybody is logged in here.
+    pub is_logged_in: bool,
 }
 
-#[derive(Template)]
-#[template(path = "confirm_email_done.html")]
-struct DoneTemplate<'a> {
-    email: Option<&'a str>,
+/// What `/confirm-email/done` shows.
+pub struct ConfirmEmailDonePage<'a> {
+    /// The address of who is logged in.
+    pub email: Option<&'a str>,
 }
 
 /// A button. It looks at nothing and changes nothing, whoever opens the link: mail scanners do too, and some of them
@@ -68,7 +72,7 @@ pub async fn confirm_email(
 /// What comes next.
 pub async fn done(State(vestibule): State<Vestibule>, visit: PageVisit) -> Response {
     let email = visit.current_user().map(|current| current.user().email.as_str().to_owned());
-    vestibule.page(&visit, "Your address is confirmed", &DoneTemplate { email: email.as_deref() })
+    vestibule.page(&visit, "Your address is confirmed", &ConfirmEmailDonePage { email: email.as_deref() })
 }
 
 fn page(vestibule: &Vestibule, visit: &PageVisit, token: &str, problem: Option<&Problem>) -> Response {
@@ -78,7 +82,12 @@ fn page(vestibule: &Vestibule, visit: &PageVisit, token: &str, problem: Option<&
         !is_logged_in || problem.is_some_and(|problem| problem.status == StatusCode::UNAUTHORIZED);
     let is_link_over =
         token.trim().is_empty() || problem.is_some_and(|problem| problem.code == "token_invalid");
-    super::form_page(vestibule, visit, "Confirm your address", problem, |errors, summary| {
-        ConfirmEmailTemplate { token, asks_for_password, errors, summary, is_link_over, is_logged_in }
+    super::form_page(vestibule, visit, "Confirm your address", problem, |errors, summary| ConfirmEmailPage {
+        token,
+        asks_for_password,
+        errors,
+        summary,
+        is_link_over,
+        is_logged_in,
     })
 }

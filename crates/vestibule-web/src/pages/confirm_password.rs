@@ -1,6 +1,5 @@
 //! `/confirm-password`: where who is logged in gives their password once more, before what asks for a recent one.
 
-use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -16,14 +15,18 @@ pub struct Fields {
     next: Next,
 }
 
-#[derive(Template)]
-#[template(path = "confirm_password.html")]
-struct ConfirmPasswordTemplate<'a> {
-    csrf_token: &'a str,
-    email: &'a str,
-    next: String,
-    errors: FieldErrors,
-    summary: Option<&'a str>,
+/// What the page shows.
+pub struct ConfirmPasswordPage<'a> {
+    /// What every form of this page has to send as `csrf_token`.
+    pub csrf_token: &'a str,
+    /// Whose password is asked for.
+    pub email: &'a str,
+    /// Where to go afterwards, sent along as `next`; empty where nothing was asked for.
+    pub next: &'a str,
+    /// What is wrong, field by field.
+    pub errors: FieldErrors,
+    /// What is wrong where no field is to blame.
+    pub summary: Option<&'a str>,
 }
 
 /// The form.
@@ -60,10 +63,10 @@ fn page(
     problem: Option<&Problem>,
 ) -> Response {
     super::form_page(vestibule, visit, "Your password, once more", problem, |errors, summary| {
-        ConfirmPasswordTemplate {
+        ConfirmPasswordPage {
             csrf_token: visit.csrf_token(),
             email: current.user().email.as_str(),
-            next: next.to_string(),
+            next: next.path().unwrap_or_default(),
             errors,
             summary,
         }

@@ -1,6 +1,5 @@
 //! `/dev/mailbox`: the mails of a site under development, which go no further.
 
-use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -13,20 +12,28 @@ use crate::{DevMailbox, PageVisit, Path, Problem, Vestibule};
 const MAIL_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; \
                            sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation";
 
-#[derive(Template)]
-#[template(path = "dev_mailbox.html")]
-struct MailboxTemplate {
-    letters: Vec<LetterView>,
+/// What the page shows.
+pub struct DevMailboxPage {
+    /// All mails, newest first.
+    pub letters: Vec<LetterView>,
 }
 
-struct LetterView {
-    to: String,
-    subject: String,
-    text: String,
-    link: Option<String>,
-    html_href: String,
-    created: String,
-    created_iso: String,
+/// A mail of the page.
+pub struct LetterView {
+    /// To whom.
+    pub to: String,
+    /// Its subject.
+    pub subject: String,
+    /// Its text.
+    pub text: String,
+    /// The link that it is about, if it has one.
+    pub link: Option<String>,
+    /// Where its HTML is.
+    pub html_href: String,
+    /// When it was written.
+    pub created: String,
+    /// The same in the form of RFC 3339.
+    pub created_iso: String,
 }
 
 impl From<Letter> for LetterView {
@@ -51,7 +58,7 @@ pub async fn mailbox(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let letters = of_this_machine(&vestibule, &headers)?.letters();
-    let content = MailboxTemplate { letters: letters.into_iter().map(LetterView::from).collect() };
+    let content = DevMailboxPage { letters: letters.into_iter().map(LetterView::from).collect() };
     Ok(vestibule.page(&visit, "Development mailbox", &content))
 }
 

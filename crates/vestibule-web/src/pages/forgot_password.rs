@@ -1,6 +1,5 @@
 //! `/forgot-password`.
 
-use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -14,17 +13,18 @@ pub struct Fields {
     email: String,
 }
 
-#[derive(Template)]
-#[template(path = "forgot_password.html")]
-struct ForgotPasswordTemplate<'a> {
-    form: &'a Fields,
-    errors: FieldErrors,
-    summary: Option<&'a str>,
+/// What the page shows.
+pub struct ForgotPasswordPage<'a> {
+    /// The address that was typed.
+    pub email: &'a str,
+    /// What is wrong, field by field.
+    pub errors: FieldErrors,
+    /// What is wrong where no field is to blame.
+    pub summary: Option<&'a str>,
 }
 
-#[derive(Template)]
-#[template(path = "forgot_password_sent.html")]
-struct SentTemplate;
+/// What `/forgot-password/sent` shows: nothing that depends on anything, for it must not tell who has an account.
+pub struct ForgotPasswordSentPage;
 
 /// The empty form.
 pub async fn form(State(vestibule): State<Vestibule>, visit: PageVisit) -> Response {
@@ -47,11 +47,11 @@ pub async fn forgot_password(
 
 /// What comes next.
 pub async fn sent(State(vestibule): State<Vestibule>, visit: PageVisit) -> Response {
-    vestibule.page(&visit, "Look into your mailbox", &SentTemplate)
+    vestibule.page(&visit, "Look into your mailbox", &ForgotPasswordSentPage)
 }
 
 fn page(vestibule: &Vestibule, visit: &PageVisit, fields: &Fields, problem: Option<&Problem>) -> Response {
     super::form_page(vestibule, visit, "Forgot your password?", problem, |errors, summary| {
-        ForgotPasswordTemplate { form: fields, errors, summary }
+        ForgotPasswordPage { email: &fields.email, errors, summary }
     })
 }

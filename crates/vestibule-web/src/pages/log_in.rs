@@ -1,7 +1,6 @@
 //! `/log-in`.
 
 use ::vestibule::services::LogIn;
-use askama::Template;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -47,15 +46,20 @@ impl Notice {
     }
 }
 
-#[derive(Template)]
-#[template(path = "log_in.html")]
-struct LogInTemplate<'a> {
-    form: &'a Fields,
-    next: &'a str,
-    sign_up_link: String,
-    errors: FieldErrors,
-    summary: Option<&'a str>,
-    notice: Option<&'a str>,
+/// What the page shows.
+pub struct LogInPage<'a> {
+    /// The address that was typed.
+    pub email: &'a str,
+    /// Where to go afterwards, sent along as `next`; empty where nothing was asked for.
+    pub next: &'a str,
+    /// To the sign-up page, with the same `next`.
+    pub sign_up_link: String,
+    /// What is wrong, field by field.
+    pub errors: FieldErrors,
+    /// What is wrong where no field is to blame.
+    pub summary: Option<&'a str>,
+    /// What was just done.
+    pub notice: Option<&'a str>,
 }
 
 /// The empty form.
@@ -95,8 +99,8 @@ fn page(
     notice: Option<&str>,
     problem: Option<&Problem>,
 ) -> Response {
-    super::form_page(vestibule, visit, "Log in", problem, |errors, summary| LogInTemplate {
-        form: fields,
+    super::form_page(vestibule, visit, "Log in", problem, |errors, summary| LogInPage {
+        email: &fields.email,
         next: fields.next.path().unwrap_or_default(),
         sign_up_link: fields.next.link("/sign-up"),
         errors,

@@ -20,13 +20,12 @@ pub mod reset_password;
 pub mod sign_up;
 
 use ::vestibule::services::LoggedIn;
-use askama::Template;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use crate::api::answers::{of, set};
-use crate::{FieldErrors, Next, PageVisit, Problem, Vestibule};
+use crate::{Content, FieldErrors, Next, PageVisit, Problem, Vestibule};
 
 /// Where one goes after logging in, if nowhere else.
 const DEFAULT_NEXT: &str = "/dashboard";
@@ -52,12 +51,12 @@ fn enter(vestibule: &Vestibule, logged_in: &LoggedIn, next: &Next) -> Response {
 }
 
 /// Answers with a form, empty or with what is wrong. A summary stands above it where no field is to blame.
-pub fn form_page<'p, T: Template>(
+pub fn form_page<'p, C: Content>(
     vestibule: &Vestibule,
     visit: &PageVisit,
     title: &str,
     problem: Option<&'p Problem>,
-    content: impl FnOnce(FieldErrors, Option<&'p str>) -> T,
+    content: impl FnOnce(FieldErrors, Option<&'p str>) -> C,
 ) -> Response {
     let Some(problem) = problem else {
         return vestibule.page(visit, title, &content(FieldErrors::default(), None));

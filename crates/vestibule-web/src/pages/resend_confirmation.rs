@@ -1,6 +1,5 @@
 //! `/confirm-email/resend`: where who has not confirmed their address reads what to do, and has the mail sent once more.
 
-use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -15,14 +14,18 @@ pub struct ResendQuery {
     sent: Option<String>,
 }
 
-#[derive(Template)]
-#[template(path = "resend_confirmation.html")]
-struct ResendTemplate<'a> {
-    csrf_token: &'a str,
-    email: &'a str,
-    is_email_verified: bool,
-    is_sent: bool,
-    summary: Option<&'a str>,
+/// What the page shows.
+pub struct ResendConfirmationPage<'a> {
+    /// What every form of this page has to send as `csrf_token`.
+    pub csrf_token: &'a str,
+    /// The address that is to be confirmed.
+    pub email: &'a str,
+    /// Whether it is confirmed already.
+    pub is_email_verified: bool,
+    /// Whether a mail was just sent.
+    pub is_sent: bool,
+    /// Why none was.
+    pub summary: Option<&'a str>,
 }
 
 /// The page.
@@ -63,7 +66,7 @@ fn page(
     is_sent: bool,
     problem: Option<&Problem>,
 ) -> Response {
-    super::form_page(vestibule, visit, "Confirm your address", problem, |_, summary| ResendTemplate {
+    super::form_page(vestibule, visit, "Confirm your address", problem, |_, summary| ResendConfirmationPage {
         csrf_token: visit.csrf_token(),
         email: current.user().email.as_str(),
         is_email_verified: current.user().is_email_verified,

@@ -1,7 +1,6 @@
 //! `/reset-password?token=`, where the link of a mail leads.
 
 use ::vestibule::services::ResetPassword;
-use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -17,13 +16,16 @@ pub struct Fields {
     password: String,
 }
 
-#[derive(Template)]
-#[template(path = "reset_password.html")]
-struct ResetPasswordTemplate<'a> {
-    token: &'a str,
-    errors: FieldErrors,
-    summary: Option<&'a str>,
-    is_link_over: bool,
+/// What the page shows.
+pub struct ResetPasswordPage<'a> {
+    /// The token of the link, sent along as `token`.
+    pub token: &'a str,
+    /// What is wrong, field by field.
+    pub errors: FieldErrors,
+    /// What is wrong where no field is to blame.
+    pub summary: Option<&'a str>,
+    /// Whether the link cannot be used any more.
+    pub is_link_over: bool,
 }
 
 /// The form. It looks at nothing and changes nothing, whoever opens the link: mail scanners do too.
@@ -57,6 +59,6 @@ fn page(vestibule: &Vestibule, visit: &PageVisit, token: &str, problem: Option<&
     let is_link_over =
         token.trim().is_empty() || problem.is_some_and(|problem| problem.code == "token_invalid");
     super::form_page(vestibule, visit, "Choose a new password", problem, |errors, summary| {
-        ResetPasswordTemplate { token, errors, summary, is_link_over }
+        ResetPasswordPage { token, errors, summary, is_link_over }
     })
 }

@@ -1,7 +1,6 @@
 //! `/sign-up`.
 
 use ::vestibule::services::SignUp;
-use askama::Template;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -20,14 +19,20 @@ pub struct Fields {
     next: Next,
 }
 
-#[derive(Template)]
-#[template(path = "sign_up.html")]
-struct SignUpTemplate<'a> {
-    form: &'a Fields,
-    next: &'a str,
-    log_in_link: String,
-    errors: FieldErrors,
-    summary: Option<&'a str>,
+/// What the page shows.
+pub struct SignUpPage<'a> {
+    /// The name that was typed.
+    pub name: &'a str,
+    /// The address that was typed.
+    pub email: &'a str,
+    /// Where to go afterwards, sent along as `next`; empty where nothing was asked for.
+    pub next: &'a str,
+    /// To the log-in page, with the same `next`.
+    pub log_in_link: String,
+    /// What is wrong, field by field.
+    pub errors: FieldErrors,
+    /// What is wrong where no field is to blame.
+    pub summary: Option<&'a str>,
 }
 
 /// The empty form.
@@ -59,8 +64,9 @@ pub async fn sign_up(
 }
 
 fn page(vestibule: &Vestibule, visit: &PageVisit, fields: &Fields, problem: Option<&Problem>) -> Response {
-    super::form_page(vestibule, visit, "Sign up", problem, |errors, summary| SignUpTemplate {
-        form: fields,
+    super::form_page(vestibule, visit, "Sign up", problem, |errors, summary| SignUpPage {
+        name: &fields.name,
+        email: &fields.email,
         next: fields.next.path().unwrap_or_default(),
         log_in_link: fields.next.link("/log-in"),
         errors,

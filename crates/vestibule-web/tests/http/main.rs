@@ -15,6 +15,7 @@ mod guard;
 mod headers;
 mod health;
 mod jwks;
+mod layouts;
 mod log_in;
 mod log_out;
 mod overload;

@@ -2,7 +2,6 @@
 
 use ::vestibule::models::{Actor, AuditEvent, AuditEventId, AuditEventKind, UserId};
 use ::vestibule::repository::AuditFilter;
-use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
@@ -16,35 +15,54 @@ use crate::{PageVisit, Problem, Query, Vestibule};
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct AuditQuery {
-    kind: String,
-    user: String,
-    admin: String,
+    /// The kind of event; empty for all.
+    pub kind: String,
+    /// The id of the user whom it concerns, as typed.
+    pub user: String,
+    /// The id of the admin who did it, as typed.
+    pub admin: String,
     below: Option<Uuid>,
 }
 
-#[derive(Template)]
-#[template(path = "admin/audit.html")]
-struct AuditTemplate {
-    tabs: [Tab; 4],
-    query: AuditQuery,
-    summary: Option<&'static str>,
-    kinds: [AuditEventKind; 26],
-    events: Vec<EventView>,
-    is_first_page: bool,
-    first_page: String,
-    next_page: Option<String>,
+/// What the page shows.
+pub struct AuditPage<'a> {
+    /// The menu of this part of the site.
+    pub tabs: [Tab; 4],
+    /// What is looked for.
+    pub query: AuditQuery,
+    /// What is wrong with that.
+    pub summary: Option<&'a str>,
+    /// All kinds of events.
+    pub kinds: &'a [AuditEventKind],
+    /// What was found.
+    pub events: Vec<EventView>,
+    /// Whether this is the first page.
+    pub is_first_page: bool,
+    /// Where the first page is.
+    pub first_page: String,
+    /// Where the next one is, if there is one.
+    pub next_page: Option<String>,
 }
 
 /// An event as a person reads it.
-pub(super) struct EventView {
+pub struct EventView {
+    /// What happened.
     pub what: String,
+    /// More about it, or nothing.
     pub detail: String,
+    /// Id and page of the user whom it concerns.
     pub user: Option<(String, String)>,
+    /// Who did it, or nothing where it was the user.
     pub by: String,
+    /// The page of who did it.
     pub by_href: Option<String>,
+    /// When.
     pub when: String,
+    /// The same in the form of RFC 3339.
     pub when_iso: String,
+    /// From which network address, in words.
     pub place: String,
+    /// With which browser and system, in words.
     pub device: String,
 }
 
@@ -95,10 +113,10 @@ pub async fn list(
         let [kind, user, admin] = filters;
         link("/admin/audit", &[kind, user, admin, ("below", &last)])
     });
-    let content = AuditTemplate {
+    let content = AuditPage {
         tabs: tabs(Section::Audit),
         summary: is_wrong.then_some("A user is named by their id here; it stands on their page."),
-        kinds: AuditEventKind::ALL,
+        kinds: &AuditEventKind::ALL,
         events: page.items.iter().map(EventView::of).collect(),
         is_first_page: query.below.is_none(),
         first_page: link("/admin/audit", &filters),

@@ -1,3 +1,5 @@
+//! Small charts, drawn on the server.
+
 use ::vestibule::services::DayCounts;
 
 use crate::moments::short_day;
@@ -9,21 +11,34 @@ const HEIGHT: u64 = 120;
 const GAP: u64 = 4;
 
 /// A small chart of one number a day, drawn as SVG.
-pub(super) struct Chart {
+pub struct Chart {
+    /// What is counted.
     pub title: &'static str,
+    /// The sum of all days.
     pub total: u64,
+    /// The number of the busiest day.
     pub highest: u64,
+    /// A bar for each day, oldest first.
     pub bars: Vec<Bar>,
+    /// The day of the first bar.
     pub first_day: String,
+    /// The day of the last bar.
     pub last_day: String,
 }
 
-pub(super) struct Bar {
+/// A day of a chart. Lengths are in units of a drawing that is 600 wide and 120 high, from its upper left corner.
+pub struct Bar {
+    /// The day.
     pub day: String,
+    /// The number.
     pub count: u64,
+    /// The left edge.
     pub x: u64,
+    /// The upper edge.
     pub y: u64,
+    /// How wide.
     pub width: u64,
+    /// How high.
     pub height: u64,
 }
 

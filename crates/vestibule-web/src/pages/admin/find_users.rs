@@ -2,7 +2,6 @@
 
 use ::vestibule::models::{AuditEvent, Role, Session, User, UserId};
 use ::vestibule::repository::{AuditFilter, UserFilter};
-use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -21,8 +20,10 @@ const EVENTS: u32 = 20;
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct UsersQuery {
-    q: String,
-    role: String,
+    /// Letters of a name or an address; empty for all.
+    pub q: String,
+    /// The role; empty for all.
+    pub role: String,
     below: Option<Uuid>,
     done: String,
 }
@@ -55,34 +56,53 @@ pub struct UserQuery {
     done: Option<Done>,
 }
 
-#[derive(Template)]
-#[template(path = "admin/users.html")]
-struct UsersTemplate {
-    tabs: [Tab; 4],
-    query: UsersQuery,
-    roles: Vec<Role>,
-    notice: Option<&'static str>,
-    users: Vec<UserView>,
-    is_first_page: bool,
-    first_page: String,
-    next_page: Option<String>,
+/// What the list shows.
+pub struct UsersPage<'a> {
+    /// The menu of this part of the site.
+    pub tabs: [Tab; 4],
+    /// What is looked for.
+    pub query: UsersQuery,
+    /// All roles.
+    pub roles: Vec<Role>,
+    /// What was just done.
+    pub notice: Option<&'a str>,
+    /// Who was found.
+    pub users: Vec<UserView>,
+    /// Whether this is the first page.
+    pub is_first_page: bool,
+    /// Where the first page is.
+    pub first_page: String,
+    /// Where the next one is, if there is one.
+    pub next_page: Option<String>,
 }
 
-struct UserView {
-    href: String,
-    name: String,
-    email: String,
-    is_email_verified: bool,
-    role: String,
-    is_disabled: bool,
-    since: String,
-    since_iso: String,
+/// A user as a person reads of them.
+pub struct UserView {
+    /// Their page.
+    pub href: String,
+    /// Their id.
+    pub id: String,
+    /// How they are called.
+    pub name: String,
+    /// Their address.
+    pub email: String,
+    /// Whether it is confirmed.
+    pub is_email_verified: bool,
+    /// What they may do.
+    pub role: String,
+    /// Whether they are shut out.
+    pub is_disabled: bool,
+    /// The day of the sign-up.
+    pub since: String,
+    /// The same in the form of RFC 3339.
+    pub since_iso: String,
 }
 
 impl From<&User> for UserView {
     fn from(user: &User) -> Self {
         Self {
             href: format!("/admin/users/{}", user.id),
+            id: user.id.to_string(),
             name: user.name.to_string(),
             email: user.email.to_string(),
             is_email_verified: user.is_email_verified,
@@ -94,29 +114,46 @@ impl From<&User> for UserView {
     }
 }
 
-#[derive(Template)]
-#[template(path = "admin/user.html")]
-struct UserTemplate<'a> {
-    tabs: [Tab; 4],
-    csrf_token: &'a str,
-    notice: Option<&'static str>,
-    summary: Option<&'a str>,
-    user: UserView,
-    is_self: bool,
-    roles: Vec<Role>,
-    sessions: Vec<SessionView>,
-    events: Vec<EventView>,
-    all_events: String,
+/// What the page of a user shows.
+pub struct UserPage<'a> {
+    /// The menu of this part of the site.
+    pub tabs: [Tab; 4],
+    /// What every form of this page has to send as `csrf_token`.
+    pub csrf_token: &'a str,
+    /// What was just done.
+    pub notice: Option<&'a str>,
+    /// Why something could not be done.
+    pub summary: Option<&'a str>,
+    /// Whose page it is.
+    pub user: UserView,
+    /// Whether it is one's own.
+    pub is_self: bool,
+    /// All roles.
+    pub roles: Vec<Role>,
+    /// Where the user is logged in.
+    pub sessions: Vec<SessionView>,
+    /// What happened lately.
+    pub events: Vec<EventView>,
+    /// Where the rest of that is.
+    pub all_events: String,
 }
 
-struct SessionView {
-    device: String,
-    place: String,
-    began: String,
-    began_iso: String,
-    last_seen: String,
-    last_seen_iso: String,
-    end_action: String,
+/// A session of the user.
+pub struct SessionView {
+    /// Browser and system, in words.
+    pub device: String,
+    /// The network address, in words.
+    pub place: String,
+    /// When it began.
+    pub began: String,
+    /// The same in the form of RFC 3339.
+    pub began_iso: String,
+    /// When it was last used.
+    pub last_seen: String,
+    /// The same in the form of RFC 3339.
+    pub last_seen_iso: String,
+    /// Where the form that ends it is sent to.
+    pub end_action: String,
 }
 
 impl SessionView {
@@ -165,7 +202,7 @@ pub async fn list(
     let next_page = last.map(|last| {
         link("/admin/users", &[("q", &query.q), ("role", &query.role), ("below", &last.id.to_string())])
     });
-    let content = UsersTemplate {
+    let content = UsersPage {
         tabs: tabs(Section::Users),
         roles: accounts.roles(),
         notice: (query.done == "deleted")
@@ -225,7 +262,7 @@ async fn user_page(
     let summary = problem.map(|problem| {
         problem.errors.first().map_or(problem.detail.as_str(), |invalid| invalid.message.as_str())
     });
-    let content = UserTemplate {
+    let content = UserPage {
         tabs: tabs(Section::Users),
         csrf_token: visit.csrf_token(),
         notice: done.and_then(Done::in_words),

@@ -2,7 +2,6 @@
 
 use ::vestibule::models::{MailCounts, MailState, OutgoingMailId, TrackedMail};
 use ::vestibule::repository::MailFilter;
-use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -21,35 +20,56 @@ pub struct MailsQuery {
     done: String,
 }
 
-#[derive(Template)]
-#[template(path = "admin/mails.html")]
-struct MailsTemplate<'a> {
-    tabs: [Tab; 4],
-    csrf_token: &'a str,
-    notice: Option<&'static str>,
-    counts: MailCounts,
-    state: String,
-    states: [MailState; 4],
-    mails: Vec<MailView>,
-    is_first_page: bool,
-    first_page: String,
-    next_page: Option<String>,
+/// What the page shows.
+pub struct MailsPage<'a> {
+    /// The menu of this part of the site.
+    pub tabs: [Tab; 4],
+    /// What every form of this page has to send as `csrf_token`.
+    pub csrf_token: &'a str,
+    /// What was just done.
+    pub notice: Option<&'a str>,
+    /// How many wait and how many were given up.
+    pub counts: MailCounts,
+    /// The state that is looked for; empty for all.
+    pub state: String,
+    /// All states.
+    pub states: &'a [MailState],
+    /// What was found.
+    pub mails: Vec<MailView>,
+    /// Whether this is the first page.
+    pub is_first_page: bool,
+    /// Where the first page is.
+    pub first_page: String,
+    /// Where the next one is, if there is one.
+    pub next_page: Option<String>,
 }
 
-struct MailView {
-    kind: String,
-    recipient: String,
-    state: &'static str,
-    is_dead: bool,
-    may_be_retried: bool,
-    written: String,
-    written_iso: String,
-    attempts: u32,
+/// A mail as a person reads it.
+pub struct MailView {
+    /// What it tells of.
+    pub kind: String,
+    /// To whom.
+    pub recipient: String,
+    /// What became of it.
+    pub state: &'static str,
+    /// Whether it was given up.
+    pub is_dead: bool,
+    /// Whether it can be tried again before its time.
+    pub may_be_retried: bool,
+    /// When it was written.
+    pub written: String,
+    /// The same in the form of RFC 3339.
+    pub written_iso: String,
+    /// How often it was tried.
+    pub attempts: u32,
     /// When it was over or is tried next.
-    moment: String,
-    moment_iso: String,
-    reason: String,
-    retry_action: String,
+    pub moment: String,
+    /// The same in the form of RFC 3339.
+    pub moment_iso: String,
+    /// Why it could not be sent, or nothing.
+    pub reason: String,
+    /// Where the form that has it tried again is sent to.
+    pub retry_action: String,
 }
 
 impl MailView {
@@ -95,12 +115,12 @@ pub async fn list(
         }
         _ => None,
     };
-    let content = MailsTemplate {
+    let content = MailsPage {
         tabs: tabs(Section::Mails),
         csrf_token: visit.csrf_token(),
         notice,
         counts: accounts.count_mails().await?,
-        states: MailState::ALL,
+        states: &MailState::ALL,
         mails: page.items.iter().map(MailView::of).collect(),
         is_first_page: query.below.is_none(),
         first_page: link("/admin/mails", &[("state", &query.state)]),

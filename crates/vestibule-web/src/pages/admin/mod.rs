@@ -2,7 +2,7 @@
 
 pub mod audit_trail;
 pub mod change_role;
-mod chart;
+pub mod chart;
 pub mod delete_user;
 pub mod disable_user;
 pub mod find_users;
@@ -30,10 +30,13 @@ enum Section {
 }
 
 /// An entry of that menu.
-struct Tab {
-    label: &'static str,
-    href: &'static str,
-    is_current: bool,
+pub struct Tab {
+    /// What it says.
+    pub label: &'static str,
+    /// Where it leads.
+    pub href: &'static str,
+    /// Whether one is there.
+    pub is_current: bool,
 }
 
 fn tabs(here: Section) -> [Tab; 4] {

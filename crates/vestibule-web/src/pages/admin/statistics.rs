@@ -1,7 +1,6 @@
 //! `/admin`: how the site is doing.
 
 use ::vestibule::services::Statistics;
-use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
@@ -9,12 +8,14 @@ use super::chart::Chart;
 use super::{Section, Tab, tabs};
 use crate::{PageVisit, Problem, Vestibule};
 
-#[derive(Template)]
-#[template(path = "admin/statistics.html")]
-struct StatisticsTemplate {
-    tabs: [Tab; 4],
-    statistics: Statistics,
-    charts: [Chart; 3],
+/// What the page shows.
+pub struct StatisticsPage {
+    /// The menu of this part of the site.
+    pub tabs: [Tab; 4],
+    /// The numbers.
+    pub statistics: Statistics,
+    /// The same day by day, as drawings.
+    pub charts: [Chart; 3],
 }
 
 /// The page.
@@ -26,6 +27,6 @@ pub async fn statistics(State(vestibule): State<Vestibule>, visit: PageVisit) ->
         Chart::of("Log-ins", days, |day| day.log_ins),
         Chart::of("Failed log-ins", days, |day| day.failures),
     ];
-    let content = StatisticsTemplate { tabs: tabs(Section::Overview), statistics, charts };
+    let content = StatisticsPage { tabs: tabs(Section::Overview), statistics, charts };
     Ok(vestibule.page(&visit, "Admin", &content))
 }
