@@ -161,7 +161,7 @@ impl Anonymous {
 
     /// Fetches.
     pub async fn get(&self, path: &str) -> Answer {
-        self.send(Method::GET, path, &[], "").await
+        self.send(Method::GET, path, &[("accept", "text/html,*/*;q=0.8")], "").await
     }
 
     /// Posts JSON.
@@ -271,7 +271,7 @@ impl Browser {
 
     /// Opens a page.
     pub async fn get(&mut self, path: &str) -> Answer {
-        self.send(Method::GET, path, &[], "").await
+        self.send(Method::GET, path, &[("accept", "text/html,*/*;q=0.8")], "").await
     }
 
     /// Sends a form of a page of the site, with the page's CSRF token.
@@ -352,7 +352,7 @@ impl Program {
 
     /// Fetches.
     pub async fn get(&self, path: &str) -> Answer {
-        self.send(Method::GET, path, &[], "").await
+        self.send(Method::GET, path, &[("accept", "text/html,*/*;q=0.8")], "").await
     }
 }
 

@@ -209,6 +209,21 @@ pub(crate) async fn guard_page(State(guard): State<Guard>, request: Request, inn
     }
 }
 
+/// Stands before the page that says that there is none at this address. Its menu is of who asks, where a person looks at
+/// it: nobody's session is read for a picture that is missing.
+pub(crate) async fn guard_nowhere(State(guard): State<Guard>, request: Request, inner: Inner) -> Response {
+    let accepts_page = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|kinds| kinds.to_str().ok())
+        .is_some_and(|kinds| kinds.contains("text/html"));
+    if accepts_page && request.method().is_safe() {
+        guard_page(State(guard), request, inner).await
+    } else {
+        inner.run(request).await
+    }
+}
+
 /// Who visits a page, and the cookies that this changes. On pages for everybody a failed check makes a stranger.
 async fn visit(
     guard: &Guard,

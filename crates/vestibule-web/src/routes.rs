@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::guard::{Guard, Who, guard_api, guard_page};
+use crate::guard::{Guard, Who, guard_api, guard_nowhere, guard_page};
 use crate::problem::Problem;
 use crate::vestibule::Vestibule;
 use crate::{headers, request_log};
@@ -111,9 +111,10 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 impl Routes {
     /// The router, with everything around it: what is answered where nothing is, headers, the log.
     pub fn into_router(self) -> Router {
+        let guard = from_fn_with_state(self.guard(Who::Anyone), guard_nowhere);
         self.router
-            .fallback(not_found)
-            .method_not_allowed_fallback(method_not_allowed)
+            .fallback(not_found.layer(guard.clone()))
+            .method_not_allowed_fallback(method_not_allowed.layer(guard))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(from_fn_with_state(self.vestibule, request_log::log_and_finish))
             .layer(from_fn(headers::add_defaults))

@@ -25,6 +25,17 @@ async fn an_error_page_stands_in_the_layout_and_knows_who_asks() {
     let missing = browser.get("/notes/00000000-0000-7000-8000-000000000000").await;
     assert_eq!(missing.status.as_u16(), 404);
     assert!(missing.text.contains("<footer") && missing.text.contains("Log out"), "{}", missing.text);
+
+    server.clock.advance(time::Duration::hours(1));
+    let nowhere = browser.get("/nowhere").await;
+    assert_eq!(nowhere.status.as_u16(), 404);
+    assert!(nowhere.text.contains("Log out"), "a link that leads nowhere logs nobody out: {nowhere:?}");
+    let no_page = browser.get("/account/email").await;
+    assert_eq!(no_page.status.as_u16(), 405);
+    assert!(no_page.text.contains("Log out"), "{no_page:?}");
+    let picture = browser.send(reqwest::Method::GET, "/nowhere.png", &[("accept", "image/*")], "").await;
+    assert_eq!(picture.status.as_u16(), 404);
+    assert!(!picture.text.contains("Log out"), "nobody's session is read for a file: {picture:?}");
 }
 
 #[rstest]
