@@ -92,6 +92,18 @@ pub enum TemplateError {
         /// Its name.
         name: String,
     },
+    /// A text says nothing at all.
+    #[error("{name} is empty when it is rendered")]
+    Blank {
+        /// Its name.
+        name: String,
+    },
+    /// Without the link, the mail is of no use.
+    #[error("{name} must show {{{{ link }}}}, which is what the mail is for")]
+    NoLink {
+        /// Its name.
+        name: String,
+    },
 }
 
 impl MailTemplates {
@@ -140,7 +152,9 @@ impl MailTemplates {
         }
         let templates = Self { environment };
         for kind in MailKind::ALL {
-            templates.render(&sample(kind), &sample_site())?;
+            let mail = sample(kind);
+            let letter = templates.render(&mail, &sample_site())?;
+            check_complete(&mail, &letter)?;
         }
         Ok(templates)
     }
@@ -165,6 +179,31 @@ impl MailTemplates {
             created_at: mail.sent_at,
         })
     }
+}
+
+/// Whether a mail can do what it is for.
+fn check_complete(mail: &Mail, letter: &Letter) -> Result<(), TemplateError> {
+    let kind = mail.message.kind().as_str();
+    let link = match &mail.message {
+        MailMessage::ConfirmEmail(link)
+        | MailMessage::ConfirmNewEmail(link)
+        | MailMessage::ResetPassword(link, _) => Some(link.url()),
+        MailMessage::PasswordChanged(_)
+        | MailMessage::EmailChangeRequested(_)
+        | MailMessage::EmailChanged(_)
+        | MailMessage::NewLogIn(_)
+        | MailMessage::RefreshReused(_) => None,
+    };
+    for (ending, rendered) in [("txt", &letter.text), ("html", &letter.html)] {
+        let name = || format!("{kind}.{ending}");
+        if rendered.trim().is_empty() {
+            return Err(TemplateError::Blank { name: name() });
+        }
+        if link.is_some_and(|link| !rendered.contains(link)) {
+            return Err(TemplateError::NoLink { name: name() });
+        }
+    }
+    Ok(())
 }
 
 /// Nothing in a subject can begin another header, nor anything in a name another line.
@@ -365,6 +404,14 @@ mod tests {
         );
         let headless = told("new_log_in.txt", "Hello\n");
         assert!(headless.contains("new_log_in.txt must begin"), "{headless}");
+        for empty in ["", "\n", "{# nothing yet #}"] {
+            let blank = told("new_log_in.html", empty);
+            assert!(blank.contains("new_log_in.html is empty"), "{blank}");
+        }
+        let blank = told("layout.html", "");
+        assert!(blank.contains(".html is empty"), "{blank}");
+        let useless = told("reset_password.txt", "Subject: Your link\n\nHere it is.\n");
+        assert!(useless.contains("reset_password.txt must show {{ link }}"), "{useless}");
         assert!(matches!(
             MailTemplates::with_overrides(Path::new("/nowhere")),
             Err(TemplateError::Unreadable { .. })
