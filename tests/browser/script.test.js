@@ -38,6 +38,11 @@ function inPage(page, call, argument) {
       many: (count) => Promise.all(Array.from({ length: count }, () => client.vestibuleFetch('/api/auth/session').then((answer) => answer.status))),
       patch: (name) => client.vestibuleFetch('/api/account', { method: 'PATCH', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ name }) }).then((answer) => answer.status),
       refresh: () => client.refresh(),
+      both: async () => {
+        const other = await import('/assets/vestibule.js');
+        const calls = [client, other].map(({ vestibuleFetch }) => vestibuleFetch('/api/auth/session').then((answer) => answer.status));
+        return [...await Promise.all(calls), client === other, client.refresh === other.refresh];
+      },
       elsewhere: () => client.vestibuleFetch('https://example.com/').catch((error) => error.name),
     };
     return calls[source](argument);
@@ -47,6 +52,18 @@ function inPage(page, call, argument) {
 async function expireAccess(context) {
   await context.clearCookies({ name: 'vestibule_access' });
 }
+
+test('a script that imports the module under another address has the same client', async () => {
+  const context = await browser.person();
+  const page = await signUp(context, 'modules');
+  await page.goto('/account');
+  await expireAccess(context);
+  const refreshes = count(context, REFRESH);
+  assert.deepEqual(await inPage(page, 'both'), [200, 200, false, true]);
+  assert.equal(refreshes.requests, 1);
+  assert.equal(await page.locator('.reveal').count(), await page.locator('input[autocomplete$=password]').count());
+  await context.close();
+});
 
 test('ten calls that wait make one refresh, and each is answered', async () => {
   const context = await browser.person();

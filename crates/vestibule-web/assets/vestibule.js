@@ -13,106 +13,117 @@ const PATIENCE = 10_000;
 /** After a refresh that failed, none is tried for so long: a page with twenty calls must not become a storm. */
 const PAUSE_AFTER_FAILURE = 30_000;
 
-const channel = 'BroadcastChannel' in globalThis ? new BroadcastChannel('vestibule') : null;
-const listeners = new Set();
-let refreshing = null;
-let failure = null;
-/** When the cookies were last renewed, in this tab or another. */
-let refreshedAt = -Infinity;
+function makeClient() {
+  const channel = 'BroadcastChannel' in globalThis ? new BroadcastChannel('vestibule') : null;
+  const listeners = new Set();
+  let refreshing = null;
+  let failure = null;
+  /** When the cookies were last renewed, in this tab or another. */
+  let refreshedAt = -Infinity;
 
-/** The session's CSRF token. It changes with the session and is the only cookie that a script can read. */
-export function csrfToken() {
-  const cookies = document.cookie.split('; ').map((cookie) => cookie.split('='));
-  return cookies.find(([name]) => CSRF_COOKIES.includes(name))?.[1] ?? '';
-}
-
-/**
- * Calls `listener` with `{ type, user, expiresAt }` when this browser logs in or out, in this tab or another, and when
- * the session was refreshed. `type` is `logged-in`, `logged-out` or `refreshed`. Returns a function that ends it.
- */
-export function onChange(listener) {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
-}
-
-function tell(change) {
-  listeners.forEach((listener) => listener(change));
-}
-
-function tellAllTabs(change) {
-  tell(change);
-  channel?.postMessage(change);
-}
-
-channel?.addEventListener('message', ({ data }) => {
-  // Another tab's success is ours too: the cookies are the same.
-  if (data.type !== 'logged-out') {
-    failure = null;
-    refreshedAt = performance.now();
+  /** The session's CSRF token. It changes with the session and is the only cookie that a script can read. */
+  function csrfToken() {
+    const cookies = document.cookie.split('; ').map((cookie) => cookie.split('='));
+    return cookies.find(([name]) => CSRF_COOKIES.includes(name))?.[1] ?? '';
   }
-  tell(data);
-});
 
-/**
- * Refreshes the session, once in this tab however many callers wait. Two tabs may do it at once: the server gives both
- * the same successor, so no tab waits for another. Gives whether the session is good.
- */
-export function refresh() {
-  const token = csrfToken();
-  const isTooSoon = failure && failure.token === token && Date.now() - failure.at < PAUSE_AFTER_FAILURE;
-  if (isTooSoon) return Promise.resolve(false);
-  refreshing ??= askForRefresh(token).finally(() => { refreshing = null; });
-  return refreshing;
-}
+  /**
+   * Calls `listener` with `{ type, user, expiresAt }` when this browser logs in or out, in this tab or another, and when
+   * the session was refreshed. `type` is `logged-in`, `logged-out` or `refreshed`. Returns a function that ends it.
+   */
+  function onChange(listener) {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
 
-async function askForRefresh(token) {
-  try {
-    const answer = await fetch('/api/auth/refresh', {
-      method: 'POST',
-      headers: { 'X-CSRF-Token': token },
-      signal: AbortSignal.timeout(PATIENCE),
-    });
-    if (answer.ok) {
-      const { user, session } = await answer.json();
+  function tell(change) {
+    listeners.forEach((listener) => listener(change));
+  }
+
+  function tellAllTabs(change) {
+    tell(change);
+    channel?.postMessage(change);
+  }
+
+  channel?.addEventListener('message', ({ data }) => {
+    // Another tab's success is ours too: the cookies are the same.
+    if (data.type !== 'logged-out') {
       failure = null;
       refreshedAt = performance.now();
-      tellAllTabs({ type: 'refreshed', user: user.id, expiresAt: session.expires_at });
-      return true;
     }
-  } catch {
-    // No network, or no answer in time: the same as a refusal for now.
+    tell(data);
+  });
+
+  /**
+   * Refreshes the session, once in this tab however many callers wait. Two tabs may do it at once: the server gives both
+   * the same successor, so no tab waits for another. Gives whether the session is good.
+   */
+  function refresh() {
+    const token = csrfToken();
+    const isTooSoon = failure && failure.token === token && Date.now() - failure.at < PAUSE_AFTER_FAILURE;
+    if (isTooSoon) return Promise.resolve(false);
+    refreshing ??= askForRefresh(token).finally(() => { refreshing = null; });
+    return refreshing;
   }
-  failure = { token, at: Date.now() };
-  return false;
-}
 
-/**
- * `fetch` for this site's own API. Adds the CSRF token to what changes something; where the access token is over,
- * refreshes the session and tries once more. Any other answer, a second 401 included, is the caller's.
- */
-export async function vestibuleFetch(input, options) {
-  const request = new Request(input, options);
-  if (new URL(request.url).origin !== location.origin) throw new TypeError('vestibuleFetch is for this site alone');
-  const sentAt = performance.now();
-  const answer = await fetch(withToken(request.clone()));
-  if (answer.status !== 401 || (await codeOf(answer)) !== 'unauthenticated' || !csrfToken()) return answer;
-  // Where the cookies were renewed while this call was under way, they only have to be shown.
-  const isGood = sentAt < refreshedAt || (await refresh());
-  return isGood ? fetch(withToken(request)) : answer;
-}
-
-function withToken(request) {
-  if (!SAFE_METHODS.includes(request.method)) request.headers.set('X-CSRF-Token', csrfToken());
-  return request;
-}
-
-async function codeOf(answer) {
-  try {
-    return (await answer.clone().json()).code;
-  } catch {
-    return undefined;
+  async function askForRefresh(token) {
+    try {
+      const answer = await fetch('/api/auth/refresh', {
+        method: 'POST',
+        headers: { 'X-CSRF-Token': token },
+        signal: AbortSignal.timeout(PATIENCE),
+      });
+      if (answer.ok) {
+        const { user, session } = await answer.json();
+        failure = null;
+        refreshedAt = performance.now();
+        tellAllTabs({ type: 'refreshed', user: user.id, expiresAt: session.expires_at });
+        return true;
+      }
+    } catch {
+      // No network, or no answer in time: the same as a refusal for now.
+    }
+    failure = { token, at: Date.now() };
+    return false;
   }
+
+  /**
+   * `fetch` for this site's own API. Adds the CSRF token to what changes something; where the access token is over,
+   * refreshes the session and tries once more. Any other answer, a second 401 included, is the caller's.
+   */
+  async function vestibuleFetch(input, options) {
+    const request = new Request(input, options);
+    if (new URL(request.url).origin !== location.origin) throw new TypeError('vestibuleFetch is for this site alone');
+    const sentAt = performance.now();
+    const answer = await fetch(withToken(request.clone()));
+    if (answer.status !== 401 || (await codeOf(answer)) !== 'unauthenticated' || !csrfToken()) return answer;
+    // Where the cookies were renewed while this call was under way, they only have to be shown.
+    const isGood = sentAt < refreshedAt || (await refresh());
+    return isGood ? fetch(withToken(request)) : answer;
+  }
+
+  function withToken(request) {
+    if (!SAFE_METHODS.includes(request.method)) request.headers.set('X-CSRF-Token', csrfToken());
+    return request;
+  }
+
+  async function codeOf(answer) {
+    try {
+      return (await answer.clone().json()).code;
+    } catch {
+      return undefined;
+    }
+  }
+
+  return { csrfToken, onChange, refresh, vestibuleFetch, channel };
 }
+
+const CLIENT = Symbol.for('vestibule.client');
+/** A page has one client, also where a script imports this module under another address than the page does. */
+const isFirst = !(CLIENT in globalThis);
+globalThis[CLIENT] ??= makeClient();
+const { channel } = globalThis[CLIENT];
+export const { csrfToken, onChange, refresh, vestibuleFetch } = globalThis[CLIENT];
 
 // ---------- 2. Pages ----------
 
@@ -371,28 +382,32 @@ function sendOnce(form) {
   });
 }
 
-const drafts = [...document.querySelectorAll('form[data-vestibule-draft]')];
-try {
-  noticeLogInAndOut();
-  tidyDrafts(drafts);
-  if (user) drafts.forEach(keepDraft);
-} catch {
-  // Storage is forbidden in this browser: no drafts, and no word to other tabs.
-}
-onChange(follow);
-setExpiry(meta?.content);
-document.querySelectorAll('input[type="password"]').forEach(addReveal);
-document.querySelectorAll('input[data-vestibule-strength]').forEach(judge);
-document.querySelectorAll('form[method="post"]').forEach(sendOnce);
-addEventListener('submit', ({ target }) => {
+function enhance() {
+  const drafts = [...document.querySelectorAll('form[data-vestibule-draft]')];
   try {
-    renewToken(target);
+    noticeLogInAndOut();
+    tidyDrafts(drafts);
+    if (user) drafts.forEach(keepDraft);
   } catch {
-    // Storage is forbidden: the form goes as it is.
+    // Storage is forbidden in this browser: no drafts, and no word to other tabs.
   }
-  if (new URL(target.action).pathname === '/log-out') forgetDrafts();
-});
-addEventListener('pageshow', (event) => {
-  document.querySelectorAll('form').forEach((form) => { delete form.dataset.sent; });
-  checkRestoredPage(event);
-});
+  onChange(follow);
+  setExpiry(meta?.content);
+  document.querySelectorAll('input[type="password"]').forEach(addReveal);
+  document.querySelectorAll('input[data-vestibule-strength]').forEach(judge);
+  document.querySelectorAll('form[method="post"]').forEach(sendOnce);
+  addEventListener('submit', ({ target }) => {
+    try {
+      renewToken(target);
+    } catch {
+      // Storage is forbidden: the form goes as it is.
+    }
+    if (new URL(target.action).pathname === '/log-out') forgetDrafts();
+  });
+  addEventListener('pageshow', (event) => {
+    document.querySelectorAll('form').forEach((form) => { delete form.dataset.sent; });
+    checkRestoredPage(event);
+  });
+}
+
+if (isFirst) enhance();

@@ -123,11 +123,10 @@ pub(super) fn event_line(event: &AuditEvent) -> String {
         Actor::Admin(Some(id)) => format!(" by admin {id}"),
         Actor::Admin(None) => " by an admin whose account is gone".to_owned(),
     };
+    let line = format!("{}  {}{detail}{by}  {user}", iso(event.created_at), bold(event.kind.as_str()));
+    if event.actor == Actor::Operator {
+        return line;
+    }
     let client = format!("{} {}", event.client.place_in_words(), event.client.device_in_words());
-    format!(
-        "{}  {}{detail}{by}  {user}  {}",
-        iso(event.created_at),
-        bold(event.kind.as_str()),
-        faint(&client)
-    )
+    format!("{line}  {}", faint(&client))
 }

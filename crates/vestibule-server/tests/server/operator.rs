@@ -94,6 +94,7 @@ async fn an_operator_looks_after_users_beside_a_running_server() {
     let (_, answer, _) =
         call(folder, &["audit", "tail", "--kind", "user_added", "--user", "ann@example.com"]);
     assert!(answer.lines().count() == 1 && answer.contains("user_added (admin) by the operator"), "{answer}");
+    assert!(!answer.contains("unknown"), "the server is no device that one has to wonder about: {answer}");
 }
 
 #[test]

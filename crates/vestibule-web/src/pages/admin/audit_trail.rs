@@ -75,6 +75,12 @@ impl EventView {
             Actor::Admin(None) => ("an admin whose account is gone".to_owned(), None),
             Actor::Admin(Some(id)) => (format!("admin {id}"), Some(of_user(id).1)),
         };
+        let (place, device) = match event.actor {
+            Actor::Operator => ("the server itself".to_owned(), String::new()),
+            Actor::Visitor | Actor::Admin(_) => {
+                (event.client.place_in_words(), event.client.device_in_words())
+            }
+        };
         Self {
             what: event.kind.as_str().replace('_', " "),
             detail: event.detail.clone(),
@@ -83,8 +89,8 @@ impl EventView {
             by_href,
             when: minute(event.created_at),
             when_iso: iso(event.created_at),
-            place: event.client.place_in_words(),
-            device: event.client.device_in_words(),
+            place,
+            device,
         }
     }
 }
