@@ -98,7 +98,7 @@ pub struct AccountPage<'a> {
     pub has_others: bool,
 }
 
-/// A session of one's own.
+/// A session as a person reads of it.
 pub struct SessionView {
     /// Browser and system, in words.
     pub device: String,
@@ -119,7 +119,8 @@ pub struct SessionView {
 }
 
 impl SessionView {
-    fn of(session: &Session, current: &Session) -> Self {
+    /// What is told of a session, and where the form that ends it is sent to.
+    pub(super) fn of(session: &Session, current: &Session, end_action: String) -> Self {
         let client = &session.client;
         Self {
             device: client.device_in_words(),
@@ -129,7 +130,7 @@ impl SessionView {
             last_seen: minute(session.last_seen_at),
             last_seen_iso: iso(session.last_seen_at),
             is_current: session.public_id == current.public_id,
-            end_action: format!("/account/sessions/{}/end", session.public_id),
+            end_action,
         }
     }
 }
@@ -228,7 +229,13 @@ async fn page(
         delete_errors: errors_of(Part::Delete),
         is_delete_open: refused.is_some_and(|refused| refused.part == Part::Delete),
         has_others: sessions.len() > 1,
-        sessions: sessions.iter().map(|session| SessionView::of(session, current.session())).collect(),
+        sessions: sessions
+            .iter()
+            .map(|session| {
+                let end_action = format!("/account/sessions/{}/end", session.public_id);
+                SessionView::of(session, current.session(), end_action)
+            })
+            .collect(),
     };
     let status = problem.map_or(StatusCode::OK, |problem| problem.status);
     let mut response = vestibule.page_with_status(status, visit, "Your account", &content);

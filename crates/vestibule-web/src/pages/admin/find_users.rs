@@ -1,6 +1,6 @@
 //! `/admin/users`: who has an account, and the page of one of them.
 
-use ::vestibule::models::{AuditEvent, Role, Session, User, UserId};
+use ::vestibule::models::{AuditEvent, Role, User, UserId};
 use ::vestibule::repository::{AuditFilter, UserFilter};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::audit_trail::EventView;
 use super::{ROWS, Section, Tab, link, tabs};
-use crate::moments::{day, iso, minute};
+use crate::moments::{day, iso};
+use crate::pages::account::SessionView;
 use crate::{CurrentUser, PageVisit, Path, Problem, Query, Vestibule};
 
 /// How many events stand on a user's page. The audit trail has the rest.
@@ -138,38 +139,6 @@ pub struct UserPage<'a> {
     pub all_events: String,
 }
 
-/// A session of the user.
-pub struct SessionView {
-    /// Browser and system, in words.
-    pub device: String,
-    /// The network address, in words.
-    pub place: String,
-    /// When it began.
-    pub began: String,
-    /// The same in the form of RFC 3339.
-    pub began_iso: String,
-    /// When it was last used.
-    pub last_seen: String,
-    /// The same in the form of RFC 3339.
-    pub last_seen_iso: String,
-    /// Where the form that ends it is sent to.
-    pub end_action: String,
-}
-
-impl SessionView {
-    fn of(session: &Session) -> Self {
-        Self {
-            device: session.client.device_in_words(),
-            place: session.client.place_in_words(),
-            began: minute(session.created_at),
-            began_iso: iso(session.created_at),
-            last_seen: minute(session.last_seen_at),
-            last_seen_iso: iso(session.last_seen_at),
-            end_action: format!("/admin/users/{}/sessions/{}/end", session.user_id, session.public_id),
-        }
-    }
-}
-
 impl Done {
     fn in_words(self) -> Option<&'static str> {
         match self {
@@ -269,7 +238,13 @@ async fn user_page(
         summary,
         is_self: user.id == current.user().id,
         roles,
-        sessions: sessions.iter().map(SessionView::of).collect(),
+        sessions: sessions
+            .iter()
+            .map(|session| {
+                let end_action = format!("/admin/users/{id}/sessions/{}/end", session.public_id);
+                SessionView::of(session, current.session(), end_action)
+            })
+            .collect(),
         events: events.iter().map(EventView::of).collect(),
         all_events: link("/admin/audit", &[("user", &id.to_string())]),
         user: UserView::from(&user),
