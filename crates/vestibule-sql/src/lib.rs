@@ -14,6 +14,7 @@ mod database;
 mod devices;
 mod one_time_tokens;
 mod outgoing_mails;
+mod rate_limits;
 mod sessions;
 mod signing_keys;
 mod store;

@@ -1,10 +1,11 @@
+use std::net::Ipv4Addr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use time::Duration;
 use vestibule::models::{
-    AuditEvent, AuditEventKind, Client, CsrfProof, EmailAddress, MailKind, OutgoingMail, PublicUrl, Role,
-    SecretKey, User,
+    AuditEvent, AuditEventKind, Client, CsrfProof, EmailAddress, MailKind, OutgoingMail, PublicUrl, Quota,
+    RateLimits, Role, SecretKey, User,
 };
 use vestibule::ports::{Argon2Parameters, HashingSlots, OsRandom, PasswordHasher, PersonalData};
 use vestibule::repository::Store;
@@ -65,6 +66,27 @@ impl Default for HouseOptions {
             personal_data: |_| Vec::new(),
         }
     }
+}
+
+/// Where tests come from, unless they say otherwise.
+pub fn client() -> Client {
+    Client::new(Some(Ipv4Addr::new(192, 0, 2, 1).into()), None)
+}
+
+/// Quotas that no test uses up, for those that repeat what they measure. They are taken from all the same.
+pub fn generous(policy: Policy) -> Policy {
+    let quota = Quota::new(1_000_000, Duration::MILLISECOND);
+    let rate_limits = RateLimits {
+        passwords_by_address: quota,
+        passwords_by_account: quota,
+        passwords_by_pair: quota,
+        passwords_by_device: quota,
+        sign_ups_by_address: quota,
+        links_by_address: quota,
+        mails_by_address: quota,
+        judgements_by_address: quota,
+    };
+    Policy { rate_limits: Some(rate_limits), ..policy }
 }
 
 /// A secret key of chance.
@@ -133,15 +155,14 @@ impl House {
     pub async fn signed_up(&self, name: &str) -> LoggedIn {
         let email = format!("{name}@example.com");
         let typed = SignUp { name, email: &email, password: PASSWORD, devices: &[] };
-        let signed_up = self.accounts.sign_up(typed, &Client::default()).await;
+        let signed_up = self.accounts.sign_up(typed, &client()).await;
         self.let_a_moment_pass();
         signed_up.expect("a good sign-up succeeds")
     }
 
     /// Logs in.
     pub async fn log_in(&self, email: &str, password: &str) -> Result<LoggedIn, LogInError> {
-        let logged_in =
-            self.accounts.log_in(LogIn { email, password, devices: &[] }, &Client::default()).await;
+        let logged_in = self.accounts.log_in(LogIn { email, password, devices: &[] }, &client()).await;
         self.let_a_moment_pass();
         logged_in
     }
@@ -267,6 +288,7 @@ pub fn presented<'a>(logged_in: &'a LoggedIn, csrf: CsrfProof<'a>) -> PresentedS
         csrf_cookies: vec![logged_in.tokens.csrf.as_str()],
         csrf,
         received_at: None,
+        devices: logged_in.tokens.device.as_deref().into_iter().collect(),
     }
 }
 

@@ -22,6 +22,8 @@ pub use clients::{Anonymous, Answer, Browser, Program};
 pub use clock::FakeClock;
 pub use databases::{DatabaseKind, TestDatabase};
 pub use dice::Dice;
-pub use house::{House, HouseOptions, PASSWORD, presented, reading, secret_key, signing_up, writing};
+pub use house::{
+    House, HouseOptions, PASSWORD, client, generous, presented, reading, secret_key, signing_up, writing,
+};
 pub use post::{Post, in_hex, link_of};
 pub use server::{ServerOptions, TestServer};

@@ -50,8 +50,13 @@ impl CookieNames {
         let mut cookies = self.of_refreshed_session(logged_in, now);
         cookies.push(self.csrf_cookie(&logged_in.tokens.csrf));
         let device = logged_in.tokens.device.as_ref();
-        cookies.extend(device.map(|device| self.hidden(self.device, device, LONGEST_MAX_AGE)));
+        cookies.extend(device.map(|device| self.device_cookie(device)));
         cookies
+    }
+
+    /// The browser's own name.
+    pub(crate) fn device_cookie(&self, device: &str) -> HeaderValue {
+        self.hidden(self.device, device, LONGEST_MAX_AGE)
     }
 
     /// The two cookies that a refresh changes.
@@ -134,6 +139,7 @@ impl CookieValues {
             csrf_cookies: texts(&self.csrf),
             csrf,
             received_at: None,
+            devices: self.devices(),
         }
     }
 

@@ -288,6 +288,7 @@ async fn check_or_refresh(
                 session: refreshed.session,
                 is_csrf_cookie_missing,
                 shown_by: ShownBy::Cookies,
+                devices: presented.devices.iter().map(|&device| device.to_owned()).collect(),
             };
             Ok((current, set))
         }

@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use ::vestibule::models::{InvalidField, InvalidInput, SessionEnded};
+use ::vestibule::models::{InvalidField, InvalidInput, Quota, SessionEnded, TooManyAttempts};
 use ::vestibule::ports::HasherError;
 use ::vestibule::repository::StoreError;
 use ::vestibule::services::{
@@ -11,7 +11,7 @@ use ::vestibule::services::{
     ManageSessionsError, RefreshError, ResendConfirmationError, ResetPasswordError, SignUpError,
 };
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -41,6 +41,8 @@ pub struct Problem {
     pub errors: Vec<InvalidField>,
     /// Seconds after which to try again.
     pub retry_after: Option<u64>,
+    /// The quota that is used up.
+    pub quota: Option<Quota>,
     /// The session is certainly over, so its cookies are removed.
     pub is_session_over: bool,
     /// The page on which somebody can do what is missing: browsers are sent there.
@@ -76,6 +78,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after: None,
+            quota: None,
             is_session_over: false,
             way_out: None,
             cause: None,
@@ -170,6 +173,21 @@ impl Problem {
         Self { retry_after: Some(retry_after), ..problem }
     }
 
+    /// Says in headers when to try again: `Retry-After` (RFC 9110), and for a quota that is used up `RateLimit-Policy` and
+    /// `RateLimit` (draft-ietf-httpapi-ratelimit-headers), with nothing remaining.
+    pub(crate) fn tell_when(&self, headers: &mut HeaderMap) {
+        let Some(seconds) = self.retry_after else { return };
+        headers.insert(header::RETRY_AFTER, seconds.into());
+        if let Some(quota) = self.quota {
+            let policy = format!("\"attempts\";q={};w={}", quota.burst, quota.span().whole_seconds());
+            let left = format!("\"attempts\";r=0;t={seconds}");
+            for (name, text) in [("ratelimit-policy", policy), ("ratelimit", left)] {
+                let value = HeaderValue::try_from(text).expect("words and numbers are visible ASCII");
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+    }
+
     /// What is wrong with each field, for a form.
     pub fn field_errors(&self) -> FieldErrors {
         FieldErrors(self.errors.clone())
@@ -237,9 +255,7 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, seconds.into());
-        }
+        self.tell_when(headers);
         // For the layers that log the cause, remove the cookies, or tell it to a person.
         response.extensions_mut().insert(self);
         response
@@ -251,6 +267,7 @@ impl IntoResponse for Problem {
 impl From<SignUpError> for Problem {
     fn from(error: SignUpError) -> Self {
         match error {
+            SignUpError::TooMany(refusal) => refusal.into(),
             SignUpError::Invalid(input) => Self::invalid(input),
             SignUpError::EmailTaken => Self::email_taken(),
             SignUpError::Hasher(error) => error.into(),
@@ -262,6 +279,7 @@ impl From<SignUpError> for Problem {
 impl From<LogInError> for Problem {
     fn from(error: LogInError) -> Self {
         match error {
+            LogInError::TooMany(refusal) => refusal.into(),
             LogInError::Invalid(input) => Self::invalid(input),
             LogInError::WrongCredentials => {
                 let detail = "The email address or the password is not right.";
@@ -326,6 +344,7 @@ impl From<LogOutError> for Problem {
 impl From<ConfirmEmailError> for Problem {
     fn from(error: ConfirmEmailError) -> Self {
         match error {
+            ConfirmEmailError::TooMany(refusal) => refusal.into(),
             ConfirmEmailError::Invalid(input) => Self::invalid(input),
             ConfirmEmailError::TokenInvalid => Self::token_invalid(),
             ConfirmEmailError::NotLoggedIn => {
@@ -346,10 +365,9 @@ impl From<ResendConfirmationError> for Problem {
             ResendConfirmationError::AlreadyConfirmed => {
                 Self::new(StatusCode::CONFLICT, "conflict", "Your address is confirmed already.")
             }
-            ResendConfirmationError::TooMany { retry_after } => {
+            ResendConfirmationError::TooMany(refusal) => {
                 let detail = "We have sent several mails within the last hour. Look into your mailbox, also into the spam folder, and try again later.";
-                let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail);
-                Self { retry_after: Some(retry_after), ..problem }
+                Self { detail: detail.to_owned(), ..refusal.into() }
             }
             ResendConfirmationError::Store(error) => error.into(),
         }
@@ -359,6 +377,7 @@ impl From<ResendConfirmationError> for Problem {
 impl From<ForgotPasswordError> for Problem {
     fn from(error: ForgotPasswordError) -> Self {
         match error {
+            ForgotPasswordError::TooMany(refusal) => refusal.into(),
             ForgotPasswordError::Invalid(input) => Self::invalid(input),
             ForgotPasswordError::Store(error) => error.into(),
         }
@@ -368,6 +387,7 @@ impl From<ForgotPasswordError> for Problem {
 impl From<ResetPasswordError> for Problem {
     fn from(error: ResetPasswordError) -> Self {
         match error {
+            ResetPasswordError::TooMany(refusal) => refusal.into(),
             ResetPasswordError::Invalid(input) => Self::invalid(input),
             ResetPasswordError::TokenInvalid => Self::token_invalid(),
             ResetPasswordError::Hasher(error) => error.into(),
@@ -379,6 +399,7 @@ impl From<ResetPasswordError> for Problem {
 impl From<CurrentPasswordError> for Problem {
     fn from(error: CurrentPasswordError) -> Self {
         match error {
+            CurrentPasswordError::TooMany(refusal) => refusal.into(),
             CurrentPasswordError::Invalid(input) => Self::invalid(input),
             CurrentPasswordError::Wrong => Self::wrong_password("current_password"),
             CurrentPasswordError::Hasher(error) => error.into(),
@@ -464,7 +485,9 @@ impl From<ConfirmPasswordError> for Problem {
 impl From<JudgePasswordError> for Problem {
     fn from(error: JudgePasswordError) -> Self {
         match error {
+            JudgePasswordError::TooMany(refusal) => refusal.into(),
             JudgePasswordError::Hasher(error) => error.into(),
+            JudgePasswordError::Store(error) => error.into(),
         }
     }
 }
@@ -511,6 +534,27 @@ impl From<LastAdmin> for Problem {
     fn from(_: LastAdmin) -> Self {
         let detail = "This is the last admin. Make somebody else one first.";
         Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+}
+
+impl From<TooManyAttempts> for Problem {
+    fn from(refusal: TooManyAttempts) -> Self {
+        let seconds = refusal.retry_after.whole_seconds().unsigned_abs().max(1);
+        let detail = format!("There were too many attempts. Please try again {}.", in_words(seconds));
+        Self {
+            retry_after: Some(seconds),
+            quota: Some(refusal.quota),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+        }
+    }
+}
+
+/// `in 40 seconds`, `in 3 minutes`: rounded up, so that who comes back then is not too early.
+fn in_words(seconds: u64) -> String {
+    match seconds {
+        1 => "in a second".to_owned(),
+        2..=90 => format!("in {seconds} seconds"),
+        _ => format!("in {} minutes", seconds.div_ceil(60)),
     }
 }
 

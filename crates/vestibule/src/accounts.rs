@@ -3,7 +3,8 @@ use std::sync::Arc;
 use time::Duration;
 
 use crate::models::{
-    KeyRing, PublicKey, PublicUrl, Role, SecretKey, ServerKeys, SessionLifetimes, SigningKey, SigningKeyError,
+    KeyRing, PublicKey, PublicUrl, RateLimits, Role, SecretKey, ServerKeys, SessionLifetimes, SigningKey,
+    SigningKeyError,
 };
 use crate::ports::{Clock, PasswordHasher, PersonalData, Random};
 use crate::repository::{Store, StoreError};
@@ -60,6 +61,8 @@ pub struct Policy {
     pub roles: Vec<Role>,
     /// How long the audit trail is kept.
     pub audit_retention: Duration,
+    /// How often passwords, links and addresses may be tried. None is for tests and measurements on one's own machine.
+    pub rate_limits: Option<RateLimits>,
 }
 
 /// Why accounts could not be opened.
@@ -88,6 +91,7 @@ impl Policy {
             mail_daily_limit: None,
             roles: Vec::new(),
             audit_retention: Duration::days(365),
+            rate_limits: Some(RateLimits::default()),
         }
     }
 }

@@ -10,6 +10,7 @@ mod fixtures;
 mod migrations;
 mod one_time_tokens;
 mod outgoing_mails;
+mod rate_limits;
 mod sessions;
 mod signing_keys;
 mod users;

@@ -125,7 +125,8 @@ async fn the_state_of_the_schema_is_told(
         SchemaState::Missing(vec![
             "0001 accounts".into(),
             "0002 mail and account".into(),
-            "0003 administration".into()
+            "0003 administration".into(),
+            "0004 protection".into()
         ])
     );
     database.migrate(&MIGRATIONS).await.unwrap();

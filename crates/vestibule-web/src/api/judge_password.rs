@@ -4,7 +4,7 @@ use ::vestibule::services::JudgePassword;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
-use crate::{Json, Problem, Vestibule, nullable_text};
+use crate::{ClientOf, Json, Problem, Vestibule, nullable_text};
 
 /// What is sent.
 #[derive(Deserialize, Default)]
@@ -28,10 +28,11 @@ pub struct Judgement {
 /// Says what would be said to a password as a new one, for the hint beside the field.
 pub async fn judge_password(
     State(vestibule): State<Vestibule>,
+    ClientOf(client): ClientOf,
     Json(body): Json<Body>,
 ) -> Result<axum::Json<Judgement>, Problem> {
     let typed = JudgePassword { password: &body.password, name: &body.name, email: &body.email };
-    let judgement = match vestibule.accounts().judge_password(typed).await? {
+    let judgement = match vestibule.accounts().judge_password(typed, &client).await? {
         None => Judgement { acceptable: true, message: "This is a good password.".into() },
         Some(invalid) => Judgement { acceptable: false, message: invalid.message },
     };

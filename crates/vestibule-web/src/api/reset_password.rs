@@ -2,10 +2,12 @@
 
 use ::vestibule::services::ResetPassword;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use crate::{ClientOf, Json, Problem, Vestibule, nullable_text};
+use super::answers::set;
+use crate::{ClientOf, CookieValues, Json, Problem, Vestibule, nullable_text};
 
 /// What is sent.
 #[derive(Deserialize, Default)]
@@ -21,9 +23,12 @@ pub struct Body {
 pub async fn reset_password(
     State(vestibule): State<Vestibule>,
     ClientOf(client): ClientOf,
+    headers: HeaderMap,
     Json(body): Json<Body>,
-) -> Result<StatusCode, Problem> {
-    let typed = ResetPassword { token: &body.token, password: &body.password };
-    vestibule.accounts().reset_password(typed, &client).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Response, Problem> {
+    let cookies = CookieValues::read(&headers, vestibule.cookie_names());
+    let devices = cookies.devices();
+    let typed = ResetPassword { token: &body.token, password: &body.password, devices: &devices };
+    let device = vestibule.accounts().reset_password(typed, &client).await?;
+    Ok((StatusCode::NO_CONTENT, set(vec![vestibule.cookie_names().device_cookie(&device)])).into_response())
 }

@@ -2,7 +2,7 @@
 
 use ::vestibule::models::Session;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
@@ -240,9 +240,7 @@ async fn page(
     let status = problem.map_or(StatusCode::OK, |problem| problem.status);
     let mut response = vestibule.page_with_status(status, visit, "Your account", &content);
     if let Some(problem) = problem {
-        if let Some(seconds) = problem.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-        }
+        problem.tell_when(response.headers_mut());
         // For the log.
         response.extensions_mut().insert(problem.clone());
     }

@@ -2,12 +2,12 @@
 
 use ::vestibule::services::ConfirmEmail;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::TokenQuery;
-use crate::{ClientOf, CurrentUser, FieldErrors, Form, PageVisit, Problem, Query, Vestibule};
+use crate::{ClientOf, CookieValues, CurrentUser, FieldErrors, Form, PageVisit, Problem, Query, Vestibule};
 
 /// What is typed, and the token of the link.
 #[derive(Deserialize, Default)]
@@ -53,6 +53,7 @@ pub async fn form(
 pub async fn confirm_email(
     State(vestibule): State<Vestibule>,
     ClientOf(client): ClientOf,
+    headers: HeaderMap,
     Query(query): Query<TokenQuery>,
     visit: PageVisit,
     current: Option<CurrentUser>,
@@ -61,7 +62,9 @@ pub async fn confirm_email(
     let token = if fields.token.is_empty() { &query.token } else { &fields.token };
     let password = Some(fields.password.as_str()).filter(|password| !password.is_empty());
     let current = current.as_ref().map(CurrentUser::current);
-    let typed = ConfirmEmail { token, password };
+    let cookies = CookieValues::read(&headers, vestibule.cookie_names());
+    let devices = cookies.devices();
+    let typed = ConfirmEmail { token, password, devices: &devices };
     match vestibule.accounts().confirm_email(typed, current, &client).await.map_err(Problem::from) {
         Ok(_) => Ok(Redirect::to("/confirm-email/done").into_response()),
         Err(problem) if problem.keeps_the_form() => Ok(page(&vestibule, &visit, token, Some(&problem))),

@@ -20,7 +20,6 @@ pub mod reset_password;
 pub mod sign_up;
 
 use ::vestibule::services::LoggedIn;
-use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
@@ -64,9 +63,7 @@ pub fn form_page<'p, C: Content>(
     let summary = problem.errors.is_empty().then_some(problem.detail.as_str());
     let content = content(problem.field_errors(), summary);
     let mut response = vestibule.page_with_status(problem.status, visit, title, &content);
-    if let Some(seconds) = problem.retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-    }
+    problem.tell_when(response.headers_mut());
     // For the log.
     response.extensions_mut().insert(problem.clone());
     response

@@ -2,11 +2,13 @@
 
 use ::vestibule::services::ResetPassword;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::TokenQuery;
-use crate::{ClientOf, FieldErrors, Form, PageVisit, Problem, Query, Vestibule};
+use crate::api::answers::set;
+use crate::{ClientOf, CookieValues, FieldErrors, Form, PageVisit, Problem, Query, Vestibule};
 
 /// What is typed, and the token of the link.
 #[derive(Deserialize, Default)]
@@ -41,14 +43,20 @@ pub async fn form(
 pub async fn reset_password(
     State(vestibule): State<Vestibule>,
     ClientOf(client): ClientOf,
+    headers: HeaderMap,
     Query(query): Query<TokenQuery>,
     visit: PageVisit,
     Form(fields): Form<Fields>,
 ) -> Result<Response, Problem> {
     let token = if fields.token.is_empty() { &query.token } else { &fields.token };
-    let typed = ResetPassword { token, password: &fields.password };
+    let cookies = CookieValues::read(&headers, vestibule.cookie_names());
+    let devices = cookies.devices();
+    let typed = ResetPassword { token, password: &fields.password, devices: &devices };
     match vestibule.accounts().reset_password(typed, &client).await.map_err(Problem::from) {
-        Ok(()) => Ok(Redirect::to("/log-in?notice=password-reset").into_response()),
+        Ok(device) => {
+            let cookie = set(vec![vestibule.cookie_names().device_cookie(&device)]);
+            Ok((cookie, Redirect::to("/log-in?notice=password-reset")).into_response())
+        }
         Err(problem) if problem.keeps_the_form() => Ok(page(&vestibule, &visit, token, Some(&problem))),
         Err(problem) => Err(problem),
     }

@@ -2,7 +2,9 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::json;
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
-use vestibule_testkit::{Answer, Browser, PASSWORD, TestServer};
+use vestibule_testkit::{
+    Answer, Browser, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer, generous,
+};
 
 use crate::{CSRF, FORM, JSON, https_server, signed_up};
 
@@ -29,7 +31,9 @@ async fn send(server: &TestServer, path: &str, kind: &str, headers: &[(&str, &st
 async fn before_there_is_a_session_requests_must_come_from_this_site(
     #[values(Sqlite, Postgres)] kind: DatabaseKind,
 ) {
-    let server = TestServer::start(kind).await;
+    let house = HouseOptions { policy: generous, ..HouseOptions::default() };
+    let options = ServerOptions { house, ..ServerOptions::default() };
+    let server = TestServer::start_on(&TestDatabase::create(kind).await, options).await;
     let own = ("origin", server.origin());
     let foreign = ("origin", "https://evil.test");
     let refused: [&[(&str, &str)]; 16] = [

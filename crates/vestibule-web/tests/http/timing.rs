@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use vestibule::models::{CandidatePassword, Password, PasswordHash};
 use vestibule::ports::{Argon2Parameters, HasherError, HashingSlots, Judgement, OsRandom, PasswordHasher};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
-use vestibule_testkit::{HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer};
+use vestibule_testkit::{HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer, generous};
 
 use crate::signed_up;
 
@@ -65,7 +65,9 @@ fn wrong(email: &str) -> Value {
 #[rstest]
 #[tokio::test]
 async fn time_does_not_tell_who_has_an_account(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
-    let server = TestServer::start(kind).await;
+    let house = HouseOptions { policy: generous, ..HouseOptions::default() };
+    let options = ServerOptions { house, ..ServerOptions::default() };
+    let server = TestServer::start_on(&TestDatabase::create(kind).await, options).await;
     signed_up(&server, "ann").await;
     signed_up(&server, "off").await;
     server.house.set_disabled("off@example.com", true).await;
@@ -112,7 +114,11 @@ impl PasswordHasher for WithoutDecoy {
 #[tokio::test]
 async fn a_missing_hash_would_be_noticed() {
     let slots = HashingSlots::start(Argon2Parameters::FLOOR, std::num::NonZeroUsize::MIN, Arc::new(OsRandom));
-    let house = HouseOptions { hasher: Some(Arc::new(WithoutDecoy(slots))), ..HouseOptions::default() };
+    let house = HouseOptions {
+        hasher: Some(Arc::new(WithoutDecoy(slots))),
+        policy: generous,
+        ..HouseOptions::default()
+    };
     let options = ServerOptions { house, ..ServerOptions::default() };
     let server = TestServer::start_on(&TestDatabase::create(Sqlite).await, options).await;
     signed_up(&server, "ann").await;

@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Longer ones are cut: no browser's is, and what a stranger sends must not fill the database.
 const MAX_USER_AGENT_BYTES: usize = 512;
@@ -21,6 +21,18 @@ impl Client {
     /// The address, if known.
     pub fn ip(&self) -> Option<IpAddr> {
         self.ip
+    }
+
+    /// The network that the address stands for, as a name: the address itself, or the /64 that a household or a machine
+    /// is given of IPv6.
+    pub fn network(&self) -> Option<String> {
+        self.ip.map(|ip| match ip {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => {
+                let [a, b, c, d, ..] = ip.segments();
+                format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+        })
     }
 
     /// What the client says it is.

@@ -13,6 +13,7 @@ mod outgoing_mail;
 mod password;
 mod person_name;
 mod public_url;
+mod rate_limit;
 mod refresh_token;
 mod role;
 mod secret_key;
@@ -40,6 +41,7 @@ pub use password::{
 };
 pub use person_name::{PersonName, PersonNameError};
 pub use public_url::{PublicUrl, PublicUrlError};
+pub use rate_limit::{Bucket, BucketLevel, Quota, RateLimits, TooManyAttempts};
 pub use refresh_token::{RefreshSecret, RefreshSecretHash, RefreshToken, SessionId, SessionIdHash};
 pub use role::{Role, RoleError, RoleName};
 pub use secret_key::{SecretKey, SecretKeyError, ServerKeys};

@@ -7,6 +7,7 @@ mod audit_events;
 mod devices;
 mod one_time_tokens;
 mod outgoing_mails;
+mod rate_limits;
 mod sessions;
 mod signing_keys;
 mod users;
@@ -17,6 +18,7 @@ pub use audit_events::{AuditEvents, AuditFilter, EventCount};
 pub use devices::Devices;
 pub use one_time_tokens::{EmailTokenAndOwner, OneTimeTokens};
 pub use outgoing_mails::{MailFilter, OutgoingMails};
+pub use rate_limits::RateLimits;
 pub use sessions::{NewSession, Rotation, SessionAndUser, Sessions};
 pub use signing_keys::SigningKeys;
 pub use users::{Credentials, CredentialsAndDevice, EmailReplaced, Inserted, UserFilter, Users};
@@ -33,12 +35,20 @@ pub trait Store: Send + Sync + 'static {
 
 /// All that can be asked of the store.
 pub trait Repository:
-    Users + Sessions + OneTimeTokens + Devices + OutgoingMails + AuditEvents + SigningKeys + Send
+    Users + Sessions + OneTimeTokens + Devices + OutgoingMails + AuditEvents + SigningKeys + RateLimits + Send
 {
 }
 
 impl<T> Repository for T where
-    T: Users + Sessions + OneTimeTokens + Devices + OutgoingMails + AuditEvents + SigningKeys + Send
+    T: Users
+        + Sessions
+        + OneTimeTokens
+        + Devices
+        + OutgoingMails
+        + AuditEvents
+        + SigningKeys
+        + RateLimits
+        + Send
 {
 }
 

@@ -46,7 +46,7 @@ impl Accounts {
         if email == user.email {
             return Err(InvalidInput::one("email", "unchanged", "This is your address already.").into());
         }
-        self.verify_current_password(user, typed.current_password, client).await?;
+        self.verify_current_password(user, typed.current_password, &current.devices(), client).await?;
 
         let now = self.clock.now();
         let link = self.mail_to(email, Some(user.id), MailKind::ConfirmNewEmail, client, now);

@@ -44,7 +44,8 @@ impl Accounts {
         client: &Client,
     ) -> Result<Option<LoggedIn>, ChangePasswordError> {
         let user = &current.user;
-        let proof = self.verify_current_password(user, typed.current_password, client).await?;
+        let proof =
+            self.verify_current_password(user, typed.current_password, &current.devices(), client).await?;
         let new =
             self.parse_new_password::<ChangePasswordError>("new_password", typed.new_password, user).await?;
         let hash = self.hasher.hash(new.into_password()).await?;

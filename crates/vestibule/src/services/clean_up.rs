@@ -26,6 +26,8 @@ pub struct CleanedUp {
     pub events: u64,
     /// Browsers that did not come back.
     pub devices: u64,
+    /// Quotas that are full again.
+    pub buckets: u64,
 }
 
 impl Accounts {
@@ -40,6 +42,7 @@ impl Accounts {
                 .delete_old_audit_events(AuditEventId::lowest_at(now - self.policy.audit_retention), BATCH)
                 .await?,
             devices: repository.delete_old_devices(now - DEVICES_KEPT, BATCH).await?,
+            buckets: repository.delete_full_buckets(now, BATCH).await?,
         })
     }
 }
@@ -48,6 +51,8 @@ impl CleanedUp {
     /// Whether there may be more to remove.
     pub fn may_be_more(&self) -> bool {
         let batch = u64::from(BATCH);
-        [self.tokens, self.mails, self.events, self.devices].into_iter().any(|count| count >= batch)
+        [self.tokens, self.mails, self.events, self.devices, self.buckets]
+            .into_iter()
+            .any(|count| count >= batch)
     }
 }

@@ -3,7 +3,8 @@ use time::OffsetDateTime;
 use super::{CurrentPasswordError, CurrentSession};
 use crate::Accounts;
 use crate::models::{
-    AuditEventKind, Client, ConfirmsEmail, EmailToken, InvalidInput, MailKind, OneTimeToken, User,
+    AuditEventKind, Client, ConfirmsEmail, EmailToken, InvalidInput, MailKind, OneTimeToken, TooManyAttempts,
+    User,
 };
 use crate::repository::{EmailReplaced, EmailTokenAndOwner, StoreError, UnitOfWork};
 
@@ -14,6 +15,8 @@ pub struct ConfirmEmail<'a> {
     pub token: &'a str,
     /// Their password, where they are not logged in.
     pub password: Option<&'a str>,
+    /// The device cookies that their browser showed.
+    pub devices: &'a [&'a str],
 }
 
 /// Why the address is not confirmed. None of these uses the token up.
@@ -31,6 +34,9 @@ pub enum ConfirmEmailError {
     /// The password was not right.
     #[error(transparent)]
     Password(CurrentPasswordError),
+    /// Too many links were tried from there.
+    #[error(transparent)]
+    TooMany(#[from] TooManyAttempts),
     /// Somebody else has the address by now.
     #[error("there is an account with this email address")]
     EmailTaken,
@@ -50,6 +56,7 @@ impl Accounts {
         current: Option<&CurrentSession>,
         client: &Client,
     ) -> Result<User, ConfirmEmailError> {
+        let _ = self.take::<ConfirmEmailError>(|limits| limits.for_link(client)).await?;
         let token = parse_token(typed.token)?.ok_or(ConfirmEmailError::TokenInvalid)?;
         let now = self.clock.now();
         let found = self.store.alone().find_email_token(token.hash(), now).await?;
@@ -58,7 +65,9 @@ impl Accounts {
         let is_owners_session = current.is_some_and(|current| current.user.id == owner.id);
         if !is_owners_session {
             let password = typed.password.ok_or(ConfirmEmailError::NotLoggedIn)?;
-            self.verify_current_password(&owner, password, client).await.map_err(in_this_form)?;
+            self.verify_current_password(&owner, password, typed.devices, client)
+                .await
+                .map_err(in_this_form)?;
         }
 
         let now = self.clock.now();

@@ -27,7 +27,7 @@ impl Accounts {
         client: &Client,
     ) -> Result<(), ConfirmPasswordError> {
         let user = &current.user;
-        self.verify_current_password(user, password, client).await?;
+        self.verify_current_password(user, password, &current.devices(), client).await?;
         let now = self.clock.now();
         let event = self.event(AuditEventKind::PasswordConfirmed, Some(user.id), client, now);
         let mut work = self.store.begin().await?;

@@ -25,6 +25,8 @@ pub struct PresentedSession<'a> {
     pub csrf_cookies: Vec<&'a str>,
     /// The CSRF token that came in the header or the form.
     pub csrf: CsrfProof<'a>,
+    /// Device cookies. They decide nothing about the session.
+    pub devices: Vec<&'a str>,
     /// When the request began to arrive, where that is longer ago than now. The grace of a previous secret counts to
     /// this moment: a large form on a slow line is no replay.
     pub received_at: Option<OffsetDateTime>,
@@ -53,6 +55,14 @@ pub struct CurrentSession {
     pub is_csrf_cookie_missing: bool,
     /// How they showed it.
     pub shown_by: ShownBy,
+    /// Device cookies, as they were sent: a browser that is known has a quota of its own for passwords that it tries.
+    pub devices: Vec<String>,
+}
+
+impl CurrentSession {
+    pub(super) fn devices(&self) -> Vec<&str> {
+        self.devices.iter().map(String::as_str).collect()
+    }
 }
 
 /// How somebody showed that the session is theirs.
@@ -163,7 +173,7 @@ impl Accounts {
         let SessionAndUser { session, user } = self.live_session_of(&claims, now).await?;
         self.check_allowed(&user, &session, &asked)?;
         let shown_by = ShownBy::AccessToken;
-        Ok(CurrentSession { user, session, is_csrf_cookie_missing: false, shown_by })
+        Ok(CurrentSession { user, session, is_csrf_cookie_missing: false, shown_by, devices: Vec::new() })
     }
 
     /// The last part of the check: what the user may do at this moment. For a session that was just refreshed it is all that is left.
@@ -206,7 +216,8 @@ impl Accounts {
             self.store.alone().mark_secret_used(session.id_hash, &secret, now).await?;
         }
         let is_csrf_cookie_missing = presented.csrf_cookies.is_empty();
-        Ok(CurrentSession { user, session, is_csrf_cookie_missing, shown_by: ShownBy::Cookies })
+        let devices = presented.devices.iter().map(|&device| device.to_owned()).collect();
+        Ok(CurrentSession { user, session, is_csrf_cookie_missing, shown_by: ShownBy::Cookies, devices })
     }
 
     async fn live_session_of(

@@ -30,7 +30,7 @@ impl Accounts {
         client: &Client,
     ) -> Result<(), DeleteAccountError> {
         let user = &current.user;
-        let proof = self.verify_current_password(user, current_password, client).await?;
+        let proof = self.verify_current_password(user, current_password, &current.devices(), client).await?;
         let event = self.event(AuditEventKind::AccountDeleted, None, &Client::default(), self.clock.now());
 
         let mut work = self.store.begin().await?;

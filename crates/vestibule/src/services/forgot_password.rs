@@ -2,7 +2,7 @@ use time::Duration;
 
 use crate::Accounts;
 use crate::models::invalid_input::take;
-use crate::models::{Client, EmailAddress, InvalidInput, MailKind};
+use crate::models::{Client, EmailAddress, InvalidInput, MailKind, TooManyAttempts};
 use crate::repository::StoreError;
 
 /// How many mails of one kind somebody may ask for to one address in an hour.
@@ -15,6 +15,9 @@ pub enum ForgotPasswordError {
     /// It is no address.
     #[error(transparent)]
     Invalid(#[from] InvalidInput),
+    /// Too many were asked for from there.
+    #[error(transparent)]
+    TooMany(#[from] TooManyAttempts),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -32,6 +35,7 @@ impl Accounts {
         let Some(email) = take("email", EmailAddress::parse(email), &mut invalid) else {
             return Err(InvalidInput { fields: invalid }.into());
         };
+        let _ = self.take::<ForgotPasswordError>(|limits| limits.for_mail(client)).await?;
         let now = self.clock.now();
         let mail = self.mail_to(email, None, MailKind::ResetPassword, client, now);
         self.store.alone().insert_limited_mail(&mail, now - HOUR, MAILS_AN_HOUR).await?;

@@ -1,7 +1,8 @@
 use crate::Accounts;
 use crate::models::invalid_input::take;
-use crate::models::{CandidatePassword, EmailAddress, InvalidField, PersonName};
+use crate::models::{CandidatePassword, Client, EmailAddress, InvalidField, PersonName, TooManyAttempts};
 use crate::ports::HasherError;
+use crate::repository::StoreError;
 
 /// A password that somebody thinks of, and what else they have typed so far.
 #[derive(Clone, Copy)]
@@ -17,6 +18,12 @@ pub struct JudgePassword<'a> {
 /// Why there is no judgement.
 #[derive(Debug, thiserror::Error)]
 pub enum JudgePasswordError {
+    /// Too many came from there.
+    #[error(transparent)]
+    TooMany(#[from] TooManyAttempts),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// No room to judge it, or that failed.
     #[error(transparent)]
     Hasher(#[from] HasherError),
@@ -28,7 +35,9 @@ impl Accounts {
     pub async fn judge_password(
         &self,
         typed: JudgePassword<'_>,
+        client: &Client,
     ) -> Result<Option<InvalidField>, JudgePasswordError> {
+        let _ = self.take::<JudgePasswordError>(|limits| limits.for_judgement(client)).await?;
         let (name, email) = (PersonName::parse(typed.name).ok(), EmailAddress::parse(typed.email).ok());
         let mut invalid = Vec::new();
         let site_name = &self.policy.site_name;

@@ -5,7 +5,7 @@ use crate::Accounts;
 use crate::models::invalid_input::take;
 use crate::models::{
     AuditEventKind, Client, Device, EmailAddress, InvalidInput, MailKind, Password, PasswordCheck,
-    PasswordError, User, UserId,
+    PasswordError, TooManyAttempts, User, UserId,
 };
 use crate::ports::HasherError;
 use crate::repository::{NewSession, StoreError};
@@ -36,6 +36,9 @@ pub enum LogInError {
     /// No such user, not their password, or a disabled account. Which of these is not told, in words or in time.
     #[error("the email address or the password is not right")]
     WrongCredentials,
+    /// Too many were tried.
+    #[error(transparent)]
+    TooMany(#[from] TooManyAttempts),
     /// No room to check the password, or it failed.
     #[error(transparent)]
     Hasher(#[from] HasherError),
@@ -58,6 +61,8 @@ impl Accounts {
             let device_seen_at = found.as_ref().and_then(|found| found.device_seen_at);
             let credentials = found.map(|found| found.credentials);
             user_id = credentials.as_ref().map(|credentials| credentials.user.id);
+            let known_device = device_seen_at.map(|_| device.hash());
+            let attempt = self.take_password_attempt::<LogInError>(&email, known_device, client).await?;
 
             let check = self.verify_password(credentials, password.clone()).await?;
             let PasswordCheck::Right(proof) = check else { break };
@@ -74,6 +79,9 @@ impl Accounts {
                 self.begin_session_on(&device, device_seen_at.is_none(), &user, new, client, now).await?
             };
             if is_stored {
+                if known_device.is_none() {
+                    self.give_back(attempt, now).await;
+                }
                 return Ok(self.logged_in_with(user, session, &token, &device, now));
             }
         }

@@ -20,6 +20,7 @@ mod find_users;
 mod forgot_password;
 mod hand_out_link;
 mod judge_password;
+mod limit_attempts;
 mod log_in;
 mod log_out;
 mod manage_mails;

@@ -1,8 +1,13 @@
+use time::Duration;
+
 use super::CurrentSession;
 use super::forgot_password::{HOUR, MAILS_AN_HOUR};
 use crate::Accounts;
-use crate::models::{AuditEventKind, Client, MailKind};
+use crate::models::{AuditEventKind, Client, MailKind, Quota, TooManyAttempts};
 use crate::repository::StoreError;
+
+/// The same as a quota, for who is told.
+const MAILS: Quota = Quota::new(MAILS_AN_HOUR, Duration::minutes(12));
 
 /// Why no other mail is sent.
 #[derive(Debug, thiserror::Error)]
@@ -10,12 +15,9 @@ pub enum ResendConfirmationError {
     /// There is nothing to confirm any more.
     #[error("the address is confirmed already")]
     AlreadyConfirmed,
-    /// Five were sent within the last hour.
-    #[error("several mails were sent within the last hour")]
-    TooMany {
-        /// Seconds after which to try again.
-        retry_after: u64,
-    },
+    /// Five were sent within the last hour, or too many to others from there.
+    #[error(transparent)]
+    TooMany(#[from] TooManyAttempts),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -31,11 +33,11 @@ impl Accounts {
         if current.user.is_email_verified {
             return Err(ResendConfirmationError::AlreadyConfirmed);
         }
+        let _ = self.take::<ResendConfirmationError>(|limits| limits.for_mail(client)).await?;
         let now = self.clock.now();
         let mail = self.mail_about(&current.user, MailKind::ConfirmEmail, client, now);
         if !self.store.alone().insert_limited_mail(&mail, now - HOUR, MAILS_AN_HOUR).await? {
-            let retry_after = HOUR.whole_seconds().unsigned_abs();
-            return Err(ResendConfirmationError::TooMany { retry_after });
+            return Err(TooManyAttempts { retry_after: HOUR, quota: MAILS }.into());
         }
         self.record(AuditEventKind::ConfirmationRequested, Some(current.user.id), client).await?;
         Ok(())

@@ -3,7 +3,7 @@ use crate::Accounts;
 use crate::models::invalid_input::take;
 use crate::models::{
     AuditEventKind, CandidatePassword, Client, EmailAddress, InvalidInput, MailKind, NewPassword, PersonName,
-    Role, User, UserId,
+    Role, TooManyAttempts, User, UserId,
 };
 use crate::ports::HasherError;
 use crate::repository::{Inserted, NewSession, StoreError};
@@ -30,6 +30,9 @@ pub enum SignUpError {
     /// There is an account with this address.
     #[error("there is an account with this email address")]
     EmailTaken,
+    /// Too many came from there.
+    #[error(transparent)]
+    TooMany(#[from] TooManyAttempts),
     /// No room to hash the password, or it failed.
     #[error(transparent)]
     Hasher(#[from] HasherError),
@@ -48,6 +51,7 @@ impl Accounts {
     /// Makes an account and logs its owner in. A mail that asks to confirm the address is queued with it: either
     /// all of these are there afterwards or none is.
     pub async fn sign_up(&self, typed: SignUp<'_>, client: &Client) -> Result<LoggedIn, SignUpError> {
+        let _ = self.take::<SignUpError>(|limits| limits.for_sign_up(client)).await?;
         let account = self.parse_sign_up(typed).await?;
         let hash = self.hasher.hash(account.password.into_password()).await?;
 

@@ -71,11 +71,13 @@ impl Accounts {
 
     /// The browser that somebody logs in with: the first of the cookies that this server made, or a new one.
     pub(super) fn device_of(&self, cookies: &[&str]) -> Device {
-        cookies
-            .iter()
-            .take(MAX_COOKIES_OF_ONE_NAME)
-            .find_map(|cookie| Device::from_cookie(cookie, &self.keys))
-            .unwrap_or_else(|| Device::generate(&*self.random))
+        self.known_device_of(cookies).unwrap_or_else(|| Device::generate(&*self.random))
+    }
+
+    /// The first of the cookies that this server made.
+    pub(super) fn known_device_of(&self, cookies: &[&str]) -> Option<Device> {
+        let few = cookies.iter().take(MAX_COOKIES_OF_ONE_NAME);
+        few.into_iter().find_map(|cookie| Device::from_cookie(cookie, &self.keys))
     }
 
     /// What the browser is given at a log-in or a sign-up: the session and its own name.

@@ -2,7 +2,8 @@ use super::log_in::LogInError;
 use crate::Accounts;
 use crate::models::invalid_input::take;
 use crate::models::{
-    AuditEventKind, Client, InvalidInput, Password, PasswordCheck, PasswordError, User, VerifiedPassword,
+    AuditEventKind, Client, InvalidInput, Password, PasswordCheck, PasswordError, TooManyAttempts, User,
+    VerifiedPassword,
 };
 use crate::ports::HasherError;
 use crate::repository::{Credentials, StoreError};
@@ -16,6 +17,9 @@ pub enum CurrentPasswordError {
     /// It is not their password.
     #[error("the password is not right")]
     Wrong,
+    /// Too many were tried.
+    #[error(transparent)]
+    TooMany(#[from] TooManyAttempts),
     /// No room to check it, or that failed.
     #[error(transparent)]
     Hasher(#[from] HasherError),
@@ -49,6 +53,7 @@ impl Accounts {
         &self,
         user: &User,
         typed: &str,
+        devices: &[&str],
         client: &Client,
     ) -> Result<VerifiedPassword, CurrentPasswordError> {
         let mut invalid = Vec::new();
@@ -61,7 +66,14 @@ impl Accounts {
             return Err(invalid.into());
         }
         if let Some(password) = password {
-            let credentials = self.store.alone().find_credentials(user.id).await?;
+            let device = self.known_device_of(devices).map(|device| device.hash());
+            let found = self.store.alone().find_credentials_by_email(&user.email, device).await?;
+            let found = found.filter(|found| found.credentials.user.id == user.id);
+            let known_device =
+                device.filter(|_| found.as_ref().is_some_and(|found| found.device_seen_at.is_some()));
+            let _ =
+                self.take_password_attempt::<CurrentPasswordError>(&user.email, known_device, client).await?;
+            let credentials = found.map(|found| found.credentials);
             if let PasswordCheck::Right(proof) = self.verify_password(credentials, password).await? {
                 return Ok(proof);
             }

@@ -86,7 +86,7 @@ async fn a_log_in_that_races_with_a_reset_leaves_no_session_of_the_old_password(
             })
         })
         .collect();
-    let typed = ResetPassword { token: &token, password: OTHER };
+    let typed = ResetPassword { token: &token, password: OTHER, devices: &[] };
     house.accounts.reset_password(typed, &Client::default()).await.unwrap();
     for log_in in log_ins {
         if let Ok(logged_in) = log_in.await.unwrap() {
@@ -109,7 +109,7 @@ async fn of_fifty_resets_with_one_token_one_wins(#[values(Sqlite, Postgres)] kin
             let (house, token) = (Arc::clone(&house), Arc::clone(&token));
             tokio::spawn(async move {
                 let password = format!("{OTHER} {number}");
-                let typed = ResetPassword { token: &token, password: &password };
+                let typed = ResetPassword { token: &token, password: &password, devices: &[] };
                 house.accounts.reset_password(typed, &Client::default()).await
             })
         })
@@ -117,7 +117,7 @@ async fn of_fifty_resets_with_one_token_one_wins(#[values(Sqlite, Postgres)] kin
     let mut won = 0;
     for reset in resets {
         match reset.await.unwrap() {
-            Ok(()) => won += 1,
+            Ok(_) => won += 1,
             Err(error) => assert!(matches!(error, ResetPasswordError::TokenInvalid), "{error:?}"),
         }
     }

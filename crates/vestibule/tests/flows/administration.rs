@@ -104,7 +104,11 @@ async fn a_disabled_user_is_out_at_once_and_can_come_back(#[values(Sqlite, Postg
     }
     assert_eq!(house.count_sessions().await, 0);
     let token = link.url().to_string().split_once("token=").unwrap().1.to_owned();
-    let typed = vestibule::services::ResetPassword { token: &token, password: "velvet orchard seventeen" };
+    let typed = vestibule::services::ResetPassword {
+        token: &token,
+        password: "velvet orchard seventeen",
+        devices: &[],
+    };
     assert!(house.accounts.reset_password(typed, &Client::default()).await.is_err(), "links end too");
     assert!(house.accounts.send_reset_link(ann.user.id, &operator()).await.is_err());
 
@@ -337,7 +341,11 @@ async fn an_admin_has_a_reset_link_sent_and_does_not_see_it(#[values(Sqlite, Pos
     house.deliver().await;
     house.accounts.send_reset_link(ann.user.id, &operator()).await.unwrap();
     let token = house.mailed_token(ANN).await;
-    let typed = vestibule::services::ResetPassword { token: &token, password: "velvet orchard seventeen" };
+    let typed = vestibule::services::ResetPassword {
+        token: &token,
+        password: "velvet orchard seventeen",
+        devices: &[],
+    };
     house.accounts.reset_password(typed, &Client::default()).await.unwrap();
     assert!(house.log_in(ANN, "velvet orchard seventeen").await.is_ok());
 }
@@ -394,7 +402,7 @@ async fn a_password_is_judged_as_the_sign_up_judges_it(#[values(Sqlite, Postgres
     let house = House::open(kind).await;
     let judge = async |password: &str| {
         let typed = JudgePassword { password, name: "Rosalind", email: "rosalind@example.com" };
-        house.accounts.judge_password(typed).await.unwrap().map(|invalid| invalid.code)
+        house.accounts.judge_password(typed, &Client::default()).await.unwrap().map(|invalid| invalid.code)
     };
     assert_eq!(judge(PASSWORD).await, None);
     for weak in ["", "short", "passwordpassword", "rosalindrosalind"] {

@@ -16,7 +16,7 @@ async fn confirm(house: &House, token: &str, by: Option<&LoggedIn>) -> Result<()
         Some(logged_in) => Some(house.current(logged_in).await),
         None => None,
     };
-    let typed = ConfirmEmail { token, password: None };
+    let typed = ConfirmEmail { token, password: None, devices: &[] };
     house.accounts.confirm_email(typed, current.as_ref(), &Client::default()).await.map(drop)
 }
 
@@ -102,7 +102,7 @@ async fn a_changed_address_ends_the_links_of_the_one_before_and_tells_it(
     let token = house.post.token_for(NEW);
     confirm(&house, &token, Some(&ann)).await.unwrap();
     assert!(house.user(NEW).await.unwrap().is_email_verified && house.user(ANN).await.is_none());
-    let typed = ResetPassword { token: &resetting, password: "velvet orchard seventeen" };
+    let typed = ResetPassword { token: &resetting, password: "velvet orchard seventeen", devices: &[] };
     assert!(house.accounts.reset_password(typed, &Client::default()).await.is_err());
     assert!(confirm(&house, &confirming, Some(&ann)).await.is_err());
     house.deliver().await;
@@ -140,17 +140,17 @@ async fn the_owner_of_an_address_takes_back_the_account_that_another_made_with_i
     house.accounts.forgot_password(ANN, &Client::default()).await.unwrap();
     house.deliver().await;
     let token = house.post.token_of(MailKind::ResetPassword, ANN);
-    let typed = ResetPassword { token: &token, password: PASSWORD };
+    let typed = ResetPassword { token: &token, password: PASSWORD, devices: &[] };
     house.accounts.reset_password(typed, &Client::default()).await.unwrap();
 
     assert!(house.log_in(ANN, "eves window thursday").await.is_err());
     let checked = house.accounts.check_session(&reading(&eve), Asked::ACCOUNT).await;
     assert!(matches!(checked, Err(CheckError::SessionEnded(SessionEnded::Revoked))));
-    let by_password = ConfirmEmail { token: &eves_link, password: Some(PASSWORD) };
+    let by_password = ConfirmEmail { token: &eves_link, password: Some(PASSWORD), devices: &[] };
     let refused = house.accounts.confirm_email(by_password, None, &Client::default()).await;
     assert!(matches!(refused, Err(ConfirmEmailError::TokenInvalid)), "her change of the address is over");
     assert!(house.log_in(ANN, PASSWORD).await.unwrap().user.is_email_verified);
-    assert_eq!(house.count("SELECT COUNT(*) AS count FROM devices").await, 1, "only the owner's log-in");
+    assert_eq!(house.count("SELECT COUNT(*) AS count FROM devices").await, 2, "the owner's reset and log-in");
 }
 
 async fn ask_for_with(house: &House, ann: &LoggedIn, email: &str, current_password: &str) {
@@ -166,7 +166,7 @@ async fn a_disabled_user_confirms_nothing(#[values(Sqlite, Postgres)] kind: Data
     house.signed_up("ann").await;
     let token = house.mailed_token(ANN).await;
     house.set_disabled(ANN, true).await;
-    let typed = ConfirmEmail { token: &token, password: Some(PASSWORD) };
+    let typed = ConfirmEmail { token: &token, password: Some(PASSWORD), devices: &[] };
     let refused = house.accounts.confirm_email(typed, None, &Client::default()).await;
     assert!(matches!(refused, Err(ConfirmEmailError::Password(CurrentPasswordError::Wrong))));
     assert!(!house.user(ANN).await.unwrap().is_email_verified);

@@ -114,6 +114,7 @@ async fn planted_cookies_before_the_right_ones_lock_nobody_out(
         csrf_cookies: vec![eve.tokens.csrf.as_str(), ann.tokens.csrf.as_str()],
         csrf: CsrfProof::Sent(Some(ann.tokens.csrf.as_str())),
         received_at: None,
+        devices: vec![],
     };
     assert_eq!(house.accounts.check_session(&shown, Asked::role(Role::User)).await.unwrap().user, ann.user);
 
@@ -172,6 +173,7 @@ async fn a_strangers_whole_session_planted_before_ones_own_locks_nobody_out(
         csrf_cookies: vec![eve.tokens.csrf.as_str(), ann.tokens.csrf.as_str()],
         csrf: CsrfProof::Sent(Some(ann.tokens.csrf.as_str())),
         received_at: None,
+        devices: vec![],
     };
     assert_eq!(house.accounts.check_session(&shown, Asked::role(Role::User)).await.unwrap().user, ann.user);
     assert_eq!(house.accounts.refresh(&shown, &Client::default()).await.unwrap().user, ann.user);

@@ -9,6 +9,7 @@ mod current_session;
 mod log_in;
 mod log_out;
 mod passwords;
+mod rate_limits;
 mod refresh;
 mod refresh_model;
 mod round_trips;

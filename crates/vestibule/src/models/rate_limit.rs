@@ -1,0 +1,216 @@
+use std::num::NonZeroU32;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use time::{Duration, OffsetDateTime};
+
+use super::{Client, DeviceHash, EmailAddress};
+
+/// How often something may be done: so many times at once, and one more each time `every` has passed. It is the generic
+/// cell rate algorithm (ITU-T I.371): smooth, without windows at whose edges twice as much could be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// How many at once.
+    pub burst: NonZeroU32,
+    /// How long until there is one more.
+    pub every: Duration,
+}
+
+/// All quotas of a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimits {
+    /// Passwords tried from one network address, at whatever account.
+    pub passwords_by_address: Quota,
+    /// Passwords tried at one account from everywhere, by browsers that it was not used with.
+    pub passwords_by_account: Quota,
+    /// Passwords tried at one account from one network address.
+    pub passwords_by_pair: Quota,
+    /// Passwords tried at one account by a browser that it was used with before. It has this quota for itself, so an
+    /// account under attack stays open to its owner (OWASP, "Device Cookies").
+    pub passwords_by_device: Quota,
+    /// Sign-ups from one network address.
+    pub sign_ups_by_address: Quota,
+    /// Links of mails that are tried from one network address, good or not.
+    pub links_by_address: Quota,
+    /// Requests from one network address that send a mail.
+    pub mails_by_address: Quota,
+    /// New passwords that are judged for one network address, as somebody types.
+    pub judgements_by_address: Quota,
+}
+
+/// A quota that something is taken from: whose it is, and how large.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its name in the store.
+    pub key: String,
+    /// How much it holds.
+    pub quota: Quota,
+}
+
+/// What a bucket holds at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BucketLevel {
+    /// The quota.
+    pub quota: Quota,
+    /// When it will be full again.
+    pub full_at: OffsetDateTime,
+}
+
+/// Too often. Whoever asks is told when to try again, and never what for: the answer is the same whether or not the
+/// account exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many attempts; try again in {} s", .retry_after.whole_seconds())]
+pub struct TooManyAttempts {
+    /// How long until one more is taken, in whole seconds.
+    pub retry_after: Duration,
+    /// The quota that is used up.
+    pub quota: Quota,
+}
+
+impl Quota {
+    /// So many at once, and one more each time that `every` has passed.
+    ///
+    /// # Panics
+    ///
+    /// Where there is none at once, or no time between two.
+    pub const fn new(burst: u32, every: Duration) -> Self {
+        let burst = NonZeroU32::new(burst).expect("a quota holds at least one");
+        assert!(every.is_positive(), "a quota takes time to fill");
+        Self { burst, every }
+    }
+
+    /// How long it takes to fill it.
+    pub fn span(&self) -> Duration {
+        self.every * self.burst.get()
+    }
+}
+
+impl Default for RateLimits {
+    /// Room for people who mistype, share an address with a whole office, or come back after years; and few enough
+    /// guesses that a password which passed our rule outlasts them by far.
+    fn default() -> Self {
+        Self {
+            passwords_by_address: Quota::new(100, Duration::seconds(10)),
+            passwords_by_account: Quota::new(50, Duration::minutes(3)),
+            passwords_by_pair: Quota::new(20, Duration::minutes(2)),
+            passwords_by_device: Quota::new(60, Duration::minutes(2)),
+            sign_ups_by_address: Quota::new(100, Duration::seconds(20)),
+            links_by_address: Quota::new(60, Duration::seconds(10)),
+            mails_by_address: Quota::new(30, Duration::seconds(20)),
+            judgements_by_address: Quota::new(240, Duration::seconds(1)),
+        }
+    }
+}
+
+impl RateLimits {
+    /// What a password that is tried is taken from. A browser that the account was used with has one of its own; all
+    /// others share those of the account, of their address, and of both. Without an address that is certain, the
+    /// account's is left: one for everybody would shut everybody out.
+    pub fn for_password(
+        &self,
+        account: &EmailAddress,
+        known_device: Option<DeviceHash>,
+        client: &Client,
+    ) -> Vec<Bucket> {
+        let account = named(account.as_str().as_bytes());
+        if let Some(device) = known_device {
+            let key = format!("password device {} {account}", named(device.as_bytes()));
+            return vec![Bucket { key, quota: self.passwords_by_device }];
+        }
+        let mut buckets =
+            vec![Bucket { key: format!("password account {account}"), quota: self.passwords_by_account }];
+        if let Some(network) = client.network() {
+            let key = format!("password address {network}");
+            buckets.push(Bucket { key, quota: self.passwords_by_address });
+            let key = format!("password pair {network} {account}");
+            buckets.push(Bucket { key, quota: self.passwords_by_pair });
+        }
+        buckets
+    }
+
+    /// What a sign-up is taken from.
+    pub fn for_sign_up(&self, client: &Client) -> Vec<Bucket> {
+        by_address("sign-up", self.sign_ups_by_address, client)
+    }
+
+    /// What a link is taken from that somebody came by.
+    pub fn for_link(&self, client: &Client) -> Vec<Bucket> {
+        by_address("link", self.links_by_address, client)
+    }
+
+    /// What a request is taken from that sends a mail. (How many go to one mailbox is limited besides.)
+    pub fn for_mail(&self, client: &Client) -> Vec<Bucket> {
+        by_address("mail", self.mails_by_address, client)
+    }
+
+    /// What the judgement of a new password is taken from.
+    pub fn for_judgement(&self, client: &Client) -> Vec<Bucket> {
+        by_address("judgement", self.judgements_by_address, client)
+    }
+}
+
+/// A name in the store that does not say whose it is: people mistype the addresses of others, and leave.
+fn named(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(&Sha256::digest(bytes)[..16])
+}
+
+fn by_address(what: &str, quota: Quota, client: &Client) -> Vec<Bucket> {
+    client
+        .network()
+        .map(|network| Bucket { key: format!("{what} address {network}"), quota })
+        .into_iter()
+        .collect()
+}
+
+impl BucketLevel {
+    /// Why nothing more can be taken at a moment; `None` where something can.
+    pub fn refusal(&self, now: OffsetDateTime) -> Option<TooManyAttempts> {
+        let wait = self.full_at + self.quota.every - now - self.quota.span();
+        wait.is_positive().then(|| {
+            let seconds = wait.as_seconds_f64().ceil();
+            TooManyAttempts { retry_after: Duration::seconds_f64(seconds), quota: self.quota }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_quota_tells_when_there_is_one_more() {
+        let now = datetime!(2026-05-01 12:00 UTC);
+        let quota = Quota::new(3, Duration::minutes(2));
+        let level = |ahead: Duration| BucketLevel { quota, full_at: now + ahead };
+        for ahead in [Duration::hours(-1), Duration::ZERO, Duration::minutes(4)] {
+            assert_eq!(level(ahead).refusal(now), None, "{ahead}");
+        }
+        let told = |ahead: Duration| level(ahead).refusal(now).map(|refusal| refusal.retry_after);
+        assert_eq!(told(Duration::minutes(6)), Some(Duration::minutes(2)));
+        assert_eq!(told(Duration::minutes(4) + Duration::milliseconds(1)), Some(Duration::seconds(1)));
+    }
+
+    #[test]
+    fn an_unknown_address_has_no_bucket_that_all_would_share() {
+        let limits = RateLimits::default();
+        let ann = EmailAddress::parse("ann@example.com").unwrap();
+        let nowhere = Client::default();
+        assert!(limits.for_sign_up(&nowhere).is_empty() && limits.for_mail(&nowhere).is_empty());
+        let keys: Vec<_> = limits.for_password(&ann, None, &nowhere).into_iter().map(|b| b.key).collect();
+        assert_eq!(keys.len(), 1);
+        assert!(keys[0].starts_with("password account ") && !keys[0].contains("ann"), "{keys:?}");
+    }
+
+    #[test]
+    fn addresses_of_one_network_share_a_bucket() {
+        let limits = RateLimits::default();
+        let key = |ip: &str| limits.for_sign_up(&Client::new(ip.parse().ok(), None)).remove(0).key;
+        assert_eq!(key("2001:db8:1:2::7"), "sign-up address 2001:db8:1:2::/64");
+        assert_eq!(key("2001:db8:1:2::7"), key("2001:db8:1:2:ffff::1"), "a household has a whole /64");
+        assert_ne!(key("2001:db8:1:2::7"), key("2001:db8:1:3::7"));
+        assert_eq!(key("::ffff:192.0.2.7"), "sign-up address 192.0.2.7");
+    }
+}

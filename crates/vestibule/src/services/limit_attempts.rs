@@ -1,0 +1,62 @@
+use time::OffsetDateTime;
+
+use crate::Accounts;
+use crate::models::{Bucket, Client, DeviceHash, EmailAddress, RateLimits, TooManyAttempts};
+use crate::repository::StoreError;
+
+/// What an attempt took from quotas, to be given back where it was an honest one.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Attempt(Vec<Bucket>);
+
+impl Accounts {
+    /// Counts a password that is about to be tried, before it is looked at: of any number of attempts that race, as many
+    /// are checked as the quota allows. Log-in and every form that asks for the current password share the count, so
+    /// none is a side door to the others.
+    pub(super) async fn take_password_attempt<E>(
+        &self,
+        account: &EmailAddress,
+        known_device: Option<DeviceHash>,
+        client: &Client,
+    ) -> Result<Attempt, E>
+    where
+        E: From<TooManyAttempts> + From<StoreError>,
+    {
+        self.take(|limits| limits.for_password(account, known_device, client)).await
+    }
+
+    /// Counts an attempt of another kind.
+    pub(super) async fn take<E>(&self, buckets: impl Fn(&RateLimits) -> Vec<Bucket>) -> Result<Attempt, E>
+    where
+        E: From<TooManyAttempts> + From<StoreError>,
+    {
+        let buckets = self.policy.rate_limits.as_ref().map(buckets).unwrap_or_default();
+        if buckets.is_empty() {
+            return Ok(Attempt(buckets));
+        }
+        let now = self.clock.now();
+        let mut repository = self.store.alone();
+        if repository.take_from_buckets(&buckets, now).await? {
+            return Ok(Attempt(buckets));
+        }
+        let levels = repository.list_bucket_levels(&buckets).await?;
+        let refusals = levels.iter().filter_map(|level| level.refusal(now));
+        // None where time has passed between the two statements: the next second will do.
+        let refusal = refusals.max_by_key(|refusal| refusal.retry_after).unwrap_or_else(|| TooManyAttempts {
+            retry_after: time::Duration::SECOND,
+            quota: buckets[0].quota,
+        });
+        Err(refusal.into())
+    }
+
+    /// Gives back what a right password took. What wrong ones took stays: who logs in to an account of their own between
+    /// guesses at others gains nothing.
+    ///
+    /// Never an error: whoever is logged in by now must not be told that they are not.
+    pub(super) async fn give_back(&self, attempt: Attempt, now: OffsetDateTime) {
+        let Attempt(buckets) = attempt;
+        if !buckets.is_empty() {
+            let _ = self.store.alone().give_back_to_buckets(&buckets, now).await;
+        }
+    }
+}
