@@ -3,11 +3,17 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::cargo::{self, cargo};
-use crate::{deny, say, test};
+use crate::{deny, fuzz, say, test};
+
+/// How long each target is fuzzed: enough to find what a change has broken. Longer runs are for people.
+const FUZZ_SECONDS: u32 = 10;
 
 /// Runs all checks, cheapest first.
 pub fn run() -> Result<()> {
-    step("format", "run `cargo fmt --all`", || cargo::run(&mut cargo(&["fmt", "--all", "--check"])))?;
+    step("format", "run `cargo fmt --all`, and the same in fuzz/", || {
+        cargo::run(&mut cargo(&["fmt", "--all", "--check"]))?;
+        cargo::run(&mut cargo(&["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"]))
+    })?;
     step("lints", "mend what clippy names", || {
         let clippy = "clippy --workspace --all-targets --locked -- -D warnings";
         cargo::run(&mut cargo(&words(clippy)))
@@ -16,6 +22,10 @@ pub fn run() -> Result<()> {
     step("docs", "mend what rustdoc names", || {
         let doc = "doc --workspace --no-deps --locked";
         cargo::run(cargo(&words(doc)).env("RUSTDOCFLAGS", "-D warnings"))
+    })?;
+    // Before the tests, so that the closing lines are theirs.
+    step("fuzzing", "the input is kept; `cargo xtask fuzz` goes on from there", || {
+        fuzz::run(FUZZ_SECONDS, &[])
     })?;
     step("tests", "`cargo xtask test` runs them alone", || test::run(&[]))
 }

@@ -9,6 +9,7 @@ mod cargo;
 mod ci;
 mod deny;
 mod environment;
+mod fuzz;
 mod postgres;
 mod postgres_programs;
 mod say;
@@ -57,7 +58,19 @@ enum Task {
         #[arg(default_value = "target/screenshots")]
         folder: std::path::PathBuf,
     },
-    /// Everything that has to pass before a change is taken: format, lints, licences and advisories, docs, tests.
+    /// Fuzz what strangers send: cookies, access tokens, addresses, `next`, bodies.
+    ///
+    /// What is found is kept in target/fuzz/corpus and goes on from there the next time. An input that breaks something
+    /// ends the run and is kept in target/fuzz/artifacts. Those with a nightly compiler can use `cargo fuzz` as well.
+    Fuzz {
+        /// How long each target is fuzzed.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Which targets; all, unless some are named.
+        targets: Vec<String>,
+    },
+    /// Everything that has to pass before a change is taken: format, lints, licences and advisories, docs,
+    /// fuzzing for a moment, tests.
     ///
     /// Stops at the first that does not. Advisories need their database, which is fetched; where that cannot be done
     /// they are not checked and a warning says so, except on GitHub or with VESTIBULE_REQUIRE_ADVISORIES=1, where it is
@@ -70,6 +83,7 @@ fn main() -> ExitCode {
         Task::Test { runner } => test::run(&runner),
         Task::Browser { runner } => browser::test(&runner),
         Task::Screenshots { folder } => browser::screenshots(&folder),
+        Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Task::Ci => ci::run(),
     };
     match done {
