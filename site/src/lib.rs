@@ -19,7 +19,7 @@ pub mod services;
 use vestibule_sql::Migrations;
 
 pub use layout::SiteLayout;
-pub use router::{personal_data, routes};
+pub use router::{openapi, personal_data, routes};
 pub use services::Notes;
 
 /// The site's own tables. They come after those of accounts, to which they refer.

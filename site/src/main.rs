@@ -16,5 +16,6 @@ fn main() -> ExitCode {
         migrations: vec![site::MIGRATIONS],
         routes: site::routes,
         personal_data: site::personal_data,
+        openapi: Some(site::openapi),
     })
 }

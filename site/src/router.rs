@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use axum::http::Method;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 use vestibule::ports::{OsRandom, PersonalData, SystemClock};
 use vestibule_sql::Database;
 use vestibule_web::Who::{Anyone, LoggedIn};
@@ -22,6 +24,11 @@ pub(crate) struct Site {
 pub fn personal_data(database: &Database) -> Vec<Arc<dyn PersonalData>> {
     let notes = Notes::new(database.clone(), Arc::new(SystemClock), Arc::new(OsRandom));
     vec![Arc::new(NotesInExport(notes))]
+}
+
+/// What the site's own API looks like.
+pub fn openapi() -> OpenApi {
+    api::notes::Described::openapi()
 }
 
 /// Every route of the site besides those of accounts: the table of contents.

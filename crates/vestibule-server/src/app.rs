@@ -2,6 +2,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory, FromArgMatches};
+use utoipa::openapi::OpenApi;
 use vestibule::ports::PersonalData;
 use vestibule_sql::{Database, MIGRATIONS, Migrations};
 use vestibule_web::{DefaultLayout, Layout, Routes, Vestibule};
@@ -27,6 +28,8 @@ pub struct App {
     pub routes: fn(&Vestibule, &Database) -> Routes,
     /// What the application keeps of a user in tables of its own, for their export.
     pub personal_data: fn(&Database) -> Vec<Arc<dyn PersonalData>>,
+    /// What the application's own API looks like, for `/api/openapi.json`.
+    pub openapi: Option<fn() -> OpenApi>,
 }
 
 impl App {
@@ -40,6 +43,7 @@ impl App {
             migrations: Vec::new(),
             routes: |vestibule, _| Routes::new(vestibule.clone()),
             personal_data: |_| Vec::new(),
+            openapi: None,
         }
     }
 
@@ -72,6 +76,9 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
     if let Some(Command::Completions { shell }) = line.command {
         return Ok(commands::completions::run(app, shell));
     }
+    if let Some(Command::Openapi) = line.command {
+        return Ok(commands::openapi::run(app));
+    }
     let settings = Settings::load(line.config.as_deref(), app.site_name)?;
     let command = line.command.unwrap_or(Command::Serve);
     if let Command::Config { action } = command {
@@ -92,7 +99,7 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
             Command::Session { action } => commands::manage_sessions::run(app, &settings, action, json).await,
             Command::Mail { action } => commands::manage_mails::run(app, &settings, action, json).await,
             Command::Audit { action } => commands::audit_trail::run(app, &settings, action, json).await,
-            Command::Config { .. } | Command::Completions { .. } => {
+            Command::Config { .. } | Command::Completions { .. } | Command::Openapi => {
                 unreachable!("answered above, without a runtime")
             }
         }

@@ -73,6 +73,12 @@ pub(crate) enum Command {
         action: ConfigAction,
     },
 
+    /// Print what the API looks like: OpenAPI 3.1, in JSON.
+    ///
+    /// The running server tells the same at /api/openapi.json, and people at /api/docs. A client in another language can
+    /// be generated from it.
+    Openapi,
+
     /// Print a script that completes the commands in a shell.
     ///
     /// For bash: `site completions bash > ~/.local/share/bash-completion/completions/site`.

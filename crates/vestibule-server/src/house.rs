@@ -136,6 +136,7 @@ pub(crate) fn furnish(
         layout: app.layout.clone(),
         readiness,
         dev_mailbox,
+        openapi: app.openapi.map(|describe| describe()),
     });
     vestibule_web::routes(&vestibule).merge((app.routes)(&vestibule, database))
 }

@@ -77,6 +77,7 @@ impl TestServer {
             layout: options.layout,
             readiness: Arc::new(Answering(house.database.clone())),
             dev_mailbox: options.dev_mailbox,
+            openapi: None,
         };
         let vestibule = Vestibule::new(parts);
         let routes: Routes = routes(&vestibule).merge((options.routes)(&vestibule, &house.database));

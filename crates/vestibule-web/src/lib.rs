@@ -40,7 +40,7 @@ pub use dev_mailbox::DevMailbox;
 pub use guard::{CurrentUser, PageVisit, Who};
 pub use layout::{DefaultLayout, Layout, Page, SessionMeta};
 pub use next::Next;
-pub use problem::{FieldErrors, Problem};
+pub use problem::{FieldErrors, Problem, ProblemBody};
 pub use request_log::ErrorPage;
 pub use router::routes;
 pub use routes::{Face, Route, Routes};

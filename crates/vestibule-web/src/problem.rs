@@ -14,6 +14,7 @@ use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// How long to wait before asking a store again that could not be reached, in seconds.
 const RETRY_STORE_AFTER: u64 = 5;
@@ -51,19 +52,26 @@ pub struct Problem {
     pub cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// What went wrong, as programs are told it (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
+    /// A sentence for people.
     detail: &'a str,
+    /// A word for programs, which stays the same.
     code: &'static str,
+    /// What is wrong with each field, for `invalid_input`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldBody<'a>>,
 }
 
-#[derive(Serialize)]
-struct FieldBody<'a> {
+/// What is wrong with a field.
+#[derive(Serialize, ToSchema)]
+#[schema(as = InvalidField)]
+pub struct FieldBody<'a> {
     field: &'static str,
     code: &'static str,
     message: &'a str,
@@ -244,7 +252,7 @@ impl IntoResponse for Problem {
             .iter()
             .map(|invalid| FieldBody { field: invalid.field, code: invalid.code, message: &invalid.message })
             .collect();
-        let body = Body {
+        let body = ProblemBody {
             r#type: "about:blank",
             title: self.title(),
             status: self.status.as_u16(),

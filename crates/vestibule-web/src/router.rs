@@ -80,6 +80,9 @@ pub fn routes<S: Clone + Send + Sync + 'static>(vestibule: &Vestibule) -> Routes
         .api(AccountHolder, Method::DELETE, "/api/account/sessions", api::manage_sessions::end_others)
         .api(AccountHolder, Method::DELETE, "/api/account/sessions/{id}", api::manage_sessions::end)
         .api(AccountHolder, Method::GET, "/api/account/export", api::export::export)
+        // Who writes programs against the API.
+        .api(Anyone, Method::GET, "/api/openapi.json", api::openapi::openapi)
+        .page(Anyone, Method::GET, "/api/docs", pages::api_docs::api_docs)
         // Who verifies access tokens without asking us.
         .api(Anyone, Method::GET, "/.well-known/jwks.json", api::jwks::jwks)
         // Password managers.

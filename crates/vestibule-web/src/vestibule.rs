@@ -3,7 +3,9 @@ use std::sync::Arc;
 use ::vestibule::Accounts;
 use ::vestibule::ports::Random;
 use async_trait::async_trait;
+use utoipa::openapi::OpenApi;
 
+use crate::api::openapi;
 use crate::cookies::CookieNames;
 use crate::dev_mailbox::DevMailbox;
 use crate::layout::Layout;
@@ -16,6 +18,8 @@ struct Inner {
     parts: Parts,
     cookie_names: CookieNames,
     origin: String,
+    /// Written once: it never changes while the server runs.
+    openapi: String,
 }
 
 /// What [`Vestibule`] is put together from.
@@ -30,6 +34,8 @@ pub struct Parts {
     pub readiness: Arc<dyn Readiness>,
     /// The development mailbox, where mails go no further than that.
     pub dev_mailbox: Option<DevMailbox>,
+    /// What the application's own API looks like.
+    pub openapi: Option<OpenApi>,
 }
 
 /// Whether the server can do its work now.
@@ -42,11 +48,12 @@ pub trait Readiness: Send + Sync + 'static {
 impl Vestibule {
     /// Puts the parts together. The names of the cookies and the origin that requests must come from are made
     /// from the public URL.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(mut parts: Parts) -> Self {
         let public_url = &parts.accounts.policy().public_url;
         let cookie_names = CookieNames::new(public_url.is_https());
         let origin = public_url.origin();
-        Self(Arc::new(Inner { parts, cookie_names, origin }))
+        let openapi = openapi::described(parts.openapi.take());
+        Self(Arc::new(Inner { parts, cookie_names, origin, openapi }))
     }
 
     /// The accounts.
@@ -73,6 +80,11 @@ impl Vestibule {
 
     pub(crate) fn dev_mailbox(&self) -> Option<&DevMailbox> {
         self.0.parts.dev_mailbox.as_ref()
+    }
+
+    /// The API of the site, described as OpenAPI 3.1 in JSON.
+    pub fn openapi(&self) -> &str {
+        &self.0.openapi
     }
 
     pub(crate) fn cookie_names(&self) -> &CookieNames {

@@ -7,6 +7,7 @@ use crate::pages::admin::audit_trail::AuditPage;
 use crate::pages::admin::find_users::{UserPage, UsersPage};
 use crate::pages::admin::manage_mails::MailsPage;
 use crate::pages::admin::statistics::StatisticsPage;
+use crate::pages::api_docs::ApiDocsPage;
 use crate::pages::confirm_email::{ConfirmEmailDonePage, ConfirmEmailPage};
 use crate::pages::confirm_password::ConfirmPasswordPage;
 use crate::pages::dev_mailbox::DevMailboxPage;
@@ -92,6 +93,8 @@ views! {
     Mails(MailsPage<'a>) = "admin/mails.html";
     /// `/admin/audit`.
     Audit(AuditPage<'a>) = "admin/audit.html";
+    /// `/api/docs`.
+    ApiDocs(ApiDocsPage) = "api_docs.html";
     /// `/dev/mailbox`.
     DevMailbox(DevMailboxPage) = "dev_mailbox.html";
 }

@@ -6,29 +6,39 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use vestibule_web::{CurrentUser, Json, Path, Problem, Query, nullable_text};
+use utoipa::ToSchema;
+use vestibule_web::{CurrentUser, Json, Path, Problem, ProblemBody, Query, nullable_text};
 
 use crate::models::{Cursor, Note, NoteId, PageSize};
 use crate::services::{NoteError, Notes};
 
 /// What is sent.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(default)]
+#[schema(as = NoteText)]
 pub struct Body {
     #[serde(deserialize_with = "nullable_text::deserialize")]
+    #[schema(required, min_length = 1, max_length = 200)]
     title: String,
     #[serde(deserialize_with = "nullable_text::deserialize")]
+    #[schema(max_length = 20_000)]
     body: String,
 }
 
 /// Which part of the list.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Range {
+    /// `next_cursor` of the part before.
+    #[param(value_type = Option<Uuid>)]
     cursor: Option<String>,
+    /// From 1 to 100; 20 unless told.
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
     limit: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Note)]
 pub(super) struct NoteAnswer {
     id: String,
     title: String,
@@ -39,13 +49,27 @@ pub(super) struct NoteAnswer {
     updated_at: OffsetDateTime,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Notes)]
 struct ListAnswer {
     notes: Vec<NoteAnswer>,
     next_cursor: Option<String>,
 }
 
 /// Some of one's notes, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/notes",
+    operation_id = "list_notes",
+    tag = "Notes",
+    params(Range),
+    responses(
+        (status = 200, description = "Some of one's notes, newest first", body = ListAnswer),
+        (status = 401, description = "Nobody is logged in", body = ProblemBody),
+        (status = 422, description = "`invalid_input`", body = ProblemBody),
+    ),
+    security(("session" = []), ("bearer" = [])),
+)]
 pub async fn list(
     State(notes): State<Notes>,
     current: CurrentUser,
@@ -64,6 +88,19 @@ pub async fn list(
 }
 
 /// Writes a new note.
+#[utoipa::path(
+    post,
+    path = "/api/notes",
+    operation_id = "create_note",
+    tag = "Notes",
+    request_body = Body,
+    responses(
+        (status = 201, description = "The note; `Location` says where it is", body = NoteAnswer),
+        (status = 401, description = "Nobody is logged in", body = ProblemBody),
+        (status = 422, description = "`invalid_input`", body = ProblemBody),
+    ),
+    security(("session" = [], "csrf" = []), ("bearer" = [])),
+)]
 pub async fn create(
     State(notes): State<Notes>,
     current: CurrentUser,
@@ -75,6 +112,19 @@ pub async fn create(
 }
 
 /// One note.
+#[utoipa::path(
+    get,
+    path = "/api/notes/{id}",
+    operation_id = "show_note",
+    tag = "Notes",
+    params(("id" = Uuid, Path, description = "Of the list")),
+    responses(
+        (status = 200, description = "The note", body = NoteAnswer),
+        (status = 401, description = "Nobody is logged in", body = ProblemBody),
+        (status = 404, description = "`not_found`: none of one's own", body = ProblemBody),
+    ),
+    security(("session" = []), ("bearer" = [])),
+)]
 pub async fn show(
     State(notes): State<Notes>,
     current: CurrentUser,
@@ -85,6 +135,21 @@ pub async fn show(
 }
 
 /// Writes a note anew.
+#[utoipa::path(
+    put,
+    path = "/api/notes/{id}",
+    operation_id = "update_note",
+    tag = "Notes",
+    params(("id" = Uuid, Path, description = "Of the list")),
+    request_body = Body,
+    responses(
+        (status = 200, description = "The note as it is now", body = NoteAnswer),
+        (status = 401, description = "Nobody is logged in", body = ProblemBody),
+        (status = 404, description = "`not_found`: none of one's own", body = ProblemBody),
+        (status = 422, description = "`invalid_input`", body = ProblemBody),
+    ),
+    security(("session" = [], "csrf" = []), ("bearer" = [])),
+)]
 pub async fn update(
     State(notes): State<Notes>,
     current: CurrentUser,
@@ -96,6 +161,19 @@ pub async fn update(
 }
 
 /// Throws a note away.
+#[utoipa::path(
+    delete,
+    path = "/api/notes/{id}",
+    operation_id = "delete_note",
+    tag = "Notes",
+    params(("id" = Uuid, Path, description = "Of the list")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 401, description = "Nobody is logged in", body = ProblemBody),
+        (status = 404, description = "`not_found`: none of one's own", body = ProblemBody),
+    ),
+    security(("session" = [], "csrf" = []), ("bearer" = [])),
+)]
 pub async fn delete(
     State(notes): State<Notes>,
     current: CurrentUser,
@@ -104,6 +182,11 @@ pub async fn delete(
     notes.delete(current.user().id, note_id(&id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+/// What the API of notes looks like.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(list, create, show, update, delete))]
+pub struct Described;
 
 /// An id that is none names no note.
 pub(crate) fn note_id(text: &str) -> Result<NoteId, Problem> {

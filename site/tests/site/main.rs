@@ -8,6 +8,7 @@ mod menu;
 mod notes_api;
 mod notes_pages;
 mod notes_repository;
+mod openapi;
 mod pages;
 mod start;
 mod walk;

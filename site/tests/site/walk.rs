@@ -5,7 +5,7 @@ use vestibule_web::{Face, Who};
 use crate::start::start;
 
 /// The site's routes that somebody without credentials may call. Any other must refuse, a new one included.
-const OPEN: [&str; 28] = [
+const OPEN: [&str; 30] = [
     "GET /",
     "GET /public/{*file}",
     "GET /assets/{*file}",
@@ -31,6 +31,8 @@ const OPEN: [&str; 28] = [
     "GET /.well-known/change-password",
     "GET /api/auth/refresh",
     "POST /api/auth/refresh",
+    "GET /api/openapi.json",
+    "GET /api/docs",
     "GET /.well-known/jwks.json",
     "GET /healthz",
     "GET /readyz",

@@ -26,6 +26,7 @@ export async function walk(house, context, name, see) {
   await page.fill('#password', 'wrong window thursday');
   await send(page, SUBMIT);
   await see(page, 'log-in-refused');
+  await at('/api/docs', 'api-docs');
   await at('/nowhere', 'error-404');
   await at('/forgot-password', 'forgot-password');
   await page.fill('#email', 'nobody');

@@ -13,6 +13,7 @@ pub(crate) mod manage_mails;
 pub(crate) mod manage_sessions;
 pub(crate) mod migrate;
 mod office;
+pub(crate) mod openapi;
 mod output;
 pub(crate) mod serve;
 pub(crate) mod user;

@@ -67,6 +67,17 @@ fn config_show_tells_every_setting_and_no_secret() {
     assert!(!told.contains("hunter2") && !told.contains(secret), "{told}");
 }
 
+#[test]
+fn the_api_is_described_without_settings_or_a_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(folder.path()).env("VESTIBULE_LISTEN", "nowhere").arg("openapi").output().unwrap();
+    assert!(output.status.success());
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["openapi"], "3.1.0");
+    assert!(told["paths"]["/api/auth/log-in"]["post"].is_object());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is made");
+}
+
 #[tokio::test]
 async fn a_port_that_is_taken_is_said_to_be() {
     let folder = tempfile::tempdir().unwrap();

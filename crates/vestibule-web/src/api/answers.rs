@@ -7,31 +7,33 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use crate::guard::RequestOf;
 use crate::vestibule::Vestibule;
 
 /// A user with their session.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct UserAndSession<'a> {
     user: UserBody<'a>,
     session: SessionBody<'a>,
 }
 
 /// A user by themselves.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct UserOnly<'a> {
     user: UserBody<'a>,
 }
 
 /// Where a user is logged in.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Sessions<'a> {
     sessions: Vec<SessionBody<'a>>,
 }
 
 /// A user.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
 pub struct UserBody<'a> {
     id: String,
     email: &'a str,
@@ -43,7 +45,8 @@ pub struct UserBody<'a> {
 }
 
 /// A session, by its public id.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
 pub struct SessionBody<'a> {
     id: String,
     #[serde(with = "time::serde::rfc3339")]

@@ -1,24 +1,42 @@
 //! `POST /api/auth/confirm-email`.
 
+use crate::problem::ProblemBody;
 use ::vestibule::services::ConfirmEmail;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::answers::UserOnly;
 use crate::{ClientOf, CookieValues, CurrentUser, Json, Problem, Vestibule, nullable_text};
 
 /// What is sent.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(default)]
+#[schema(as = ConfirmEmail)]
 pub struct Body {
     #[serde(deserialize_with = "nullable_text::deserialize")]
+    #[schema(required)]
     token: String,
+    #[schema(format = Password)]
     password: Option<String>,
 }
 
 /// Confirms the address.
+#[utoipa::path(
+    post,
+    path = "/api/auth/confirm-email",
+    operation_id = "confirm_email",
+    tag = "Accounts",
+    request_body = Body,
+    responses(
+        (status = 200, description = "The address is confirmed", body = UserOnly),
+        (status = 400, description = "`token_invalid`", body = ProblemBody),
+        (status = 401, description = "`unauthenticated` with neither session nor password, `invalid_credentials` with a wrong one", body = ProblemBody),
+    ),
+    security((), ("session" = []), ("bearer" = [])),
+)]
 pub async fn confirm_email(
     State(vestibule): State<Vestibule>,
     ClientOf(client): ClientOf,

@@ -1,5 +1,6 @@
 //! `GET /api/account/export`.
 
+use crate::problem::ProblemBody;
 use ::vestibule::models::AuditEvent;
 use ::vestibule::services::Export;
 use axum::Json;
@@ -47,6 +48,17 @@ impl<'a> From<&'a AuditEvent> for EventBody<'a> {
 }
 
 /// All that is held about who asks.
+#[utoipa::path(
+    get,
+    path = "/api/account/export",
+    operation_id = "export_account",
+    tag = "Account",
+    responses(
+        (status = 200, description = "All that is held about who asks, as a file", body = serde_json::Value),
+        (status = 401, description = "Nobody is logged in", body = ProblemBody),
+    ),
+    security(("session" = []), ("bearer" = [])),
+)]
 pub async fn export(
     State(vestibule): State<Vestibule>,
     ClientOf(client): ClientOf,

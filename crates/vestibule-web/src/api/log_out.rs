@@ -1,5 +1,6 @@
 //! `POST /api/auth/log-out`.
 
+use crate::problem::ProblemBody;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -8,6 +9,17 @@ use super::answers;
 use crate::{ClientOf, CurrentUser, Problem, Vestibule};
 
 /// Ends the session and removes its cookies.
+#[utoipa::path(
+    post,
+    path = "/api/auth/log-out",
+    operation_id = "log_out",
+    tag = "Sessions",
+    responses(
+        (status = 204, description = "Logged out; removes the cookies"),
+        (status = 401, description = "Nobody is logged in", body = ProblemBody),
+    ),
+    security(("session" = [], "csrf" = []), ("bearer" = [])),
+)]
 pub async fn log_out(
     State(vestibule): State<Vestibule>,
     ClientOf(client): ClientOf,

@@ -18,6 +18,7 @@ pub mod jwks;
 pub mod log_in;
 pub mod log_out;
 pub mod manage_sessions;
+pub mod openapi;
 pub mod refresh;
 pub mod resend_confirmation;
 pub mod reset_password;

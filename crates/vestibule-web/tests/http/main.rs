@@ -18,6 +18,7 @@ mod jwks;
 mod layouts;
 mod log_in;
 mod log_out;
+mod openapi;
 mod overload;
 mod pages;
 mod paths;

@@ -12,7 +12,7 @@ use crate::{ACCESS, CHANGING, FORM, JSON, signed_up};
 const ADMIN: Who = Who::Recently(Role::Admin);
 
 /// Every route of the library, then those of the test server.
-const EXPECTED: [(&str, &str, Who); 72] = [
+const EXPECTED: [(&str, &str, Who); 74] = [
     ("GET", "/sign-up", Who::Stranger),
     ("POST", "/sign-up", Who::Stranger),
     ("GET", "/log-in", Who::Stranger),
@@ -61,6 +61,8 @@ const EXPECTED: [(&str, &str, Who); 72] = [
     ("DELETE", "/api/account/sessions", Who::AccountHolder),
     ("DELETE", "/api/account/sessions/{id}", Who::AccountHolder),
     ("GET", "/api/account/export", Who::AccountHolder),
+    ("GET", "/api/openapi.json", Who::Anyone),
+    ("GET", "/api/docs", Who::Anyone),
     ("GET", "/.well-known/jwks.json", Who::Anyone),
     ("GET", "/.well-known/change-password", Who::Anyone),
     ("GET", "/healthz", Who::Anyone),
