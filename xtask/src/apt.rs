@@ -12,7 +12,8 @@ pub fn install(what: &str, packages: &[&str], missing: &str) -> Result<()> {
         bail!("{missing}");
     }
     say::note(&format!("{what} is missing: installing {} with apt-get", packages.join(", ")));
-    let install = [&["-q", "install", "-y", "--no-install-recommends"][..], packages].concat();
+    // Nothing of this machine gives way: a mail server would take the place of another.
+    let install = [&["-q", "install", "-y", "--no-install-recommends", "--no-remove"][..], packages].concat();
     for arguments in [vec!["-q", "update"], install] {
         let mut apt = Command::new("apt-get");
         apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());

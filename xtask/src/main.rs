@@ -13,6 +13,7 @@ mod fuzz;
 mod postgres;
 mod postgres_programs;
 mod say;
+mod smtp;
 mod test;
 
 use std::process::ExitCode;
@@ -30,7 +31,7 @@ struct CommandLine {
 #[derive(Subcommand)]
 #[expect(clippy::doc_markdown, reason = "these texts are the help, which is no Markdown")]
 enum Task {
-    /// Run every test, on SQLite, on a PostgreSQL of its own and in a browser.
+    /// Run every test, on SQLite, on a PostgreSQL of its own, in a browser and over a mail server.
     ///
     /// A throw-away PostgreSQL is started for the run and removed after it, whatever happens. It is installed where it
     /// is missing on Debian and Ubuntu when run as root; elsewhere the task says what to install. Where the variable
@@ -52,6 +53,14 @@ enum Task {
         #[arg(last = true)]
         runner: Vec<String>,
     },
+    /// Run the tests with a real mail server alone: what Exim takes from the real program, with STARTTLS and with TLS from the
+    /// first byte, arrives, and its links work.
+    ///
+    /// Exim is installed where it is missing on Debian and Ubuntu when run as root; elsewhere the task says what to install.
+    /// It is started for the tests alone, on ports of 127.0.0.1, as the user that it was made for: this takes root, or a sudo
+    /// that asks for no password. `cargo xtask test` runs these tests too, and says loudly where it cannot, which is a failure
+    /// on GitHub or with VESTIBULE_REQUIRE_SMTP=1.
+    Smtp,
     /// Take a picture of every page in every state, light and dark, on a phone and on a desk.
     Screenshots {
         /// Where to put them.
@@ -82,6 +91,7 @@ fn main() -> ExitCode {
     let done = match CommandLine::parse().task {
         Task::Test { runner } => test::run(&runner),
         Task::Browser { runner } => browser::test(&runner),
+        Task::Smtp => smtp::test(),
         Task::Screenshots { folder } => browser::screenshots(&folder),
         Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Task::Ci => ci::run(),

@@ -3,7 +3,7 @@ use anyhow::Result;
 use crate::cargo::{self, cargo};
 use crate::postgres::Cluster;
 use crate::say;
-use crate::{browser, environment};
+use crate::{browser, environment, smtp};
 
 const SERVER_VARIABLE: &str = "VESTIBULE_TEST_POSTGRES_URL";
 
@@ -25,6 +25,7 @@ fn run_on(server: &str, arguments: &[String]) -> Result<()> {
         let mut doc_tests = cargo(&["test", "--doc", "--workspace", "--locked", "--quiet"]);
         cargo::run(doc_tests.env(SERVER_VARIABLE, server))?;
         browser::test(&[])?;
+        smtp::test_if_possible()?;
     }
     let mut runner = if cargo::has("nextest") {
         cargo(&["nextest", "run", "--locked"])

@@ -2,6 +2,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 use vestibule::ports::{HashingSlots, Mailer, OsRandom, SystemClock};
 use vestibule::{Accounts, OpenError, Policy, Ports};
 use vestibule_sql::{Database, Migrations, SchemaState, SqlStore};
@@ -12,6 +13,7 @@ use crate::app::App;
 use crate::failure::{Failure, with_causes};
 use crate::secret_file::secret_key;
 use crate::settings::{MailSetting, Settings};
+use crate::transports::Patience;
 
 /// Opens the database of the settings.
 pub(crate) async fn open_database(settings: &Settings) -> Result<Database, Failure> {
@@ -93,11 +95,18 @@ pub(crate) struct Post {
 }
 
 /// Opens the way that mails go. A wrong template or address stops the start: a mail that cannot be written would be
-/// noticed by nobody but the person who waits for it.
-pub(crate) fn open_post(settings: &Settings) -> Result<Post, Failure> {
+/// noticed by nobody but the person who waits for it. `stopping` says when nothing is to be begun any more.
+pub(crate) fn open_post(settings: &Settings, stopping: watch::Receiver<bool>) -> Result<Post, Failure> {
+    // Also where mails have no way yet: on the day that they get one, nobody looks at the templates.
+    let templates = match &settings.mail_templates {
+        None => MailTemplates::built_in(),
+        Some(folder) => MailTemplates::with_overrides(folder)
+            .map_err(|error| Failure::from(settings.error("MAIL_TEMPLATES", &with_causes(&error))))?,
+    };
     let (transport, dev_mailbox): (Arc<dyn Transport>, _) = match &settings.mail {
         MailSetting::Server(url) => {
-            let transport = url.transport(&settings.mail_from).map_err(|error| {
+            let patience = Patience::until(stopping);
+            let transport = url.transport(&settings.mail_from, patience).map_err(|error| {
                 Failure::with_way_out(
                     format!("mails cannot be sent by {url}: {}", with_causes(&error)),
                     "Check VESTIBULE_MAIL_URL and VESTIBULE_MAIL_FROM.",
@@ -110,11 +119,6 @@ pub(crate) fn open_post(settings: &Settings) -> Result<Post, Failure> {
             (Arc::new(mailbox.clone()), Some(mailbox))
         }
         MailSetting::Nowhere => return Ok(Post { mailer: None, dev_mailbox: None }),
-    };
-    let templates = match &settings.mail_templates {
-        None => MailTemplates::built_in(),
-        Some(folder) => MailTemplates::with_overrides(folder)
-            .map_err(|error| Failure::from(settings.error("MAIL_TEMPLATES", &with_causes(&error))))?,
     };
     let site = Site { name: settings.site_name.clone(), public_url: settings.public_url.clone() };
     let mailer: Arc<dyn Mailer> = Arc::new(Postman::new(templates, site, transport));

@@ -39,6 +39,21 @@ impl MailMetrics {
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
+
+    /// A delivery that ended without a word.
+    pub(crate) fn count_failed(&self) {
+        self.0.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn failed(&self) -> u64 {
+        self.0.failed.load(Ordering::Relaxed)
+    }
+
+    /// A mail that could not even be read.
+    pub(crate) fn count_given_up(&self) {
+        self.0.given_up.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// `/metrics`, for an address of its own.

@@ -1,10 +1,10 @@
 use async_trait::async_trait;
 use time::{Date, OffsetDateTime};
 use vestibule::models::{
-    ClaimedMail, EmailAddress, MailCounts, MailKind, MailOutcome, MailState, MailUrgency, OutgoingMail,
-    OutgoingMailId, TrackedMail, UserId,
+    BrokenMail, ClaimedMail, EmailAddress, MailCounts, MailKind, MailOutcome, MailState, MailUrgency,
+    OutgoingMail, OutgoingMailId, TrackedMail, UserId,
 };
-use vestibule::repository::{MailFilter, OutgoingMails, StoreError};
+use vestibule::repository::{ClaimError, MailFilter, OutgoingMails, StoreError};
 
 use crate::database::{At, Connection, Id};
 use crate::store::{BrokenRow, Count, client};
@@ -21,13 +21,15 @@ macro_rules! claim_mail {
                 SELECT id
                 FROM outgoing_mails
                 WHERE finished_at IS NULL AND next_attempt_at <= $2 AND urgency <= $1
-                ORDER BY urgency, next_attempt_at
+                    -- Whether it is among the kinds that are known.
+                    AND replace($4, '/' || kind || '/', '') <> $4
+                ORDER BY urgency, next_attempt_at, id
                 LIMIT 1
                 ",
             $lock,
             "
             )
-            RETURNING id, kind, user_id, recipient, created_at, ip, user_agent, attempts"
+            RETURNING id, kind, user_id, recipient, created_at, ip, user_agent, attempts, uncounted_attempts"
         )
     };
 }
@@ -94,11 +96,17 @@ impl OutgoingMails for Connection {
         urgency: MailUrgency,
         now: OffsetDateTime,
         lease_end: OffsetDateTime,
-    ) -> Result<Option<ClaimedMail>, StoreError> {
+    ) -> Result<Option<ClaimedMail>, ClaimError> {
         let sql = if self.has_row_locks() { claim_mail!("FOR UPDATE SKIP LOCKED") } else { claim_mail!("") };
-        let row: Option<ClaimedMailRow> =
-            self.write(sql).bind(urgency.rank()).bind(At(now)).bind(At(lease_end)).optional().await?;
-        Ok(row.map(ClaimedMail::try_from).transpose()?)
+        let row: Option<ClaimedMailRow> = self
+            .write(sql)
+            .bind(urgency.rank())
+            .bind(At(now))
+            .bind(At(lease_end))
+            .bind(MailKind::ALL.map(|kind| format!("/{}/", kind.as_str())).concat())
+            .optional()
+            .await?;
+        row.map(|row| row.read().map_err(ClaimError::Broken)).transpose()
     }
 
     async fn has_newer_mail(&mut self, mail: &OutgoingMail) -> Result<bool, StoreError> {
@@ -151,7 +159,7 @@ impl OutgoingMails for Connection {
     ) -> Result<bool, StoreError> {
         const SQL: &str = "
             UPDATE outgoing_mails
-            SET next_attempt_at = $3, reason = $4, attempts = attempts - $5
+            SET next_attempt_at = $3, reason = $4, uncounted_attempts = uncounted_attempts + $5
             WHERE id = $1 AND attempts = $2 AND finished_at IS NULL";
         let postponed = self
             .write(SQL)
@@ -206,20 +214,33 @@ impl OutgoingMails for Connection {
     async fn find_mails(&mut self, filter: MailFilter, limit: u32) -> Result<Vec<TrackedMail>, StoreError> {
         const SQL: &str = "
             SELECT
-                id, kind, user_id, recipient, created_at, ip, user_agent, attempts, next_attempt_at, finished_at,
-                coalesce(outcome, 'waiting') AS state, reason
+                id, kind, user_id, recipient, created_at, ip, user_agent, attempts, uncounted_attempts,
+                next_attempt_at, finished_at, coalesce(outcome, 'waiting') AS state, reason
             FROM outgoing_mails
             WHERE ($1 IS NULL OR coalesce(outcome, 'waiting') = $1) AND ($2 IS NULL OR id < $2)
             ORDER BY id DESC
             LIMIT $3";
-        let rows: Vec<TrackedMailRow> = self
-            .read(SQL)
-            .bind(filter.state.map(MailState::as_str))
-            .bind(filter.below.map(|id| Id(id.as_uuid())))
-            .bind(i64::from(limit))
-            .all()
-            .await?;
-        Ok(rows.into_iter().map(TrackedMail::try_from).collect::<Result<_, _>>()?)
+        let (mut found, mut below) = (Vec::new(), filter.below);
+        loop {
+            let wanted = limit - u32::try_from(found.len()).unwrap_or(limit);
+            let rows: Vec<TrackedMailRow> = self
+                .read(SQL)
+                .bind(filter.state.map(MailState::as_str))
+                .bind(below.map(|id| Id(id.as_uuid())))
+                .bind(i64::from(wanted))
+                .all()
+                .await?;
+            let (count, last) = (rows.len(), rows.last().map(|row| OutgoingMailId::from(row.mail.id.0)));
+            // One that cannot be read must not hide the others from who looks after them; the log names it.
+            found.extend(rows.into_iter().filter_map(|row| TrackedMail::try_from(row).ok()));
+            if count == 0
+                || u32::try_from(count).is_ok_and(|count| count < wanted)
+                || found.len() >= limit as usize
+            {
+                return Ok(found);
+            }
+            below = last;
+        }
     }
 
     async fn retry_mail(
@@ -230,7 +251,7 @@ impl OutgoingMails for Connection {
     ) -> Result<Option<OutgoingMail>, StoreError> {
         const SQL: &str = "
             UPDATE outgoing_mails
-            SET finished_at = NULL, outcome = NULL, attempts = 0, next_attempt_at = $2
+            SET finished_at = NULL, outcome = NULL, uncounted_attempts = attempts, next_attempt_at = $2
             WHERE id = $1 AND (outcome = 'dead' OR (finished_at IS NULL AND next_attempt_at > $3))
             RETURNING id, kind, user_id, recipient, created_at, ip, user_agent";
         let row: Option<OutgoingMailRow> =
@@ -302,6 +323,7 @@ struct ClaimedMailRow {
     #[sqlx(flatten)]
     mail: OutgoingMailRow,
     attempts: i64,
+    uncounted_attempts: i64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -309,6 +331,7 @@ struct TrackedMailRow {
     #[sqlx(flatten)]
     mail: OutgoingMailRow,
     attempts: i64,
+    uncounted_attempts: i64,
     next_attempt_at: At,
     finished_at: Option<At>,
     state: String,
@@ -342,8 +365,7 @@ impl TryFrom<TrackedMailRow> for TrackedMail {
             mail: row.mail.try_into()?,
             state: MailState::from_word(&row.state)
                 .ok_or_else(|| BrokenRow::new(TABLE, "outcome", "no known outcome"))?,
-            attempts: u32::try_from(row.attempts)
-                .map_err(|error| BrokenRow::new(TABLE, "attempts", error))?,
+            attempts: tries(row.attempts, row.uncounted_attempts),
             next_attempt_at: row.next_attempt_at.0,
             finished_at: row.finished_at.map(|at| at.0),
             reason: row.reason,
@@ -351,12 +373,20 @@ impl TryFrom<TrackedMailRow> for TrackedMail {
     }
 }
 
-impl TryFrom<ClaimedMailRow> for ClaimedMail {
-    type Error = BrokenRow;
-
-    fn try_from(row: ClaimedMailRow) -> Result<Self, BrokenRow> {
-        let attempt = u32::try_from(row.attempts)
-            .map_err(|error| BrokenRow::new("outgoing_mails", "attempts", error))?;
-        Ok(Self { mail: row.mail.try_into()?, attempt })
+impl ClaimedMailRow {
+    fn read(self) -> Result<ClaimedMail, BrokenMail> {
+        let id = OutgoingMailId::from(self.mail.id.0);
+        // It grows by one with each claim and every claim takes a moment: it does not get there.
+        let attempt = u32::try_from(self.attempts).unwrap_or(u32::MAX);
+        let tries = tries(self.attempts, self.uncounted_attempts);
+        match OutgoingMail::try_from(self.mail) {
+            Ok(mail) => Ok(ClaimedMail { mail, attempt, tries }),
+            Err(broken) => Err(BrokenMail { id, attempt, problem: broken.to_string() }),
+        }
     }
+}
+
+/// How many attempts count. The release before this one sets `attempts` back and knows no others: then all do.
+fn tries(attempts: i64, uncounted: i64) -> u32 {
+    u32::try_from((attempts - uncounted).max(0)).unwrap_or(u32::MAX)
 }

@@ -4,6 +4,8 @@
 
 mod account;
 mod home;
+mod mail_server;
+mod mails;
 mod menu;
 mod notes_api;
 mod notes_pages;

@@ -23,7 +23,8 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
     let database = open_database(settings).await?;
     prepare_schema(app, settings, &database).await?;
     let accounts = open_accounts(app, settings, &database).await?;
-    let post = open_post(settings)?;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let post = open_post(settings, stopped.clone())?;
     let router = furnish(app, Arc::clone(&accounts), post.dev_mailbox, &database).into_router();
 
     let listener = listen(settings.listen, "VESTIBULE_LISTEN").await?;
@@ -35,7 +36,6 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
     // Small answers go out at once instead of waiting for more (Nagle).
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
 
-    let (stop, stopped) = tokio::sync::watch::channel(false);
     let mail_metrics = MailMetrics::default();
     let mut workers = JoinSet::new();
     if let Some(mailer) = post.mailer {

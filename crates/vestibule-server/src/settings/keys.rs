@@ -121,7 +121,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "MAIL_URL",
         default_in_words: "on localhost the development mailbox, `/dev/mailbox`; elsewhere none, and mails wait",
-        about: "How mails are sent: `smtp://USER:PASSWORD@HOST:PORT` (STARTTLS is required unless the host is this machine), `smtps://USER:PASSWORD@HOST:PORT`, or `resend://API_KEY@api.resend.com` over HTTPS where a host blocks mail ports. `?tls=` (`starttls`, `implicit`, `none`) says otherwise, `?ca=FILE` names the certificate of an authority of your own.",
+        about: "How mails are sent: `smtp://USER:PASSWORD@HOST:PORT` (STARTTLS is required unless the host is this machine; the port is 587, on this machine 25), `smtps://USER:PASSWORD@HOST:PORT` (465), or `resend://API_KEY@api.resend.com` over HTTPS where a host blocks mail ports. `?tls=` (`starttls`, `implicit`, `none`) says otherwise, `?ca=FILE` names the certificate of an authority of your own.",
         way_out: "Set smtp://user:password@mail.example.com:587, smtps://user:password@mail.example.com:465, or resend://API_KEY@api.resend.com.",
         // It holds a password. What is shown of it is made from its parts.
         is_secret: true,

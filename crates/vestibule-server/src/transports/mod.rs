@@ -2,6 +2,7 @@
 
 mod resend;
 mod smtp;
+mod told;
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,15 +10,51 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
+use tokio::sync::watch;
 use url::Url;
 use vestibule::ports::MailError;
-use vestibule_web::mails::{Letter, Transport};
+use vestibule_web::mails::Transport;
 
 pub use resend::ResendSettings;
 pub use smtp::{Encryption, SmtpSettings};
 
 /// The longest that one delivery may take. The lease of a mail is twice as long.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(55);
+
+/// How long deliveries are waited for.
+#[derive(Clone)]
+pub struct Patience {
+    /// The longest that one may take.
+    pub limit: Duration,
+    /// Says `true` once the program is asked to stop. What was not handed over by then is not begun any more.
+    pub stopping: watch::Receiver<bool>,
+}
+
+impl Patience {
+    /// 55 seconds, and an end when the program is asked to stop.
+    pub fn until(stopping: watch::Receiver<bool>) -> Self {
+        Self { limit: DELIVERY_LIMIT, stopping }
+    }
+
+    /// This long, in a program that is not stopped.
+    pub fn of(limit: Duration) -> Self {
+        Self { limit, stopping: watch::channel(false).1 }
+    }
+
+    /// Comes to an end when the program is asked to stop.
+    async fn is_over(&self) {
+        if self.stopping.clone().wait_for(|is_stopping| *is_stopping).await.is_err() {
+            // Nobody can ask any more.
+            std::future::pending().await
+        }
+    }
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self::of(DELIVERY_LIMIT)
+    }
+}
 
 /// A checked `VESTIBULE_MAIL_URL`. It holds a password, so it is never printed in full.
 #[derive(Clone)]
@@ -117,20 +154,11 @@ impl FromStr for MailUrl {
 }
 
 impl MailUrl {
-    /// The way itself. A delivery ends within 55 seconds.
-    pub fn transport(&self, from: &Sender) -> Result<Arc<dyn Transport>, TransportError> {
-        self.transport_within(DELIVERY_LIMIT, from)
-    }
-
-    /// The same with another limit.
-    pub fn transport_within(
-        &self,
-        limit: Duration,
-        from: &Sender,
-    ) -> Result<Arc<dyn Transport>, TransportError> {
+    /// The way itself.
+    pub fn transport(&self, from: &Sender, patience: Patience) -> Result<Arc<dyn Transport>, TransportError> {
         Ok(match self {
-            Self::Smtp(settings) => Arc::new(smtp::Smtp::new(settings, from, limit)?),
-            Self::Resend(settings) => Arc::new(resend::Resend::new(settings, from, limit)?),
+            Self::Smtp(settings) => Arc::new(smtp::Smtp::new(settings, from, patience)?),
+            Self::Resend(settings) => Arc::new(resend::Resend::new(settings, from, patience)?),
         })
     }
 }
@@ -151,29 +179,13 @@ impl fmt::Debug for MailUrl {
 }
 
 /// Bounds a delivery: a server that sends a byte now and then must not hold a worker.
-async fn within_the_limit(
+async fn within_the_limit<T>(
     limit: Duration,
-    delivery: impl Future<Output = Result<(), MailError>>,
-) -> Result<(), MailError> {
+    delivery: impl Future<Output = Result<T, MailError>>,
+) -> Result<T, MailError> {
     tokio::time::timeout(limit, delivery)
         .await
         .unwrap_or_else(|_| Err(MailError::TryAgain(format!("no end after {} s", limit.as_secs_f64()))))
-}
-
-/// Servers repeat the recipient in what they answer. The log must not.
-fn without_the_recipient(letter: &Letter, told: &str) -> String {
-    let told = told.replace(['\r', '\n'], " ");
-    let lower = told.to_ascii_lowercase();
-    let address = letter.to.as_str();
-    let mut clean = String::with_capacity(told.len());
-    let mut rest = 0;
-    while let Some(found) = lower[rest..].find(address) {
-        clean.push_str(&told[rest..rest + found]);
-        clean.push('…');
-        rest += found + address.len();
-    }
-    clean.push_str(&told[rest..]);
-    clean
 }
 
 #[cfg(test)]
@@ -195,6 +207,8 @@ mod tests {
                 "smtps://mail.example.com:465",
                 Encryption::Implicit,
             ),
+            ("smtp://localhost", "smtp://localhost:25", Encryption::None),
+            ("smtp://localhost?tls=starttls", "smtp://localhost:587", Encryption::StartTls),
             ("smtp://localhost:1025", "smtp://localhost:1025", Encryption::None),
             ("smtp://127.0.0.1:25", "smtp://127.0.0.1:25", Encryption::None),
             ("smtp://[::1]:25", "smtp://[::1]:25", Encryption::None),

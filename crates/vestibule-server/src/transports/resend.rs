@@ -1,5 +1,4 @@
 use std::fmt;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -9,11 +8,13 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
 use url::{Host, Url};
 use vestibule::ports::MailError;
 use vestibule_web::mails::{Letter, Transport};
 
-use super::{MailUrlError, Sender, TransportError, within_the_limit, without_the_recipient};
+use super::told::fit_to_tell;
+use super::{MailUrlError, Patience, Sender, TransportError, within_the_limit};
 use crate::failure::with_causes;
 
 const HOST: &str = "api.resend.com";
@@ -62,14 +63,14 @@ pub(super) struct Resend {
     from: Sender,
     address: Uri,
     client: Client<HttpsConnector<HttpConnector>, Full<axum::body::Bytes>>,
-    limit: Duration,
+    patience: Patience,
 }
 
 impl Resend {
     pub(super) fn new(
         settings: &ResendSettings,
         from: &Sender,
-        limit: Duration,
+        patience: Patience,
     ) -> Result<Self, TransportError> {
         let connector = HttpsConnectorBuilder::new()
             .with_native_roots()
@@ -81,7 +82,7 @@ impl Resend {
             .parse()
             .map_err(|error: http::uri::InvalidUri| TransportError(error.to_string()))?;
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { settings: settings.clone(), from: from.clone(), address, client, limit })
+        Ok(Self { settings: settings.clone(), from: from.clone(), address, client, patience })
     }
 
     async fn post(&self, letter: &Letter) -> Result<(), MailError> {
@@ -114,21 +115,31 @@ impl Resend {
         let told = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
         let told =
             told.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default();
-        let reason = without_the_recipient(
-            letter,
-            &format!("{} answered {}: {}", self.settings, status.as_u16(), told),
-        );
-        Err(match status {
-            // The recipient or the text. A wrong key or sender (401, 403) the operator can mend.
-            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => MailError::Refused(reason),
-            _ => MailError::TryAgain(reason),
-        })
+        let reason =
+            fit_to_tell(letter, &format!("{} answered {}: {}", self.settings, status.as_u16(), told));
+        Err(if is_final(status, &told) { MailError::Refused(reason) } else { MailError::TryAgain(reason) })
     }
+}
+
+/// Whether an answer is surely about the recipient. A wrong key, a sender whose domain is not verified, a field that this
+/// release writes wrongly, the operator or another release can mend.
+fn is_final(status: StatusCode, told: &str) -> bool {
+    if !matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY) {
+        return false;
+    }
+    let message = serde_json::from_str::<Answer>(told).map(|answer| answer.message).unwrap_or_default();
+    ["`to`", "'to'", "\"to\""].iter().any(|field| message.contains(field))
+}
+
+/// What of an answer is looked at.
+#[derive(Deserialize)]
+struct Answer {
+    message: String,
 }
 
 #[async_trait]
 impl Transport for Resend {
     async fn deliver(&self, letter: &Letter) -> Result<(), MailError> {
-        within_the_limit(self.limit, self.post(letter)).await
+        within_the_limit(self.patience.limit, self.post(letter)).await
     }
 }

@@ -15,14 +15,26 @@ use url::{Host, Url};
 use vestibule::ports::MailError;
 use vestibule_web::mails::{Letter, Transport};
 
-use super::{MailUrlError, Sender, TransportError, within_the_limit, without_the_recipient};
+use super::told::fit_to_tell;
+use super::{MailUrlError, Patience, Sender, TransportError, within_the_limit};
 use crate::failure::with_causes;
 
 /// RFC 8314: submission over TLS from the first byte.
 const PORT_OF_IMPLICIT_TLS: u16 = 465;
 /// RFC 6409: submission.
 const PORT_OF_SUBMISSION: u16 = 587;
+/// Where a mail server on this machine takes mails from its neighbours, without log-in and TLS.
+const PORT_ON_THIS_MACHINE: u16 = 25;
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+/// How long we wait for a good-bye. The letter is theirs by then, whatever they do.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
+/// What is wrong with the recipient, or with the text (RFC 3463, RFC 7505): no such mailbox, no such host, no address, moved,
+/// a domain that takes no mail, a mailbox that is closed. All else that a server may refuse for good, the operator can mend:
+/// a sender that it does not know, a domain without SPF, a log-in that is missing, an address that is not verified.
+const ABOUT_THE_RECIPIENT: [&str; 6] = ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"];
+const ABOUT_THE_TEXT: &str = "5.6.";
+/// Words with which servers that give no code of RFC 3463 refuse us and not the recipient.
+const ABOUT_US: [&str; 8] = ["relay", "sender", "helo", "auth", "block", "spam", "policy", "reputation"];
 
 /// A mail server, and how to speak to it.
 #[derive(Clone)]
@@ -70,8 +82,11 @@ impl SmtpSettings {
             ("smtp", None | Some("none")) => Encryption::None,
             _ => return Err(MailUrlError::Tls),
         };
-        let default_port =
-            if encryption == Encryption::Implicit { PORT_OF_IMPLICIT_TLS } else { PORT_OF_SUBMISSION };
+        let default_port = match encryption {
+            Encryption::Implicit => PORT_OF_IMPLICIT_TLS,
+            Encryption::StartTls => PORT_OF_SUBMISSION,
+            Encryption::None => PORT_ON_THIS_MACHINE,
+        };
         Ok(Self {
             host,
             port: url.port().unwrap_or(default_port),
@@ -130,7 +145,7 @@ pub(super) struct Smtp {
     tls: Option<TlsParameters>,
     from: Sender,
     hello: ClientId,
-    limit: Duration,
+    patience: Patience,
 }
 
 /// Where in the conversation something went wrong.
@@ -149,7 +164,7 @@ impl Smtp {
     pub(super) fn new(
         settings: &SmtpSettings,
         from: &Sender,
-        limit: Duration,
+        patience: Patience,
     ) -> Result<Self, TransportError> {
         let tls = match settings.encryption {
             Encryption::None => None,
@@ -165,19 +180,31 @@ impl Smtp {
         };
         // What stands after the sender's `@` is a name that the server can look up; this machine's own often is none.
         let hello = ClientId::Domain(from.domain().to_owned());
-        Ok(Self { settings: settings.clone(), tls, from: from.clone(), hello, limit })
+        Ok(Self { settings: settings.clone(), tls, from: from.clone(), hello, patience })
     }
 
-    async fn converse(&self, letter: &Letter, message: &[u8], envelope: &Envelope) -> Result<(), MailError> {
-        let mut connection =
-            self.connect().await.map_err(|error| self.told(letter, Step::Connect, &error))?;
-        let outcome = self.hand_over(&mut connection, letter, message, envelope).await;
-        // The mail is theirs from the answer on; whether they say good-bye changes nothing. After an error the connection
-        // is only dropped: lettre panics where it is used once more after a TLS that did not begin.
-        if outcome.is_ok() {
-            let _ = connection.quit().await;
-        }
-        outcome
+    /// Hands the letter over and gives the connection on which that was done.
+    async fn converse(
+        &self,
+        letter: &Letter,
+        message: &[u8],
+        envelope: &Envelope,
+    ) -> Result<AsyncSmtpConnection, MailError> {
+        let announced = async {
+            let mut connection =
+                self.connect().await.map_err(|error| self.told(letter, Step::Connect, &error))?;
+            self.announce(&mut connection, letter, envelope).await?;
+            Ok(connection)
+        };
+        // Until here nothing was sent, so that to leave is to lose nothing.
+        let mut connection = tokio::select! {
+            announced = announced => announced?,
+            () = self.patience.is_over() => {
+                return Err(MailError::TryAgain("the program was asked to stop, so nothing was sent".into()));
+            }
+        };
+        connection.message(message).await.map_err(|error| self.told(letter, Step::Message, &error))?;
+        Ok(connection)
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
@@ -187,11 +214,11 @@ impl Smtp {
         AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT_LIMIT), &self.hello, tls, None).await
     }
 
-    async fn hand_over(
+    /// All that comes before the letter itself.
+    async fn announce(
         &self,
         connection: &mut AsyncSmtpConnection,
         letter: &Letter,
-        message: &[u8],
         envelope: &Envelope,
     ) -> Result<(), MailError> {
         let told = |step| move |error: Error| self.told(letter, step, &error);
@@ -216,23 +243,16 @@ impl Smtp {
             connection.command(recipient).await.map_err(told(Step::Recipient))?;
         }
         connection.command(Data).await.map_err(told(Step::Data))?;
-        connection.message(message).await.map_err(told(Step::Message))?;
         Ok(())
     }
 
-    /// What an error means. Refused for good is a mail only where the server refused this recipient or this text;
-    /// whatever else it refuses, our log-in or our sender, the operator can mend.
+    /// What an error means.
     fn told(&self, letter: &Letter, step: Step, error: &Error) -> MailError {
         let host = &self.settings.host;
         // Its words hold those of its causes.
-        let reason = without_the_recipient(letter, &error.to_string());
-        let is_policy = reason.contains(" 5.7.") || reason.contains("5.7.1");
-        let is_refused = match step {
-            // "Relaying denied" and its kin speak of us.
-            Step::Recipient => error.is_permanent() && !is_policy,
-            Step::Message => error.is_permanent(),
-            _ => false,
-        };
+        let words = error.to_string();
+        let is_refused = error.is_permanent() && is_final(step, error.status().map(u16::from), &words);
+        let reason = fit_to_tell(letter, &words);
         let at = match step {
             Step::Connect => "could not be reached",
             Step::StartTls => "could not begin TLS",
@@ -252,12 +272,43 @@ impl Smtp {
     }
 }
 
+/// Whether what was refused for good is surely the recipient or the text, so that another try would be refused too.
+fn is_final(step: Step, status: Option<u16>, words: &str) -> bool {
+    if !matches!(step, Step::Recipient | Step::Data | Step::Message) {
+        return false;
+    }
+    if let Some(code) = enhanced_code(words) {
+        return ABOUT_THE_RECIPIENT.contains(&code) || code.starts_with(ABOUT_THE_TEXT);
+    }
+    let words = words.to_lowercase();
+    step == Step::Recipient && status == Some(550) && !ABOUT_US.iter().any(|word| words.contains(word))
+}
+
+/// The code of RFC 3463, which stands before the words or, with some, in brackets after them.
+fn enhanced_code(words: &str) -> Option<&str> {
+    let trimmed = words.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_ascii_digit()));
+    trimmed.into_iter().find(|word| {
+        let mut parts = word.split('.');
+        let is_number =
+            |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        parts.next() == Some("5")
+            && parts.next().is_some_and(is_number)
+            && parts.next().is_some_and(is_number)
+            && parts.next().is_none()
+    })
+}
+
 #[async_trait]
 impl Transport for Smtp {
     async fn deliver(&self, letter: &Letter) -> Result<(), MailError> {
         let message = message(letter, &self.from)?;
         let (envelope, bytes) = (message.envelope().clone(), message.formatted());
-        within_the_limit(self.limit, self.converse(letter, &bytes, &envelope)).await
+        let handing_over = self.converse(letter, &bytes, &envelope);
+        let mut connection = within_the_limit(self.patience.limit, handing_over).await?;
+        // The letter is theirs from the answer on: whether and when they say good-bye changes nothing. After an error the
+        // connection is only dropped, for lettre panics where it is used once more after a TLS that did not begin.
+        let _ = tokio::time::timeout(GOODBYE_LIMIT, connection.quit()).await;
+        Ok(())
     }
 }
 

@@ -1,11 +1,13 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use vestibule::Accounts;
-use vestibule::models::{ClaimedMail, MailKind};
+use vestibule::models::{ClaimedMail, MailKind, OutgoingMailId};
 use vestibule::ports::Mailer;
+use vestibule::repository::ClaimError;
 use vestibule::services::{MailSent, SendMailError};
 
 use crate::failure::with_causes;
@@ -23,28 +25,40 @@ pub(crate) async fn run(
     accounts: Arc<Accounts>,
     mailer: Arc<dyn Mailer>,
     metrics: MailMetrics,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(AT_A_TIME));
-    let mut under_way = JoinSet::new();
-    while !*stop.borrow() {
-        // First the place and then the mail: a lease that is waited with is shorter by the waiting.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+    let mut under_way = Deliveries { metrics: metrics.clone(), tasks: JoinSet::new(), mails: HashMap::new() };
+    loop {
+        under_way.note_ended();
+        // First the place and then the mail: a lease that is waited with is shorter by the waiting. All places may be taken
+        // by deliveries that hang, and the word to stop comes here too.
+        let place = tokio::select! {
+            biased;
+            () = asked_to_stop(&stop) => break,
+            place = Arc::clone(&places).acquire_owned() => place,
+        };
+        let Ok(place) = place else { break };
         let pause = match accounts.claim_mail().await {
             Ok(Some(claimed)) => {
                 let (accounts, mailer, metrics) =
                     (Arc::clone(&accounts), Arc::clone(&mailer), metrics.clone());
-                under_way.spawn(async move {
+                let about = (claimed.mail.id, claimed.mail.kind);
+                under_way.begin(about, async move {
                     let sent = accounts.send_mail(&claimed, &*mailer).await;
                     tell(&claimed, &sent);
                     metrics.count(&sent);
                     drop(place);
                 });
-                while under_way.try_join_next().is_some() {}
                 continue;
             }
             Ok(None) => LOOK_AGAIN_AFTER,
-            Err(error) => {
+            Err(ClaimError::Broken(mail)) => {
+                tracing::error!(mail = %mail.id, reason = mail.problem, "mail given up: its row cannot be read");
+                metrics.count_given_up();
+                continue;
+            }
+            Err(ClaimError::Store(error)) => {
                 tracing::warn!(cause = with_causes(&error), "the outbox cannot be read");
                 ASK_AGAIN_AFTER
             }
@@ -52,12 +66,58 @@ pub(crate) async fn run(
         drop(place);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            stopped = stop.wait_for(|is_stopping| *is_stopping) => drop(stopped),
+            () = asked_to_stop(&stop) => break,
         }
     }
-    while under_way.join_next().await.is_some() {}
+    under_way.wait_for_all().await;
 }
 
+/// The deliveries that were begun, and whose task is which.
+struct Deliveries {
+    metrics: MailMetrics,
+    tasks: JoinSet<()>,
+    mails: HashMap<task::Id, (OutgoingMailId, MailKind)>,
+}
+
+impl Deliveries {
+    fn begin(
+        &mut self,
+        mail: (OutgoingMailId, MailKind),
+        delivery: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.mails.insert(self.tasks.spawn(delivery).id(), mail);
+    }
+
+    fn note_ended(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.note(ended);
+        }
+    }
+
+    async fn wait_for_all(&mut self) {
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            self.note(ended);
+        }
+    }
+
+    /// A delivery that panics is a defect, and its mail is taken up again when the lease is over.
+    fn note(&mut self, ended: Result<(task::Id, ()), JoinError>) {
+        let id = match &ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        if let (Err(_), Some((mail, kind))) = (ended, self.mails.remove(&id)) {
+            // What it panicked with may quote the mail, and is on standard error anyway.
+            tracing::error!(%mail, kind = kind.as_str(), "the delivery of a mail panicked; it is tried again in two minutes");
+            self.metrics.count_failed();
+        }
+    }
+}
+
+async fn asked_to_stop(stop: &watch::Receiver<bool>) {
+    // Where nobody can ask any more, the program ends.
+    drop(stop.clone().wait_for(|is_stopping| *is_stopping).await);
+}
 /// One line for each mail: its number and kind, never its recipient, its text or its link.
 fn tell(claimed: &ClaimedMail, sent: &Result<MailSent, SendMailError>) {
     let (mail, kind, attempt) = (claimed.mail.id, claimed.mail.kind.as_str(), claimed.attempt);
@@ -84,5 +144,50 @@ fn tell(claimed: &ClaimedMail, sent: &Result<MailSent, SendMailError>) {
             let cause = with_causes(error);
             tracing::error!(%mail, kind, attempt, cause, "what became of a mail could not be noted, so it may go twice");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use async_trait::async_trait;
+    use vestibule::models::Mail;
+    use vestibule::ports::MailError;
+    use vestibule_testkit::{DatabaseKind, House, Post};
+
+    use super::*;
+
+    /// A defect that the first mail comes upon.
+    struct PanicsOnce {
+        post: Post,
+        has_panicked: AtomicBool,
+    }
+
+    #[async_trait]
+    impl Mailer for PanicsOnce {
+        async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+            assert!(self.has_panicked.swap(true, Ordering::Relaxed), "a defect");
+            self.post.send(mail).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_delivery_that_panics_is_counted_and_the_others_go_on() {
+        let house = House::open(DatabaseKind::Sqlite).await;
+        for number in 0..6 {
+            house.signed_up(&format!("ann{number}")).await;
+        }
+        let mailer = Arc::new(PanicsOnce { post: house.post.clone(), has_panicked: AtomicBool::new(false) });
+        let (stop, stopped) = watch::channel(false);
+        let metrics = MailMetrics::default();
+        let worker = tokio::spawn(run(Arc::clone(&house.accounts), mailer, metrics.clone(), stopped));
+        while house.post.delivered().len() < 5 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        stop.send_replace(true);
+        worker.await.unwrap();
+        assert_eq!((metrics.failed(), house.post.delivered().len()), (1, 5));
+        assert_eq!(house.outbox().await.len(), 1, "it is tried again when the lease is over");
     }
 }

@@ -5,6 +5,7 @@
 mod command_line;
 mod kill;
 mod log;
+mod mail_signals;
 mod operator;
 mod outbox;
 mod program;

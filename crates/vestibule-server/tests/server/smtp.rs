@@ -4,19 +4,20 @@ use rstest::rstest;
 use time::macros::datetime;
 use vestibule::models::EmailAddress;
 use vestibule::ports::MailError;
-use vestibule_server::transports::{MailUrl, Sender};
+use vestibule_server::transports::{MailUrl, Patience, Sender};
 use vestibule_web::mails::Letter;
 
 use crate::smtp_server::{Manners, SmtpServer};
 
 const SENDER: &str = "Café am Tor <no-reply@example.com>";
+const TOKEN: &str = "q7Zk_0vXJx1c-N2bY5sTgHw8RmLpAeDfUiOoKzVyBnE";
 
 fn letter() -> Letter {
     Letter {
         id: "0198-letter.1".into(),
         to: EmailAddress::parse("ann@example.org").unwrap(),
         subject: "Bestätigen\r\nBcc: eve@example.com".into(),
-        text: "Grüße\n\nhttp://localhost/confirm-email?token=abc\n.\nend\n".into(),
+        text: format!("Grüße\n\nhttp://localhost/confirm-email?token={TOKEN}\n.\nend\n"),
         html: "<p>Grüße</p>".into(),
         created_at: datetime!(2026-05-01 12:00 UTC),
     }
@@ -24,7 +25,7 @@ fn letter() -> Letter {
 
 async fn deliver(url: &str) -> Result<(), MailError> {
     let from: Sender = SENDER.parse().unwrap();
-    url.parse::<MailUrl>().unwrap().transport(&from).unwrap().deliver(&letter()).await
+    url.parse::<MailUrl>().unwrap().transport(&from, Patience::default()).unwrap().deliver(&letter()).await
 }
 
 /// The address of a server with TLS, trusted by its own certificate.
@@ -102,18 +103,41 @@ async fn a_server_that_offers_no_tls_is_not_spoken_to() {
     assert!(!server.lines().iter().any(|line| line.starts_with("AUTH") || line.starts_with("MAIL")));
 }
 
+/// Final is what is surely about the recipient or the text. What the operator can mend would kill every mail meanwhile.
 #[rstest]
 #[case("GREETING", "421 busy", false)]
 #[case("GREETING", "554 no", false)]
+#[case("EHLO", "504 5.5.2 <localhost>: Helo command rejected: need fully-qualified hostname", false)]
 #[case("AUTH", "535 5.7.8 wrong password", false)]
 #[case("MAIL", "550 who are you", false)]
+#[case("MAIL", "550 5.1.1 no such sender", false)]
 #[case("MAIL", "451 later", false)]
 #[case("RCPT", "450 4.2.1 greylisted", false)]
+#[case("RCPT", "450 4.1.1 <ann@example.org>: unknown for now", false)]
 #[case("RCPT", "550 5.1.1 <Ann@Example.org>: no such user", true)]
+#[case("RCPT", "550 no such user (#5.1.1)", true)]
+#[case("RCPT", "550 5.1.2 no such host", true)]
+#[case("RCPT", "553 5.1.3 no address", true)]
+#[case("RCPT", "551 5.1.6 moved", true)]
+#[case("RCPT", "556 5.1.10 the domain takes no mail", true)]
+#[case("RCPT", "550 5.2.1 the mailbox is disabled", true)]
+#[case("RCPT", "550 5.1.11 something new", false)]
+#[case("RCPT", "550 No such user here", true)]
+#[case("RCPT", "550 relay not permitted", false)]
+#[case("RCPT", "550 Sender verify failed", false)]
+#[case("RCPT", "553 that domain is not in my list of allowed rcpthosts", false)]
 #[case("RCPT", "554 5.7.1 <ann@example.org>: relay access denied", false)]
+#[case("RCPT", "550 5.1.8 <no-reply@example.com>: Sender address rejected: Domain not found", false)]
+#[case("RCPT", "504 5.5.2 <localhost>: Helo command rejected: need fully-qualified hostname", false)]
+#[case("RCPT", "552 5.2.2 the mailbox is full", false)]
 #[case("DATA", "554 no", false)]
+#[case("DATA", "550 5.1.1 no such user", true)]
 #[case("DOT", "452 4.3.1 disk full", false)]
-#[case("DOT", "554 5.6.0 looks like spam to ann@example.org", true)]
+#[case("DOT", "554 Message rejected: Email address is not verified", false)]
+#[case("DOT", "550 5.7.26 this mail is unauthenticated, set up SPF or DKIM", false)]
+#[case("DOT", "554 5.7.1 looks like spam", false)]
+#[case("DOT", "550 no", false)]
+#[case("DOT", "554 5.6.0 what is this for ann@example.org", true)]
 #[tokio::test]
 async fn what_the_server_refuses_for_good_is_told_from_what_may_go_later(
     #[case] at: &'static str,
@@ -129,6 +153,28 @@ async fn what_the_server_refuses_for_good_is_told_from_what_may_go_later(
     assert!(server.messages().is_empty());
 }
 
+/// Filters quote what they dislike, and that is the link that opens the account.
+#[tokio::test]
+async fn a_server_that_quotes_the_whole_letter_is_told_of_without_any_of_it() {
+    let server = SmtpServer::start(Manners { quotes_what_it_refuses: true, ..Manners::default() }).await;
+    let quoted = deliver(&format!("smtp://127.0.0.1:{}", server.port)).await.unwrap_err();
+    let blocked =
+        format!("554 5.7.1 blocked: http://localhost/confirm-email?token={TOKEN} for ann@example.org");
+    let answers = vec![("DOT", blocked.leak() as &'static str)];
+    let server = SmtpServer::start(Manners { answers, ..Manners::default() }).await;
+    let blocked = deliver(&format!("smtp://127.0.0.1:{}", server.port)).await.unwrap_err();
+    for error in [quoted, blocked] {
+        assert!(matches!(error, MailError::TryAgain(_)), "a filter can be talked to: {error:?}");
+        let told = error.to_string();
+        assert!(told.contains("127.0.0.1 did not take the message") && told.contains("554"), "{told}");
+        assert!(told.chars().count() < 400 && !told.contains(char::is_control), "{told}");
+        for piece in TOKEN.as_bytes().windows(8) {
+            assert!(!told.contains(std::str::from_utf8(piece).unwrap()), "{told}");
+        }
+        assert!(!told.contains("ann@example.org") && !told.contains("confirm-email"), "{told}");
+    }
+}
+
 #[rstest]
 #[case("EHLO")]
 #[case("MAIL")]
@@ -142,6 +188,52 @@ async fn a_connection_that_breaks_is_tried_again(#[case] at: &'static str) {
     server.behave(Manners::default());
     deliver(&url).await.unwrap();
     assert_eq!(server.messages().len(), 1);
+}
+
+/// From the answer to the message on it is theirs. To send it again would be to send it sixteen times.
+#[rstest]
+#[case::falls_silent(Manners { hangs_at: Some("QUIT"), ..Manners::default() })]
+#[case::hangs_up(Manners { drops_at: Some("QUIT"), ..Manners::default() })]
+#[case::refuses(Manners { answers: vec![("QUIT", "554 stay")], ..Manners::default() })]
+#[tokio::test]
+async fn a_server_that_does_not_say_good_bye_has_the_mail(#[case] manners: Manners) {
+    let server = SmtpServer::start(manners).await;
+    let limit = std::time::Duration::from_millis(500);
+    let url: MailUrl = format!("smtp://127.0.0.1:{}", server.port).parse().unwrap();
+    let from: Sender = SENDER.parse().unwrap();
+    url.transport(&from, Patience::of(limit)).unwrap().deliver(&letter()).await.unwrap();
+    assert_eq!(server.messages().len(), 1);
+}
+
+/// A stop must not wait for servers that hang, nor leave a mail half said.
+#[rstest]
+#[case::before_the_letter("RCPT", false)]
+#[case::with_the_letter("DOT", true)]
+#[tokio::test]
+async fn a_stop_ends_what_was_not_handed_over_and_waits_for_what_was(
+    #[case] at: &'static str,
+    #[case] arrives: bool,
+) {
+    let is_slow_at = Some((at, std::time::Duration::from_secs(1)));
+    let server = SmtpServer::start(Manners { is_slow_at, ..Manners::default() }).await;
+    let url: MailUrl = format!("smtp://127.0.0.1:{}", server.port).parse().unwrap();
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let transport = url.transport(&SENDER.parse().unwrap(), Patience::until(stopping)).unwrap();
+    let delivery = tokio::spawn(async move { transport.deliver(&letter()).await });
+    while !server.lines().iter().any(|line| line.starts_with(if arrives { "DATA" } else { "RCPT" })) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // The letter follows at once on DATA.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    stop.send_replace(true);
+    let outcome = delivery.await.unwrap();
+    if arrives {
+        outcome.unwrap();
+    } else {
+        let Err(MailError::TryAgain(told)) = outcome else { panic!("{outcome:?}") };
+        assert!(told.contains("asked to stop"), "{told}");
+    }
+    assert_eq!(server.messages().len(), usize::from(arrives));
 }
 
 #[tokio::test]
@@ -160,7 +252,7 @@ async fn a_server_that_hangs_is_left_at_the_limit() {
     for at in ["GREETING", "EHLO", "RCPT", "BODY", "DOT"] {
         let server = SmtpServer::start(Manners { hangs_at: Some(at), ..Manners::default() }).await;
         let url: MailUrl = format!("smtp://127.0.0.1:{}", server.port).parse().unwrap();
-        let outcome = url.transport_within(limit, &from).unwrap().deliver(&letter()).await;
+        let outcome = url.transport(&from, Patience::of(limit)).unwrap().deliver(&letter()).await;
         let Err(MailError::TryAgain(told)) = outcome else { panic!("{at}: {outcome:?}") };
         assert!(told.contains("no end after 0.15 s"), "{told}");
     }

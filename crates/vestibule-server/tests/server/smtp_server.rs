@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::TempDir;
@@ -16,10 +17,14 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 pub struct Manners {
     /// Answers to a command, by its first letters, in place of the usual ones; `DOT` is the end of a message.
     pub answers: Vec<(&'static str, &'static str)>,
-    /// The command at which it falls silent.
+    /// The command at which it falls silent, until it is told to behave otherwise.
     pub hangs_at: Option<&'static str>,
     /// The command at which it hangs up without a word; `BODY` is the first line of a message.
     pub drops_at: Option<&'static str>,
+    /// A command that it takes its time to answer.
+    pub is_slow_at: Option<(&'static str, Duration)>,
+    /// Whether it refuses every message and quotes the whole of it, as a filter does that says what it dislikes.
+    pub quotes_what_it_refuses: bool,
     /// Whether it offers STARTTLS.
     pub offers_starttls: bool,
     /// Whether it speaks TLS from the first byte.
@@ -122,16 +127,10 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     state: &Mutex<State>,
     greets: bool,
 ) -> std::io::Result<Option<BufReader<S>>> {
-    let manners = state.lock().unwrap().manners.clone();
-    let answer_to = |command: &str, usual: &str| {
-        let own = manners.answers.iter().find(|(own, _)| command.starts_with(own));
-        own.map_or_else(|| usual.to_owned(), |(_, answer)| (*answer).to_owned())
-    };
     if greets {
-        if manners.hangs_at == Some("GREETING") {
-            std::future::pending::<()>().await;
-        }
-        stream.write_all(format!("{}\r\n", answer_to("GREETING", "220 ready")).as_bytes()).await?;
+        let manners = manners_at(state, "GREETING").await;
+        let greeting = answer_to(&manners, "GREETING", "220 ready");
+        stream.write_all(format!("{greeting}\r\n").as_bytes()).await?;
     }
     let mut message: Option<String> = None;
     loop {
@@ -149,11 +148,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         if message.is_none() {
             state.lock().unwrap().lines.push(line.clone());
         }
-        if manners.hangs_at.is_some_and(|at| command.starts_with(at)) {
-            std::future::pending::<()>().await;
-        }
+        let manners = manners_at(state, &command).await;
         if manners.drops_at.is_some_and(|at| command.starts_with(at)) {
             return Ok(None);
+        }
+        if let Some((_, time)) = manners.is_slow_at.filter(|(at, _)| command.starts_with(at)) {
+            tokio::time::sleep(time).await;
         }
         if let Some(text) = message.as_mut().filter(|_| !is_end) {
             text.push_str(&line);
@@ -169,9 +169,17 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             "QUIT" => "221 bye".to_owned(),
             _ => "250 ok".to_owned(),
         };
-        let answer = answer_to(&command, &usual);
+        let answer = answer_to(&manners, &command, &usual);
         if is_end {
             let text = message.take().unwrap_or_default();
+            if manners.quotes_what_it_refuses {
+                for line in text.lines() {
+                    stream.write_all(format!("554-5.7.1 {line}\r\n").as_bytes()).await?;
+                }
+                stream.write_all(b"554 5.7.1 we do not like it\r\n").await?;
+                stream.flush().await?;
+                continue;
+            }
             if answer.starts_with('2') {
                 // Before the answer: who answers has taken the responsibility.
                 state.lock().unwrap().messages.push(text);
@@ -185,4 +193,20 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             return Ok(Some(stream));
         }
     }
+}
+
+/// What it does about a command, once it does anything.
+async fn manners_at(state: &Mutex<State>, command: &str) -> Manners {
+    loop {
+        let manners = state.lock().unwrap().manners.clone();
+        if !manners.hangs_at.is_some_and(|at| command.starts_with(at)) {
+            return manners;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn answer_to(manners: &Manners, command: &str, usual: &str) -> String {
+    let own = manners.answers.iter().find(|(own, _)| command.starts_with(own));
+    own.map_or_else(|| usual.to_owned(), |(_, answer)| (*answer).to_owned())
 }

@@ -3,7 +3,8 @@ use time::Duration;
 use vestibule::models::{
     Client, EmailAddress, MailCounts, MailKind, MailOutcome, MailUrgency, OutgoingMail, OutgoingMailId, User,
 };
-use vestibule::repository::OutgoingMails;
+use vestibule::repository::{ClaimError, MailFilter, OutgoingMails};
+use vestibule_sql::Id;
 use vestibule_testkit::DatabaseKind;
 
 use crate::fixtures::{NOON, house, random};
@@ -75,11 +76,127 @@ async fn a_claimed_mail_is_nobody_elses_until_the_lease_is_over(
     assert!(alone.postpone_mail(urgent.id, 2, now, "it waits", false).await.unwrap());
     let third_time =
         alone.claim_mail(MailUrgency::First, lease, lease + Duration::HOUR).await.unwrap().unwrap();
-    assert_eq!((third_time.mail.id, third_time.attempt), (urgent.id, 2), "to wait is no attempt");
-    assert!(alone.finish_mail(urgent.id, 2, outcome, "no such mailbox", lease).await.unwrap());
-    assert!(!alone.finish_mail(urgent.id, 2, MailOutcome::Sent, "", lease).await.unwrap(), "once");
+    assert_eq!(third_time.mail.id, urgent.id);
+    assert_eq!(
+        (third_time.attempt, third_time.tries),
+        (3, 2),
+        "to wait does not count, but no number comes twice"
+    );
+    assert!(!alone.finish_mail(urgent.id, 2, outcome, "late", lease).await.unwrap());
+    assert!(alone.finish_mail(urgent.id, 3, outcome, "no such mailbox", lease).await.unwrap());
+    assert!(!alone.finish_mail(urgent.id, 3, MailOutcome::Sent, "", lease).await.unwrap(), "once");
     assert_eq!(alone.count_mails().await.unwrap(), MailCounts { waiting: 2, dead: 1 });
     assert_eq!(alone.list_outgoing_mails(10).await.unwrap(), [normal, later]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn mails_of_one_moment_go_in_the_order_in_which_they_were_written(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let mut alone = database.alone();
+    let mut mails: Vec<_> =
+        (0..8).map(|_| mail(MailKind::NewLogIn, Some(&ann), "ann@example.com", 0)).collect();
+    for mail in mails.iter().rev() {
+        alone.insert_outgoing_mail(mail).await.unwrap();
+    }
+    mails.sort_by_key(|mail| mail.id.as_uuid());
+    for mail in mails {
+        let claimed = alone.claim_mail(MailUrgency::Normal, NOON, NOON + Duration::HOUR).await.unwrap();
+        assert_eq!(claimed.unwrap().mail, mail);
+    }
+}
+
+/// A later release was here and went away again.
+#[rstest]
+#[tokio::test]
+async fn mails_of_an_unknown_kind_wait_and_hold_up_no_other(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let mut alone = database.alone();
+    let unknown = mail(MailKind::NewLogIn, Some(&ann), "ann@example.com", 0);
+    let known = mail(MailKind::NewLogIn, Some(&ann), "ann@example.com", 1);
+    for mail in [&unknown, &known] {
+        alone.insert_outgoing_mail(mail).await.unwrap();
+    }
+    // Neither its like nor a part of a known one is one.
+    for kind in ["mail_of_tomorrow", "log_in", "new.log.in", "new_log_in/email_changed"] {
+        let rename = "UPDATE outgoing_mails SET kind = $2, attempts = 0 WHERE id = $1";
+        let row = alone.write(rename).bind(Id(unknown.id.as_uuid())).bind(kind);
+        assert_eq!(row.execute().await.unwrap(), 1);
+        let now = NOON + Duration::MINUTE;
+        let claimed = alone.claim_mail(MailUrgency::Normal, now, now).await.unwrap().unwrap();
+        assert_eq!(claimed.mail.id, known.id, "{kind}");
+    }
+    let count = "SELECT COUNT(*) AS count FROM outgoing_mails WHERE attempts = 0";
+    let untouched: Option<Count> = alone.read(count).optional().await.unwrap();
+    assert_eq!(untouched.unwrap().count, 1, "the later release finds it as it was");
+}
+
+#[derive(sqlx::FromRow)]
+struct Count {
+    count: i64,
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_mail_that_cannot_be_read_is_told_with_its_number(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let mut alone = database.alone();
+    let broken = mail(MailKind::NewLogIn, Some(&ann), "ann@example.com", 0);
+    let good = mail(MailKind::NewLogIn, Some(&ann), "ann@example.com", 1);
+    for mail in [&broken, &good] {
+        alone.insert_outgoing_mail(mail).await.unwrap();
+    }
+    let change = "UPDATE outgoing_mails SET ip = 'nowhere' WHERE id = $1";
+    alone.write(change).bind(Id(broken.id.as_uuid())).execute().await.unwrap();
+    let now = NOON + Duration::MINUTE;
+    let claimed = alone.claim_mail(MailUrgency::Normal, now, now + Duration::HOUR).await;
+    let Err(ClaimError::Broken(told)) = claimed else { panic!("{claimed:?}") };
+    assert_eq!((told.id, told.attempt), (broken.id, 1));
+    assert!(told.problem.contains("outgoing_mails.ip") && !told.problem.contains("ann"), "{}", told.problem);
+    assert!(alone.finish_mail(told.id, told.attempt, MailOutcome::Dead, &told.problem, now).await.unwrap());
+    let next = alone.claim_mail(MailUrgency::Normal, now, now + Duration::HOUR).await.unwrap().unwrap();
+    assert_eq!(next.mail, good);
+
+    // Those who look after the mails see the others, however many they asked for.
+    let listed = async |limit| {
+        let mails = database.alone().find_mails(MailFilter::default(), limit).await.unwrap();
+        mails.into_iter().map(|tracked| tracked.mail.id).collect::<Vec<_>>()
+    };
+    let older = mail(MailKind::NewLogIn, Some(&ann), "ann@example.com", -1);
+    alone.insert_outgoing_mail(&older).await.unwrap();
+    assert_eq!(listed(1).await, [good.id]);
+    assert_eq!(listed(2).await, [good.id, older.id]);
+    assert_eq!(listed(3).await, [good.id, older.id]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_mail_that_is_tried_again_has_new_tries_and_goes_on_with_its_numbers(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let mut alone = database.alone();
+    let mail = mail(MailKind::NewLogIn, Some(&ann), "ann@example.com", 0);
+    alone.insert_outgoing_mail(&mail).await.unwrap();
+    for number in 1..=3 {
+        let claimed = alone.claim_mail(MailUrgency::Normal, NOON, NOON).await.unwrap().unwrap();
+        assert_eq!((claimed.attempt, claimed.tries), (number, number));
+    }
+    assert!(alone.finish_mail(mail.id, 3, MailOutcome::Dead, "no", NOON).await.unwrap());
+    assert_eq!(alone.retry_mail(mail.id, NOON, NOON).await.unwrap(), Some(mail.clone()));
+    assert_eq!(alone.find_mails(MailFilter::default(), 1).await.unwrap()[0].attempts, 0);
+    let claimed = alone.claim_mail(MailUrgency::Normal, NOON, NOON).await.unwrap().unwrap();
+    assert_eq!((claimed.attempt, claimed.tries), (4, 1));
+    // The release before this one sets them back.
+    alone.write("UPDATE outgoing_mails SET attempts = 0").execute().await.unwrap();
+    let claimed = alone.claim_mail(MailUrgency::Normal, NOON, NOON).await.unwrap().unwrap();
+    assert_eq!((claimed.attempt, claimed.tries), (1, 0));
 }
 
 #[rstest]

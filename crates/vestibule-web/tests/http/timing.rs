@@ -7,8 +7,9 @@ use std::time::Instant;
 use async_trait::async_trait;
 use rstest::rstest;
 use serde_json::{Value, json};
-use vestibule::models::{CandidatePassword, Password, PasswordHash};
+use vestibule::models::{CandidatePassword, EmailAddress, Password, PasswordHash};
 use vestibule::ports::{Argon2Parameters, HasherError, HashingSlots, Judgement, OsRandom, PasswordHasher};
+use vestibule::services::{Administrator, LinkPurpose};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 use vestibule_testkit::{HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer, generous};
 
@@ -17,6 +18,7 @@ use crate::signed_up;
 const ROUNDS: u32 = 80;
 const LIMIT: f64 = 4.5;
 const LOG_IN: &str = "/api/auth/log-in";
+const FORGOT: &str = "/api/auth/forgot-password";
 
 #[expect(clippy::disallowed_methods, reason = "a real duration is what is measured")]
 async fn seconds(server: &TestServer, path: &str, body: &Value, status: u16) -> f64 {
@@ -35,12 +37,17 @@ async fn welch(
     status: u16,
     kinds: [&(dyn Fn(u32) -> Value + Sync); 2],
 ) -> f64 {
+    welch_of(async |body| seconds(server, path, body, status).await, kinds).await
+}
+
+/// The same of whatever takes a time.
+async fn welch_of(measure: impl AsyncFn(&Value) -> f64, kinds: [&(dyn Fn(u32) -> Value + Sync); 2]) -> f64 {
     let mut times = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS + 5 {
         // Which goes first changes, so that neither always follows the other.
         for place in 0..2 {
             let kind = usize::try_from((round + place) % 2).expect("0 or 1 is an index");
-            let took = seconds(server, path, &kinds[kind](round), status).await;
+            let took = measure(&kinds[kind](round)).await;
             // The first few find everything cold.
             if round >= 5 {
                 times[kind].push(took);
@@ -65,9 +72,7 @@ fn wrong(email: &str) -> Value {
 #[rstest]
 #[tokio::test]
 async fn time_does_not_tell_who_has_an_account(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
-    let house = HouseOptions { policy: generous, ..HouseOptions::default() };
-    let options = ServerOptions { house, ..ServerOptions::default() };
-    let server = TestServer::start_on(&TestDatabase::create(kind).await, options).await;
+    let server = generous_server(kind).await;
     signed_up(&server, "ann").await;
     signed_up(&server, "off").await;
     server.house.set_disabled("off@example.com", true).await;
@@ -77,16 +82,77 @@ async fn time_does_not_tell_who_has_an_account(#[values(Sqlite, Postgres)] kind:
     let disabled = |_| json!({ "email": "off@example.com", "password": PASSWORD });
     let t = welch(&server, LOG_IN, 401, [&disabled, &unknown]).await;
     assert!(t.abs() < LIMIT, "log-in, a disabled account against an unknown address: t = {t:.1}");
-    // An address is known or not; each is asked for once, so that no limit comes between.
+    sign_up_known(&server).await;
+    let t = welch(&server, FORGOT, 202, [&known, &unknown]).await;
+    assert!(t.abs() < LIMIT, "forgot-password: t = {t:.1}");
+}
+
+/// An address is known or not; each is asked for once, so that no limit comes between.
+async fn sign_up_known(server: &TestServer) {
     for round in 0..ROUNDS + 5 {
         let email = format!("known-{round}@example.com");
         let typed = vestibule_testkit::signing_up(&email, "Ann");
         server.house.accounts.sign_up(typed, &vestibule::models::Client::default()).await.unwrap();
     }
-    let known = |round| json!({ "email": format!("known-{round}@example.com") });
-    let unknown = |round| json!({ "email": format!("unknown{round}@example.com") });
-    let t = welch(&server, "/api/auth/forgot-password", 202, [&known, &unknown]).await;
-    assert!(t.abs() < LIMIT, "forgot-password: t = {t:.1}");
+    server.house.deliver().await;
+}
+
+fn known(round: u32) -> Value {
+    json!({ "email": format!("known-{round}@example.com") })
+}
+
+fn unknown(round: u32) -> Value {
+    json!({ "email": format!("unknown{round}@example.com") })
+}
+
+async fn generous_server(kind: DatabaseKind) -> TestServer {
+    let house = HouseOptions { policy: generous, ..HouseOptions::default() };
+    let options = ServerOptions { house, ..ServerOptions::default() };
+    TestServer::start_on(&TestDatabase::create(kind).await, options).await
+}
+
+/// The worker does more for an address that somebody has, and must not hold up the request by it.
+#[rstest]
+#[tokio::test]
+async fn nor_does_it_while_the_mails_are_delivered(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let server = generous_server(kind).await;
+    sign_up_known(&server).await;
+    let (accounts, post) = (Arc::clone(&server.house.accounts), server.house.post.clone());
+    let worker = tokio::spawn(async move {
+        loop {
+            while let Some(claimed) = accounts.claim_mail().await.unwrap() {
+                accounts.send_mail(&claimed, &post).await.unwrap();
+            }
+            // Far sooner than the worker of a server looks again.
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    });
+    let before = server.house.post.delivered().len();
+    let t = welch(&server, FORGOT, 202, [&known, &unknown]).await;
+    assert!(server.house.post.delivered().len() > before + 10, "it delivered meanwhile");
+    worker.abort();
+    assert!(t.abs() < LIMIT, "forgot-password beside a worker: t = {t:.1}");
+}
+
+/// The other mistake: a service that looks the address up itself, and makes and sends the link within the request.
+#[tokio::test]
+async fn a_link_made_within_the_request_would_be_noticed() {
+    let server = generous_server(Sqlite).await;
+    sign_up_known(&server).await;
+    let operator = Administrator::at_the_command_line();
+    let hasty = async |body: &Value| {
+        #[expect(clippy::disallowed_methods, reason = "a real duration is what is measured")]
+        let began = Instant::now();
+        let email = EmailAddress::parse(body["email"].as_str().unwrap()).unwrap();
+        // Nobody has an unknown one, and then there is nothing to hand out.
+        let link = server.house.accounts.hand_out_link(&email, LinkPurpose::Reset, &operator).await;
+        assert_eq!(link.is_ok(), email.as_str().starts_with("known"));
+        seconds(&server, FORGOT, body, 202).await;
+        server.house.deliver().await;
+        began.elapsed().as_secs_f64()
+    };
+    let t = welch_of(hasty, [&known, &unknown]).await;
+    assert!(t > LIMIT, "t = {t:.1}");
 }
 
 /// The mistake that the test above is there for.

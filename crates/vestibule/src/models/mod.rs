@@ -33,8 +33,8 @@ pub use one_time_token::{
     ConfirmsEmail, EmailToken, OneTimeToken, OneTimeTokenHash, ResetToken, ResetsPassword, TokenPurpose,
 };
 pub use outgoing_mail::{
-    ClaimedMail, MailCounts, MailKind, MailOutcome, MailState, MailUrgency, OutgoingMail, OutgoingMailId,
-    TrackedMail,
+    BrokenMail, ClaimedMail, MailCounts, MailKind, MailOutcome, MailState, MailUrgency, OutgoingMail,
+    OutgoingMailId, TrackedMail,
 };
 pub use password::{
     CandidatePassword, NewPassword, Password, PasswordCheck, PasswordError, PasswordHash, VerifiedPassword,

@@ -31,8 +31,22 @@ pub struct OutgoingMail {
 pub struct ClaimedMail {
     /// The mail.
     pub mail: OutgoingMail,
-    /// How often it was claimed, this time included. A worker whose lease ran out meanwhile is told by it.
+    /// How often it was claimed, this time included. It only grows, so that no two claims have the same: a worker whose
+    /// lease ran out meanwhile is told by it, and so is one message from another.
     pub attempt: u32,
+    /// Of these, those that count: not when it had to stand back, nor what was before an operator had it tried again.
+    pub tries: u32,
+}
+
+/// A mail that was claimed and cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenMail {
+    /// Which.
+    pub id: OutgoingMailId,
+    /// Which claim it was.
+    pub attempt: u32,
+    /// What is wrong: the table and the column, not the value.
+    pub problem: String,
 }
 
 /// What became of a mail in the end.
@@ -62,7 +76,7 @@ pub struct TrackedMail {
     pub mail: OutgoingMail,
     /// How it stands.
     pub state: MailState,
-    /// How often it was tried.
+    /// How often it was tried, since an operator last asked for that.
     pub attempts: u32,
     /// When it is tried next, where it waits.
     pub next_attempt_at: OffsetDateTime,
@@ -96,14 +110,20 @@ const FIRST_PAUSE: Duration = Duration::seconds(30);
 const LONGEST_PAUSE: Duration = Duration::hours(6);
 
 impl ClaimedMail {
+    /// Whether it was tried as often as it may be. A worker that dies of a mail, or panics, reports no failure: without this
+    /// the mail would be taken up every two minutes for a month.
+    pub fn is_past_its_tries(&self) -> bool {
+        self.tries > MAX_ATTEMPTS
+    }
+
     /// When to try again after this attempt failed: after pauses that double from 30 seconds to six hours, each made
     /// up to a fifth shorter by chance (`jitter` is a random byte), so that a thousand mails that failed together do not
     /// come back together. None after the last attempt.
     pub fn next_attempt(&self, now: OffsetDateTime, jitter: u8) -> Option<OffsetDateTime> {
-        if self.attempt >= MAX_ATTEMPTS {
+        if self.tries >= MAX_ATTEMPTS {
             return None;
         }
-        let doublings = self.attempt.saturating_sub(1).min(16);
+        let doublings = self.tries.saturating_sub(1).min(16);
         let pause = (FIRST_PAUSE * 2_i32.pow(doublings)).min(LONGEST_PAUSE);
         Some(now + pause - pause / 5 * i32::from(jitter) / 255)
     }
@@ -229,7 +249,7 @@ mod tests {
 
     const NOON: OffsetDateTime = datetime!(2026-05-01 12:00 UTC);
 
-    fn claimed(attempt: u32) -> ClaimedMail {
+    fn claimed(tries: u32) -> ClaimedMail {
         let mail = OutgoingMail {
             id: OutgoingMailId::new(NOON, &OsRandom),
             kind: MailKind::ConfirmEmail,
@@ -238,12 +258,12 @@ mod tests {
             created_at: NOON,
             client: Client::default(),
         };
-        ClaimedMail { mail, attempt }
+        ClaimedMail { mail, attempt: 40 + tries, tries }
     }
 
     #[test]
     fn pauses_double_up_to_six_hours_and_then_a_mail_is_given_up() {
-        let pause = |attempt| claimed(attempt).next_attempt(NOON, 0).map(|at| at - NOON);
+        let pause = |tries| claimed(tries).next_attempt(NOON, 0).map(|at| at - NOON);
         assert_eq!(pause(1), Some(Duration::seconds(30)));
         assert_eq!(pause(2), Some(Duration::minutes(1)));
         assert_eq!(pause(5), Some(Duration::minutes(8)));

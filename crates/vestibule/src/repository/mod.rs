@@ -17,7 +17,7 @@ use async_trait::async_trait;
 pub use audit_events::{AuditEvents, AuditFilter, EventCount};
 pub use devices::Devices;
 pub use one_time_tokens::{EmailTokenAndOwner, OneTimeTokens};
-pub use outgoing_mails::{MailFilter, OutgoingMails};
+pub use outgoing_mails::{ClaimError, MailFilter, OutgoingMails};
 pub use rate_limits::RateLimits;
 pub use sessions::{NewSession, Rotation, SessionAndUser, Sessions};
 pub use signing_keys::SigningKeys;

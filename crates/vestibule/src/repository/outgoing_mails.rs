@@ -3,8 +3,8 @@ use time::{Date, OffsetDateTime};
 
 use super::StoreError;
 use crate::models::{
-    ClaimedMail, EmailAddress, MailCounts, MailOutcome, MailState, MailUrgency, OutgoingMail, OutgoingMailId,
-    TrackedMail,
+    BrokenMail, ClaimedMail, EmailAddress, MailCounts, MailOutcome, MailState, MailUrgency, OutgoingMail,
+    OutgoingMailId, TrackedMail,
 };
 
 /// Which mails are looked for. Nothing set is all of them.
@@ -14,6 +14,17 @@ pub struct MailFilter {
     pub state: Option<MailState>,
     /// Only those that were written before this one: the next page.
     pub below: Option<OutgoingMailId>,
+}
+
+/// Why no mail could be claimed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// One was, and cannot be read. Whoever gets this has it and must end it, or it comes back.
+    #[error("the mail {} is broken: {}", .0.id, .0.problem)]
+    Broken(BrokenMail),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// The outbox: mails to be sent, each written with what it tells of.
@@ -35,13 +46,13 @@ pub trait OutgoingMails {
     ) -> Result<bool, StoreError>;
 
     /// Claims the mail whose turn it is: of this urgency or a higher one, the most urgent first, then the one that
-    /// has waited longest.
+    /// has waited longest. Mails of a kind that this release does not know are a later one's: they wait for it.
     async fn claim_mail(
         &mut self,
         urgency: MailUrgency,
         now: OffsetDateTime,
         lease_end: OffsetDateTime,
-    ) -> Result<Option<ClaimedMail>, StoreError>;
+    ) -> Result<Option<ClaimedMail>, ClaimError>;
 
     /// Whether a later mail of the same kind was written for the same user or recipient: then this one has nothing
     /// more to tell, and its link would end the later one's.
@@ -77,10 +88,11 @@ pub trait OutgoingMails {
     /// The mails that wait, oldest first, at most `limit`.
     async fn list_outgoing_mails(&mut self, limit: u32) -> Result<Vec<OutgoingMail>, StoreError>;
 
-    /// Those that a filter lets through with what became of them, newest first, at most `limit`.
+    /// Those that a filter lets through with what became of them, newest first, at most `limit`. Rows that cannot be read,
+    /// or are of a later release's kind, are passed over.
     async fn find_mails(&mut self, filter: MailFilter, limit: u32) -> Result<Vec<TrackedMail>, StoreError>;
 
-    /// Lets a mail that was given up, or that waits beyond `lease_end`, be tried at once and from the beginning. Gives it
+    /// Lets a mail that was given up, or that waits beyond `lease_end`, be tried at once and as often as a new one. Gives it
     /// as it was written. A mail that some worker may have in hand, and so any that is due by then, is left alone.
     async fn retry_mail(
         &mut self,

@@ -10,7 +10,7 @@ use crate::models::{
     MailOutcome, MailUrgency, MailedLink, OneTimeToken, OutgoingMail, ResetToken, User,
 };
 use crate::ports::{MailError, Mailer};
-use crate::repository::StoreError;
+use crate::repository::{ClaimError, StoreError};
 
 /// Twice as long as a mailer may take. A worker that died gives its mail back after this.
 pub(super) const LEASE: Duration = Duration::minutes(2);
@@ -63,10 +63,15 @@ enum Composed {
 }
 
 impl Accounts {
-    /// Takes the mail whose turn it is, for one worker among those of all servers.
-    pub async fn claim_mail(&self) -> Result<Option<ClaimedMail>, StoreError> {
+    /// Takes the mail whose turn it is, for one worker among those of all servers. One that cannot be read is given up.
+    pub async fn claim_mail(&self) -> Result<Option<ClaimedMail>, ClaimError> {
         let now = self.clock.now();
-        self.store.alone().claim_mail(MailUrgency::Normal, now, now + LEASE).await
+        let claimed = self.store.alone().claim_mail(MailUrgency::Normal, now, now + LEASE).await;
+        if let Err(ClaimError::Broken(mail)) = &claimed {
+            let (outcome, reason) = (MailOutcome::Dead, &mail.problem);
+            self.store.alone().finish_mail(mail.id, mail.attempt, outcome, reason, now).await?;
+        }
+        claimed
     }
 
     /// Sends a mail that was claimed. The link that it carries is made here and is nowhere but in the mail.
@@ -79,6 +84,12 @@ impl Accounts {
         mailer: &dyn Mailer,
     ) -> Result<MailSent, SendMailError> {
         let mail = &claimed.mail;
+        if claimed.is_past_its_tries() {
+            let reason = "it was taken up many times, and no worker lived to say what became of it";
+            let (id, attempt, now) = (mail.id, claimed.attempt, self.clock.now());
+            self.store.alone().finish_mail(id, attempt, MailOutcome::Dead, reason, now).await?;
+            return Ok(MailSent::Dead { reason: reason.into() });
+        }
         if mail.kind.has_link() && self.store.alone().has_newer_mail(mail).await? {
             return self.finish_moot(claimed, "a newer mail of the kind was written").await;
         }
@@ -162,7 +173,7 @@ impl Accounts {
                 let Some(link) = self.mint_reset_link(&user, now).await? else {
                     return Ok(Composed::Moot("there is no such user"));
                 };
-                if claimed.attempt == 1 {
+                if claimed.tries == 1 {
                     let kind = AuditEventKind::PasswordResetRequested;
                     self.record(kind, Some(user.id), &mail.client).await?;
                 }
