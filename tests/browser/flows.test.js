@@ -201,6 +201,36 @@ for (const javaScript of [true, false]) {
       await other.close();
     });
 
+    test('an admin whose password was given long ago gives it, presses again, and the deed is done', async () => {
+      const context = await browser.person({ javaScript });
+      const page = await signUp(context, own('late-admin'));
+      const other = await browser.person({ javaScript });
+      await signUp(other, own('late-user'));
+      await house.command('user', 'set-role', `${own('late-admin')}@example.com`, 'admin');
+      await page.goto(`/admin/users?q=${own('late-user')}`);
+      await send(page, 'table a');
+      const user = path(page);
+      await send(page, 'text=Send a link to reset the password');
+      assert.ok((await page.textContent('[role=status]')).includes('on its way'));
+
+      await house.letPasswordsGrowOld();
+      await send(page, 'text=Disable the account');
+      assert.equal(path(page), '/confirm-password');
+      assert.ok((await page.textContent('main')).includes('Nothing was done yet'));
+      await page.fill('#password', 'wrong window thursday');
+      await send(page, SUBMIT);
+      assert.ok(await page.locator('#password-error').isVisible());
+      await page.fill('#password', PASSWORD);
+      await send(page, SUBMIT);
+      assert.equal(path(page), user);
+      assert.equal(await page.textContent('[role=status] p'), 'Nothing was done yet. Press again.');
+      await send(page, 'text=Disable the account');
+      assert.ok((await page.textContent('[role=status]')).includes('disabled'));
+      assert.ok(await page.locator('h1 .badge').isVisible());
+      await context.close();
+      await other.close();
+    });
+
     test('where nothing is, the site says so in its own words', async () => {
       const context = await browser.person({ javaScript });
       const page = await context.newPage();

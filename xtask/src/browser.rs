@@ -13,6 +13,8 @@ const NO_CHROMIUM: &str = "Chromium is not on this machine. Install it:\n  \
     or set VESTIBULE_BROWSER_CHROMIUM to the path of a Chromium or Chrome";
 const NO_NODE: &str = "Node.js 20 or newer with npm is not on this machine, and the browser tests are written for it. \
     Install it from https://nodejs.org or with your system's packages";
+const NO_SQLITE: &str = "sqlite3 is not on this machine, and some browser tests move time in the site's database with it. \
+    Install it from https://sqlite.org or with your system's packages";
 /// The oldest Node.js that the tests run on.
 const OLDEST_NODE: u32 = 20;
 
@@ -34,6 +36,7 @@ pub fn screenshots(folder: &Path) -> Result<()> {
 fn run(command: &mut Command) -> Result<()> {
     let chromium = find_or_install_chromium()?;
     require_node()?;
+    require_sqlite()?;
     let folder = folder();
     say::note("fetching what the browser tests are written with (npm ci)");
     cargo::run(Command::new("npm").args(["ci", "--silent"]).current_dir(&folder).stdin(Stdio::null()))?;
@@ -85,6 +88,17 @@ fn require_node() -> Result<()> {
     }
     if !has_node() {
         bail!(NO_NODE);
+    }
+    Ok(())
+}
+
+fn require_sqlite() -> Result<()> {
+    let has_sqlite = || Command::new("sqlite3").arg("--version").stdout(Stdio::null()).status().is_ok();
+    if !has_sqlite() {
+        apt::install("sqlite3", &["sqlite3"], NO_SQLITE)?;
+    }
+    if !has_sqlite() {
+        bail!(NO_SQLITE);
     }
     Ok(())
 }

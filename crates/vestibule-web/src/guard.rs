@@ -18,6 +18,7 @@ use crate::body;
 use crate::client::ClientOf;
 use crate::cookies::{CookieValues, add_unless_set};
 use crate::next::Next;
+use crate::pages::DEFAULT_NEXT;
 use crate::problem::{Problem, WayOut};
 use crate::vestibule::Vestibule;
 
@@ -401,7 +402,11 @@ fn refuse_page(request: &Request, problem: Problem) -> Response {
     };
     let page = match problem.way_out {
         Some(WayOut::ConfirmEmail) => CONFIRMATION_PAGE.to_owned(),
-        Some(WayOut::ConfirmPassword) => next().link(PASSWORD_PAGE),
+        Some(WayOut::ConfirmPassword) if request.method().is_safe() => next().link(PASSWORD_PAGE),
+        // The password lets them come back, and not what was posted: it may be another thing than they remember.
+        Some(WayOut::ConfirmPassword) => {
+            Next::parse(next().or(DEFAULT_NEXT)).saying_not_yet().link(PASSWORD_PAGE)
+        }
         None if problem.status == axum::http::StatusCode::UNAUTHORIZED => next().link("/log-in"),
         None => return problem.into_response(),
     };
@@ -411,14 +416,15 @@ fn refuse_page(request: &Request, problem: Problem) -> Response {
     response
 }
 
-/// The page that a form was on: the address it was posted to may have no page of its own.
+/// The page that a form was on: the address it was posted to may have no page of its own. Without what the page said was
+/// done before.
 fn page_of_the_form(headers: &HeaderMap) -> Next {
     let referer = headers.get(header::REFERER).and_then(|value| value.to_str().ok());
     let path = referer.and_then(|referer| url::Url::parse(referer).ok()).map(|url| match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),
     });
-    path.map(|path| Next::parse(&path)).unwrap_or_default()
+    path.map(|path| Next::parse(&path).without_done()).unwrap_or_default()
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {

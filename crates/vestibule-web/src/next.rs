@@ -4,6 +4,9 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 const MAX_LENGTH: usize = 2048;
+/// The field in which a page's address says what was just done, and the word for nothing.
+const DONE: &str = "done";
+const NOT_YET: &str = "not-yet";
 
 /// Where to go after logging in: a path of this site, and nothing else.
 ///
@@ -27,6 +30,35 @@ impl Next {
     /// The path, or the default.
     pub fn or<'a>(&'a self, default: &'a str) -> &'a str {
         self.path().unwrap_or(default)
+    }
+
+    /// The same page without the word that says what was done there before: that was told once, and would be taken for
+    /// what comes.
+    pub(crate) fn without_done(&self) -> Self {
+        self.with_done(None)
+    }
+
+    /// The same page, which says that what was pressed there is not done.
+    pub(crate) fn saying_not_yet(&self) -> Self {
+        self.with_done(Some(NOT_YET))
+    }
+
+    /// Whether the page will say so.
+    pub(crate) fn says_not_yet(&self) -> bool {
+        let query = self.path().and_then(|path| path.split_once('?')).map_or("", |(_, query)| query);
+        url::form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == DONE && value == NOT_YET)
+    }
+
+    fn with_done(&self, word: Option<&str>) -> Self {
+        let Some(path) = self.path() else {
+            return Self::default();
+        };
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let pairs = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != DONE);
+        let mut kept = url::form_urlencoded::Serializer::new(String::new());
+        kept.extend_pairs(pairs).extend_pairs(word.map(|word| (DONE, word)));
+        let query = kept.finish();
+        Self::parse(&if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") })
     }
 
     /// A link that takes this along: `/log-in?next=%2Fnotes`.
@@ -79,6 +111,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_was_done_before_is_not_told_again() {
+        for (before, without, saying) in [
+            ("/admin", "/admin", "/admin?done=not-yet"),
+            ("/admin?done=disabled", "/admin", "/admin?done=not-yet"),
+            ("/a?done=x&q=a%26b+c&done=y", "/a?q=a%26b+c", "/a?q=a%26b+c&done=not-yet"),
+            ("/a?undone=x", "/a?undone=x", "/a?undone=x&done=not-yet"),
+        ] {
+            let next = Next::parse(before);
+            assert_eq!(next.without_done().path(), Some(without));
+            assert_eq!(next.saying_not_yet().path(), Some(saying));
+            assert!(next.saying_not_yet().says_not_yet() && !next.says_not_yet());
+        }
+        assert_eq!(Next::default().saying_not_yet(), Next::default());
+    }
 
     #[test]
     fn paths_of_this_site_are_kept() {

@@ -1,6 +1,7 @@
 //! The database is the last to refuse what the models refuse first.
 
 use rstest::rstest;
+use time::Duration;
 use vestibule::models::{
     Actor, AuditEvent, AuditEventId, AuditEventKind, Client, MailKind, OutgoingMail, OutgoingMailId, UserId,
 };
@@ -91,6 +92,45 @@ async fn with_a_user_goes_all_that_is_theirs(
         let rows: Vec<Count> = database.alone().read(question).all().await.unwrap();
         assert_eq!(rows[0].count, 0, "{question}");
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_admins_and_operators_did_stays_without_the_place_of_who_is_gone(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let admin = UserId::new(NOON, random());
+    let place = Client::new(Some([192, 0, 2, 9].into()), Some("Browser/1.0"));
+    let mut written = Vec::new();
+    for (seconds, (kind, actor)) in [
+        (AuditEventKind::LoggedIn, Actor::Visitor),
+        (AuditEventKind::AccountDeleted, Actor::Visitor),
+        (AuditEventKind::UserDisabled, Actor::Operator),
+        (AuditEventKind::UserDisabled, Actor::Admin(Some(admin))),
+        (AuditEventKind::UserDisabled, Actor::Admin(Some(ann.id))),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let at = NOON + Duration::seconds(i64::try_from(seconds).unwrap());
+        let event = AuditEvent {
+            id: AuditEventId::new(at, random()),
+            kind,
+            user_id: Some(ann.id),
+            actor,
+            detail: String::new(),
+            created_at: at,
+            client: place.clone(),
+        };
+        database.alone().insert_audit_event(&event).await.unwrap();
+        written.insert(0, event);
+    }
+    database.alone().write("DELETE FROM users").execute().await.unwrap();
+    let own = written.pop().unwrap();
+    assert_eq!(own.kind, AuditEventKind::LoggedIn, "what the user did themselves goes");
+    written[0].client = Client::default();
+    assert_eq!(database.alone().list_audit_events(10).await.unwrap(), written);
 }
 
 #[rstest]

@@ -127,7 +127,8 @@ async fn the_state_of_the_schema_is_told(
             "0002 mail and account".into(),
             "0003 administration".into(),
             "0004 protection".into(),
-            "0005 mail attempts".into()
+            "0005 mail attempts".into(),
+            "0007 audit actors".into()
         ])
     );
     database.migrate(&MIGRATIONS).await.unwrap();
@@ -196,7 +197,9 @@ async fn an_application_migrates_its_own_tables_beside_those_of_accounts(
         sqlite: || one_migration("CREATE TABLE own (id TEXT) STRICT"),
         postgres: || one_migration("CREATE TABLE own (id text)"),
     };
-    assert_eq!(database.schema_state(&own).await.unwrap(), SchemaState::Missing(vec!["0001 one".into()]));
+    assert_eq!(database.schema_state(&own).await.unwrap(), SchemaState::Missing(vec![
+            "0001 one".into()
+        ]));
     database.migrate(&own).await.unwrap();
     assert_eq!(database.schema_state(&own).await.unwrap(), SchemaState::Expected);
     assert_eq!(database.schema_state(&MIGRATIONS).await.unwrap(), SchemaState::Expected);

@@ -23,6 +23,8 @@ pub struct ConfirmPasswordPage<'a> {
     pub email: &'a str,
     /// Where to go afterwards, sent along as `next`; empty where nothing was asked for.
     pub next: &'a str,
+    /// Whether something was pressed that asks for the password, and is not done by giving it.
+    pub is_to_press_again: bool,
     /// What is wrong, field by field.
     pub errors: FieldErrors,
     /// What is wrong where no field is to blame.
@@ -67,6 +69,7 @@ fn page(
             csrf_token: visit.csrf_token(),
             email: current.user().email.as_str(),
             next: next.path().unwrap_or_default(),
+            is_to_press_again: next.says_not_yet(),
             errors,
             summary,
         }

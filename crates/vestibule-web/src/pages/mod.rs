@@ -28,7 +28,10 @@ use crate::api::answers::{of, set};
 use crate::{Content, FieldErrors, Next, PageVisit, Problem, Vestibule};
 
 /// Where one goes after logging in, if nowhere else.
-const DEFAULT_NEXT: &str = "/dashboard";
+pub(crate) const DEFAULT_NEXT: &str = "/dashboard";
+
+/// What a page says to who pressed something there, was asked for their password, and is back.
+const NOT_YET: &str = "Nothing was done yet. Press again.";
 
 /// What the address of a form may carry.
 #[derive(Deserialize, Default)]

@@ -8,7 +8,7 @@ use vestibule::models::{Actor, AuditEventKind, MailKind, Role};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 use vestibule_testkit::{Answer, Browser, PASSWORD, TestServer};
 
-use crate::{is_logged_in, signed_up};
+use crate::{FORM, is_logged_in, signed_up};
 
 const ADMIN: &str = "ada@example.com";
 
@@ -24,6 +24,13 @@ async fn admin(kind: DatabaseKind) -> (TestServer, Browser) {
 async fn page_of(server: &TestServer, email: &str) -> String {
     let user = server.house.user(email).await.expect("there is such a user");
     format!("/admin/users/{}", user.id)
+}
+
+/// Presses a button on a page, which the browser names.
+async fn post_from(browser: &mut Browser, path: &str, page: &str) -> Answer {
+    let referer = format!("http://localhost:3000{page}");
+    let body = format!("csrf_token={}", browser.csrf());
+    browser.send(Method::POST, path, &[FORM, ("referer", &referer)], body).await
 }
 
 async fn post(browser: &mut Browser, path: &str, fields: &[(&str, &str)]) -> Answer {
@@ -68,6 +75,57 @@ async fn an_admin_asked_for_the_password_once_more_goes_on_where_they_were(
     let right = browser.call(Method::POST, path, Some(&json!({ "password": PASSWORD }))).await;
     assert_eq!(right.status, 204);
     assert_eq!(browser.get("/admin").await.status, 200);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_was_pressed_before_the_password_was_asked_for_is_pressed_again(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let (server, mut browser) = admin(kind).await;
+    signed_up(&server, "bob").await;
+    let page = page_of(&server, "bob@example.com").await;
+    let sent = post(&mut browser, &format!("{page}/reset-link"), &[]).await.location().to_owned();
+    assert!(browser.get(&sent).await.text.contains("is on its way"));
+    server.clock.advance(Duration::minutes(11));
+
+    let disable = format!("{page}/disable");
+    let asked = post_from(&mut browser, &disable, &sent).await;
+    let (path, next) = asked.location().split_once("?next=").expect("it leads back");
+    assert_eq!((asked.status.as_u16(), path), (303, "/confirm-password"));
+    let next: String = url::form_urlencoded::parse(format!("n={next}").as_bytes()).next().unwrap().1.into();
+    assert_eq!(next, format!("{page}?done=not-yet"), "and not to what was done before");
+    let form = browser.get(asked.location()).await.text;
+    assert!(form.contains("Nothing was done yet"), "{form}");
+    let fields = [("password", "wrong window thursday"), ("next", next.as_str())];
+    assert!(post(&mut browser, "/confirm-password", &fields).await.text.contains("Nothing was done yet"));
+    let fields = [("password", PASSWORD), ("next", next.as_str())];
+    let back = post(&mut browser, "/confirm-password", &fields).await;
+    assert_eq!((back.status.as_u16(), back.location()), (303, next.as_str()));
+    let back = browser.get(&next).await.text;
+    assert!(back.contains("Nothing was done yet. Press again.") && !back.contains("is on its way"), "{back}");
+    assert!(!server.house.user("bob@example.com").await.unwrap().is_disabled);
+
+    let done = post_from(&mut browser, &disable, &next).await;
+    assert_eq!((done.status.as_u16(), done.location()), (303, format!("{page}?done=disabled").as_str()));
+    assert!(server.house.user("bob@example.com").await.unwrap().is_disabled);
+
+    // The lists say so too, with their filters, and so does whoever hides from where they come.
+    server.clock.advance(Duration::minutes(11));
+    for list in ["/admin/mails?state=dead", "/admin/users?q=bob"] {
+        let asked = post_from(&mut browser, &disable, &format!("{list}&done=retried")).await;
+        assert_eq!(
+            asked.location(),
+            vestibule_web::Next::parse(&format!("{list}&done=not-yet")).link("/confirm-password")
+        );
+    }
+    assert!(
+        post(&mut browser, &disable, &[]).await.location().ends_with("?next=%2Fdashboard%3Fdone%3Dnot-yet")
+    );
+    post(&mut browser, "/confirm-password", &[("password", PASSWORD)]).await;
+    for list in ["/admin/mails?done=not-yet", "/admin/users?done=not-yet"] {
+        assert!(browser.get(list).await.text.contains("Nothing was done yet. Press again."), "{list}");
+    }
 }
 
 #[rstest]

@@ -176,6 +176,7 @@ async fn a_form_posted_without_a_session_leads_back_to_the_page_that_it_was_on(
     let mut browser = server.browser();
     for (referer, location) in [
         ("http://localhost:3000/notes/new?a=b", "/log-in?next=%2Fnotes%2Fnew%3Fa%3Db"),
+        ("http://localhost:3000/account?done=name-changed", "/log-in?next=%2Faccount"),
         ("http://localhost:3000//evil.test", "/log-in"),
         ("nonsense", "/log-in"),
     ] {

@@ -15,7 +15,7 @@ pub struct AuditEvent {
     pub id: AuditEventId,
     /// What happened.
     pub kind: AuditEventKind,
-    /// To whom, where that is known.
+    /// To whom, where that is known. Their account may be gone.
     pub user_id: Option<UserId>,
     /// Who did it.
     pub actor: Actor,
@@ -32,7 +32,8 @@ pub struct AuditEvent {
 pub enum Actor {
     /// Whom it concerns, or a visitor whom nobody knows.
     Visitor,
-    /// An admin, on the admin pages. None once their own account is gone.
+    /// An admin, on the admin pages. Their account may be gone; none where it was removed by a release that took the name
+    /// along.
     Admin(Option<UserId>),
     /// Who has the command line of the server.
     Operator,
@@ -75,7 +76,7 @@ pub enum AuditEventKind {
     OtherSessionsEnded,
     /// All that is held about the user was given out to them.
     AccountExported,
-    /// An account was removed. Whose it was is not kept.
+    /// An account was removed. Its id is kept, and nothing that says whose it was.
     AccountDeleted,
     /// An operator made a link that confirms the address or resets the password.
     LinkHandedOut,

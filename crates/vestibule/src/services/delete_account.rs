@@ -1,7 +1,7 @@
 use super::change_role::{LastAdmin, require_another_admin};
 use super::{CurrentPasswordError, CurrentSession};
 use crate::Accounts;
-use crate::models::{AuditEventKind, Client, Role};
+use crate::models::{AuditEventKind, Client};
 use crate::repository::StoreError;
 
 /// Why the account is still there.
@@ -19,10 +19,11 @@ pub enum DeleteAccountError {
 }
 
 impl Accounts {
-    /// Removes the account of who is asking and everything that refers to it: sessions, links, mails that wait, the
-    /// audit trail, and what the application keeps in tables that refer to users.
+    /// Removes the account of who is asking and everything that refers to it: sessions, links, mails that wait, what they
+    /// did themselves of the audit trail, and what the application keeps in tables that refer to users.
     ///
-    /// What stays is one event that says when an account was removed, and not whose.
+    /// What stays, until the trail's retention ends, leads to nobody any more: that an account of this id was removed, and
+    /// what admins and operators did to it or, with it, to others. Otherwise they could wipe that by removing an account.
     pub async fn delete_account(
         &self,
         current: &CurrentSession,
@@ -31,18 +32,19 @@ impl Accounts {
     ) -> Result<(), DeleteAccountError> {
         let user = &current.user;
         let proof = self.verify_current_password(user, current_password, &current.devices(), client).await?;
-        let event = self.event(AuditEventKind::AccountDeleted, None, &Client::default(), self.clock.now());
+        let nowhere = Client::default();
+        let event = self.event(AuditEventKind::AccountDeleted, Some(user.id), &nowhere, self.clock.now());
 
         let mut work = self.store.begin().await?;
-        if user.role == Role::Admin {
-            require_another_admin(&mut *work, user.id).await?.map_err(DeleteAccountError::from)?;
-        }
+        // Whatever their role was when the request came: while the password was compared, they may have become the last.
+        require_another_admin(&mut *work, user.id).await?.map_err(DeleteAccountError::from)?;
+        // While there is a user of that id.
+        work.insert_audit_event(&event).await?;
         if !work.delete_user(user.id, Some(proof.hash())).await? {
             return Err(CurrentPasswordError::Wrong.into());
         }
         // Password resets that strangers may have asked for name the address and no user.
         work.delete_mails_to(&user.email).await?;
-        work.insert_audit_event(&event).await?;
         work.commit().await?;
         Ok(())
     }

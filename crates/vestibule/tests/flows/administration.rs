@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rstest::rstest;
 use time::Duration;
-use vestibule::models::{Actor, AuditEventKind, Client, MailKind, Role};
+use vestibule::models::{Actor, AuditEvent, AuditEventKind, Client, MailKind, Role};
 use vestibule::ports::MailError;
 use vestibule::repository::{AuditFilter, MailFilter, UserFilter};
 use vestibule::services::{
@@ -152,60 +152,123 @@ async fn the_last_admin_stays(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     assert_eq!(house.user(ANN).await.unwrap().role, Role::User);
 }
 
+/// What makes one admin less.
+#[derive(Debug, Clone, Copy)]
+enum Leaving {
+    Demoted,
+    Disabled,
+    Deleted,
+    OnTheirOwn,
+}
+
 #[rstest]
 #[tokio::test]
-async fn of_two_admins_who_demote_each_other_at_once_one_stays(
+async fn of_two_admins_who_leave_at_once_in_whatever_way_one_stays(
     #[values(Sqlite, Postgres)] kind: DatabaseKind,
+    #[values(Leaving::Demoted, Leaving::Disabled, Leaving::Deleted, Leaving::OnTheirOwn)] one: Leaving,
+    #[values(Leaving::Demoted, Leaving::OnTheirOwn)] other: Leaving,
 ) {
-    for _ in 0..8 {
+    for _ in 0..4 {
         let house = Arc::new(House::open(kind).await);
-        let ids = [house.signed_up("ann").await.user.id, house.signed_up("bob").await.user.id];
+        let (ann, bob) = (house.signed_up("ann").await, house.signed_up("bob").await);
         house.set_role(ANN, Role::Admin).await;
         house.set_role(BOB, Role::Admin).await;
-        let demotions = ids.map(|id| {
+        let mut leaving = Vec::new();
+        for (who, how) in [(ann, one), (bob, other)] {
+            let current = house.current(&who).await;
             let house = Arc::clone(&house);
-            tokio::spawn(
-                async move { house.accounts.change_role(id, &Role::User, &operator()).await.is_ok() },
-            )
-        });
-        let mut demoted = 0;
-        for demotion in demotions {
-            demoted += usize::from(demotion.await.unwrap());
+            leaving.push(tokio::spawn(async move {
+                let (accounts, id) = (&house.accounts, who.user.id);
+                match how {
+                    Leaving::Demoted => accounts.change_role(id, &Role::User, &operator()).await.is_ok(),
+                    Leaving::Disabled => accounts.disable_user(id, &operator()).await.is_ok(),
+                    Leaving::Deleted => accounts.delete_user(id, &operator()).await.is_ok(),
+                    Leaving::OnTheirOwn => {
+                        accounts.delete_account(&current, PASSWORD, &Client::default()).await.is_ok()
+                    }
+                }
+            }));
         }
-        assert_eq!(demoted, 1);
-        assert_eq!(house.count("SELECT COUNT(*) AS count FROM users WHERE role = 'admin'").await, 1);
+        let mut left = 0;
+        for leaving in leaving {
+            left += usize::from(leaving.await.unwrap());
+        }
+        assert_eq!(left, 1);
+        let admins = "SELECT COUNT(*) AS count FROM users WHERE role = 'admin' AND NOT is_disabled";
+        assert_eq!(house.count(admins).await, 1);
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_deleted_user_is_gone_and_only_the_deed_is_remembered(
+async fn who_became_the_last_admin_since_their_request_came_stays(
     #[values(Sqlite, Postgres)] kind: DatabaseKind,
 ) {
     let house = House::open(kind).await;
     let (ann, bob) = (house.signed_up("ann").await, house.signed_up("bob").await);
     house.set_role(BOB, Role::Admin).await;
-    let by = house.accounts.administrator(&house.current(&bob).await, &Client::default()).unwrap();
-    house.accounts.forgot_password(ANN, &Client::default()).await.unwrap();
-    house.accounts.change_role(ann.user.id, &Role::Admin, &by).await.unwrap();
-    let by_ann = house.accounts.administrator(&house.current(&ann).await, &Client::default()).unwrap();
+    // What the check before the request found: Ann is no admin.
+    let current = house.current(&ann).await;
+    house.accounts.change_role(ann.user.id, &Role::Admin, &operator()).await.unwrap();
+    house.accounts.change_role(bob.user.id, &Role::User, &operator()).await.unwrap();
+    let refused = house.accounts.delete_account(&current, PASSWORD, &Client::default()).await;
+    assert!(matches!(refused, Err(DeleteAccountError::LastAdmin(_))), "{refused:?}");
+    assert_eq!(house.user(ANN).await.unwrap().role, Role::Admin);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_an_admin_did_outlasts_the_accounts_of_both(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let house = House::open(kind).await;
+    let (ann, bob) = (house.signed_up("ann").await, house.signed_up("bob").await);
+    house.signed_up("cid").await;
+    house.set_role(ANN, Role::Admin).await;
+    house.set_role("cid@example.com", Role::Admin).await;
+    let place = Client::new(Some([203, 0, 113, 7].into()), Some("Rogue/1.0"));
+    let by_ann = house.accounts.administrator(&house.current(&ann).await, &place).unwrap();
     house.accounts.end_sessions_of(bob.user.id, &by_ann).await.unwrap();
     house.clock.advance(Duration::seconds(1));
-    house.accounts.delete_user(ann.user.id, &by).await.unwrap();
+    house.accounts.change_role(bob.user.id, &Role::User, &operator()).await.unwrap();
+    house.clock.advance(Duration::seconds(1));
+
+    // The rogue removes whom they wronged, and then themselves.
+    house.accounts.delete_user(bob.user.id, &by_ann).await.unwrap();
+    assert!(
+        house.dump().await.contains("203.0.113.7"),
+        "while they are there, it is known from where they did it"
+    );
+    house.clock.advance(Duration::seconds(1));
+    let current = house.current(&ann).await;
+    house.accounts.delete_account(&current, PASSWORD, &Client::default()).await.unwrap();
     let dump = house.dump().await;
-    assert!(!dump.contains("ann@example.com") && !dump.contains(&ann.user.id.to_string()));
-    let trail = house.audit_trail().await;
+    for gone in [ANN, BOB, "203.0.113.7", "Rogue"] {
+        assert!(!dump.contains(gone), "{gone}: {dump}");
+    }
+    let (ann, bob) = (ann.user.id, bob.user.id);
+    let of_them = |event: &AuditEvent| [Some(ann), Some(bob)].contains(&event.user_id);
+    let trail: Vec<_> = house.audit_trail().await.into_iter().filter(of_them).collect();
     assert_eq!(
-        (trail[0].kind, trail[0].actor, trail[0].user_id),
-        (AuditEventKind::AccountDeleted, Actor::Admin(Some(bob.user.id)), None)
+        trail.iter().map(|event| (event.kind, event.actor, event.user_id)).collect::<Vec<_>>(),
+        [
+            (AuditEventKind::AccountDeleted, Actor::Visitor, Some(ann)),
+            (AuditEventKind::AccountDeleted, Actor::Admin(Some(ann)), Some(bob)),
+            (AuditEventKind::RoleChanged, Actor::Operator, Some(bob)),
+            (AuditEventKind::AllSessionsEnded, Actor::Admin(Some(ann)), Some(bob)),
+        ]
     );
-    let ended = trail.iter().find(|event| event.kind == AuditEventKind::AllSessionsEnded).unwrap();
+    assert!(trail.iter().all(|event| event.client == Client::default()));
+    let again = house.accounts.delete_user(bob, &operator()).await;
+    assert!(matches!(again, Err(DisableUserError::NoUser)));
     assert_eq!(
-        (ended.actor, ended.user_id),
-        (Actor::Admin(None), Some(bob.user.id)),
-        "what an admin did stays"
+        house.audit_trail().await.iter().filter(|event| of_them(event)).count(),
+        4,
+        "of nothing, nothing is told"
     );
-    assert!(matches!(house.accounts.delete_user(ann.user.id, &by).await, Err(DisableUserError::NoUser)));
+
+    house.clock.advance(Duration::days(400));
+    house.accounts.clean_up().await.unwrap();
+    let dump = house.dump().await;
+    assert!(!dump.contains(&ann.to_string()) && !dump.contains(&bob.to_string()));
 }
 
 #[rstest]

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::audit_trail::EventView;
 use super::{ROWS, Section, Tab, link, tabs};
 use crate::moments::{day, iso};
+use crate::pages::NOT_YET;
 use crate::pages::account::SessionView;
 use crate::{CurrentUser, PageVisit, Path, Problem, Query, Vestibule};
 
@@ -45,6 +46,8 @@ pub enum Done {
     SessionEnded,
     /// No session left.
     SessionsEnded,
+    /// Nothing: the password was asked for.
+    NotYet,
     /// A word that we do not know.
     #[serde(other)]
     Unknown,
@@ -148,6 +151,7 @@ impl Done {
             Self::LinkSent => Some("A mail with a link to choose a new password is on its way."),
             Self::SessionEnded => Some("That session is ended."),
             Self::SessionsEnded => Some("All sessions are ended."),
+            Self::NotYet => Some(NOT_YET),
             Self::Unknown => None,
         }
     }
@@ -174,8 +178,11 @@ pub async fn list(
     let content = UsersPage {
         tabs: tabs(Section::Users),
         roles: accounts.roles(),
-        notice: (query.done == "deleted")
-            .then_some("The account is deleted, with everything that belonged to it."),
+        notice: match query.done.as_str() {
+            "deleted" => Some("The account is deleted, with everything that belonged to it."),
+            "not-yet" => Some(NOT_YET),
+            _ => None,
+        },
         users: page.items.iter().map(UserView::from).collect(),
         is_first_page: query.below.is_none(),
         first_page: link("/admin/users", &[("q", &query.q), ("role", &query.role)]),

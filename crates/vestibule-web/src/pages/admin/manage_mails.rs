@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{ROWS, Section, Tab, administrator, link, tabs};
 use crate::moments::{iso, minute};
+use crate::pages::NOT_YET;
 use crate::{ClientOf, CurrentUser, PageVisit, Path, Problem, Query, Vestibule};
 
 /// What is looked for, and what was just done.
@@ -113,6 +114,7 @@ pub async fn list(
         "not-retried" => {
             Some("There is nothing to try again: it was sent, or its turn comes within two minutes.")
         }
+        "not-yet" => Some(NOT_YET),
         _ => None,
     };
     let content = MailsPage {
