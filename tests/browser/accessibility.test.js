@@ -24,10 +24,10 @@ async function problemsOf(name, { size = DESK, dark = false, javaScript = true }
   const problems = [];
   const seen = [];
   const names = new Set();
-  const look = async (page, name) => {
+  const look = async (page, name, { isMail = false } = {}) => {
     seen.push(new URL(page.url()).pathname);
     names.add(name);
-    problems.push(...(await violations(page)).map((violation) => `${name}: ${violation}`));
+    problems.push(...(await violations(page, { javaScript: javaScript && !isMail, isMail })).map((violation) => `${name}: ${violation}`));
     if (await scrollsSideways(page)) problems.push(`${name}: is wider than the window`);
     if (!javaScript && await page.locator('.reveal').count()) problems.push(`${name}: the script ran`);
   };

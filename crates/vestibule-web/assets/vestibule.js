@@ -145,14 +145,14 @@ function makeClient() {
     }
   }
 
-  return { csrfToken, onChange, refresh, renew, vestibuleFetch, channel };
+  return { channel, csrfToken, onChange, refresh, renew, tellAllTabs, vestibuleFetch };
 }
 
 const CLIENT = Symbol.for('vestibule.client');
 /** A page has one client, also where a script imports this module under another address than the page does. */
 const isFirst = !(CLIENT in globalThis);
 globalThis[CLIENT] ??= makeClient();
-const { channel, renew } = globalThis[CLIENT];
+const { channel, renew, tellAllTabs } = globalThis[CLIENT];
 export const { csrfToken, onChange, refresh, vestibuleFetch } = globalThis[CLIENT];
 
 // ---------- 2. Pages ----------
@@ -382,7 +382,7 @@ async function askWhetherOver() {
   }
   // Asking may have refreshed the session.
   if (expiresAt > before) return;
-  if (answer?.status === 401) sayOver();
+  if (answer?.status === 401) { if (!isOver) tellAllTabs({ type: 'logged-out', user: '', reason: 'session_expired' }); }
   else if (Date.parse(ends) > expiresAt) follow({ type: 'refreshed', user, expiresAt: ends });
   else expiryTimer = setTimeout(askWhetherOver, ASK_AGAIN);
 }

@@ -109,13 +109,27 @@ export async function openBeforeTheEnd(context, path, milliseconds) {
   return page;
 }
 
-/** What axe-core finds on a page. */
-export async function violations(page) {
+/** What axe-core finds on a page. Where no script may run, it looks at a copy. A mail is no page and has no landmarks. */
+export async function violations(page, { javaScript = true, isMail = false } = {}) {
+  if (!javaScript) return inACopy(page, (copy) => violations(copy, { isMail }));
   // By the protocol and not by a script element, which the page's own policy would rightly refuse.
   await page.evaluate(AXE);
-  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', ...(isMail ? [] : ['best-practice'])];
   const found = await page.evaluate((values) => globalThis.axe.run(document, { runOnly: { type: 'tag', values } }), tags);
   return found.violations.map(({ id, impact, nodes }) => `${id} (${impact}): ${nodes.map((node) => node.target.join(' ')).slice(0, 4).join(', ')}`);
+}
+
+/** A page as it stands, without its script, where axe-core may run. */
+async function inACopy(page, look) {
+  const body = (await page.content()).replaceAll(/<script[^>]*><\/script>/g, '');
+  const isDark = await page.evaluate(() => matchMedia('(prefers-color-scheme: dark)').matches);
+  const context = await page.context().browser().newContext({ viewport: page.viewportSize(), colorScheme: isDark ? 'dark' : 'light' });
+  await context.route('**', (route) => (route.request().isNavigationRequest() ? route.fulfill({ body, contentType: 'text/html' }) : route.continue()));
+  const copy = await context.newPage();
+  await copy.goto(page.url());
+  const seen = await look(copy);
+  await context.close();
+  return seen;
 }
 
 /** Whether a page is wider than its window. */
