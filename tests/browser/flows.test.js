@@ -70,7 +70,6 @@ for (const javaScript of [true, false]) {
       await page.goto('/confirm-email/resend');
       await send(page, SUBMIT);
       assert.ok((await page.textContent('[role=status]')).includes('on its way'));
-      await page.waitForTimeout(500);
       const link = await house.mailedLink(`${own('confirm')}@example.com`, 'confirm-email');
       await page.goto(link);
       await send(page, SUBMIT);
@@ -251,7 +250,7 @@ test('what was typed while the server is gone is there when it is back', async (
   await page.fill('#body', 'Not a word of it.');
   await house.stop();
   await page.click(SUBMIT);
-  await page.waitForTimeout(300);
+  await page.waitForURL('chrome-error://**');
   browser.complaints.splice(0);
   await house.start();
   await page.goto('/notes/new');

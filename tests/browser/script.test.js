@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { logIn, openBrowser, send, signUp } from './support/browser.js';
+import { logIn, openBeforeTheEnd, openBrowser, send, signUp } from './support/browser.js';
 import { openHouse, OTHER_PASSWORD, PASSWORD } from './support/house.js';
 
 const SUBMIT = 'main form button[type=submit]';
@@ -139,6 +139,49 @@ test('a log-out in one tab shows in the others at once', async () => {
   await context.close();
 });
 
+test('a log-out in one tab sends no form of another one again', async () => {
+  const context = await browser.person();
+  const one = await signUp(context, 'posted');
+  const cases = [
+    { form: '/notes/new', then: '/log-in?next=%2Fnotes%2Fnew', send: SUBMIT },
+    { form: '/account', then: '/log-in?next=%2Faccount', send: '#name button[type=submit]', field: '#name-field' },
+  ];
+  const tabs = [];
+  for (const { form, send: button, field } of cases) {
+    const tab = await context.newPage();
+    await tab.goto(form);
+    if (field) await tab.fill(field, '');
+    assert.equal((await send(tab, button)).status(), 422);
+    tabs.push(tab);
+  }
+  const posts = [];
+  context.on('request', (request) => { if (request.method() === 'POST') posts.push(new URL(request.url()).pathname); });
+  await one.goto('/');
+  await send(one, '.visitor button');
+  for (const [number, { then }] of cases.entries()) {
+    await tabs[number].waitForURL(`**${then}`);
+    assert.equal(await tabs[number].locator('.doorway h1').textContent(), 'Log in');
+  }
+  assert.deepEqual(posts, ['/log-out']);
+  await context.close();
+});
+
+test('a session that was ended elsewhere logs out every tab once one finds out', async () => {
+  const context = await browser.person();
+  const one = await signUp(context, 'revoked');
+  const other = await context.newPage();
+  await other.goto('/notes');
+  const open = await context.newPage();
+  await open.goto('/');
+  await house.command('session', 'revoke', 'revoked@example.com', '--yes');
+  await expireAccess(context);
+  await inPage(one, 'many', 1).catch(() => {});
+  await one.waitForURL('**/log-in?next=%2Fdashboard');
+  await other.waitForURL('**/log-in?next=%2Fnotes');
+  await open.waitForSelector('.visitor >> text=Log in');
+  await context.close();
+});
+
 test('a page that tells an error logs nobody out in the other tabs', async () => {
   const context = await browser.person();
   const page = await signUp(context, 'calm');
@@ -146,7 +189,12 @@ test('a page that tells an error logs nobody out in the other tabs', async () =>
   const other = await context.newPage();
   await other.goto('/nowhere');
   await other.goto('/account/email');
-  await other.waitForTimeout(500);
+  // Said after all that these pages may have said.
+  await page.evaluate(() => {
+    new BroadcastChannel('vestibule-test').addEventListener('message', () => { globalThis.hasHeard = true; });
+  });
+  await other.evaluate(() => new BroadcastChannel('vestibule-test').postMessage('done'));
+  await page.waitForFunction(() => globalThis.hasHeard);
   assert.ok(await page.evaluate(() => globalThis.isUntouched), 'it was not loaded anew');
   await context.close();
 });
@@ -231,6 +279,159 @@ test('a draft outlives a closed tab and leaves when it was saved, discarded or i
   await context.close();
 });
 
+const drafts = (page) => page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('vestibule:draft:')).length);
+
+/** Opens the form of a new note and expects what was typed before. */
+async function expectDraft(page, title) {
+  await page.goto('/notes/new');
+  await page.waitForSelector('.draft');
+  assert.equal(await page.inputValue('#title'), title);
+}
+
+test('a draft outlives every way in which a note is not saved', async () => {
+  const context = await browser.person();
+  const page = await signUp(context, 'unsaved');
+  await page.goto('/notes/new');
+  await page.fill('#title', 'Not a word is lost');
+
+  const bringBack = await house.loseDatabase('offline');
+  assert.equal((await send(page, SUBMIT)).status(), 503);
+  await bringBack();
+  await page.goto('/');
+  await expectDraft(page, 'Not a word is lost');
+
+  await page.fill('#body', 'x'.repeat(70_000));
+  assert.equal((await send(page, SUBMIT)).status(), 413);
+  await page.goto('/dashboard');
+  await expectDraft(page, 'Not a word is lost');
+  assert.equal((await page.inputValue('#body')).length, 70_000);
+  await page.fill('#body', 'Shorter.');
+
+  await house.stop();
+  await page.click(SUBMIT);
+  await page.waitForURL('chrome-error://**');
+  browser.complaints.splice(0);
+  await house.start();
+  await page.goto('/dashboard');
+  await expectDraft(page, 'Not a word is lost');
+
+  await house.command('session', 'revoke', 'unsaved@example.com', '--yes');
+  await send(page, SUBMIT);
+  assert.equal(path(page), '/log-in');
+  await logIn(page, 'unsaved');
+  assert.equal(path(page), '/dashboard');
+  await expectDraft(page, 'Not a word is lost');
+
+  await send(page, SUBMIT);
+  assert.equal(await page.textContent('article h1'), 'Not a word is lost');
+  assert.equal(new URL(page.url()).search, '', 'the word of the save does not stay in the address');
+  assert.equal(await drafts(page), 0);
+  await context.close();
+});
+
+test('a word of a save that nobody can know removes no draft', async () => {
+  const context = await browser.person();
+  const page = await signUp(context, 'forged');
+  await page.goto('/notes/new');
+  await page.fill('#title', 'Kept');
+  await page.goto('/notes?vestibule-saved=0123456789abcdef');
+  assert.equal(new URL(page.url()).search, '');
+  await expectDraft(page, 'Kept');
+  await context.close();
+});
+
+test('two tabs that each begin a note have a draft each', async () => {
+  const context = await browser.person();
+  const one = await signUp(context, 'both');
+  await one.goto('/notes/new');
+  await one.fill('#title', 'The first');
+  await one.waitForFunction(() => Object.values(localStorage).some((value) => value.includes('The first')));
+  const other = await context.newPage();
+  await other.goto('/notes/new');
+  await other.fill('#title', 'The second');
+  await other.waitForFunction(() => Object.values(localStorage).some((value) => value.includes('The second')));
+  assert.equal(await other.locator('.draft').count(), 0);
+  assert.equal(await drafts(other), 2);
+  for (const [tab, title] of [[one, 'The first'], [other, 'The second']]) {
+    await tab.reload();
+    await tab.waitForSelector('.draft');
+    assert.equal(await tab.inputValue('#title'), title);
+  }
+  await send(one, SUBMIT);
+  assert.equal(await one.textContent('article h1'), 'The first');
+  assert.equal(await drafts(one), 1, 'the other draft stays');
+  await send(other, SUBMIT);
+  assert.equal(await other.textContent('article h1'), 'The second');
+  assert.equal(await drafts(other), 0);
+  await context.close();
+});
+
+test('a draft of a tab that crashed is taken up', async () => {
+  const context = await browser.person();
+  const page = await signUp(context, 'crash');
+  await page.goto('/notes/new');
+  await page.fill('#title', 'Before the crash');
+  await page.waitForFunction(() => Object.values(localStorage).some((value) => value.includes('Before the crash')));
+  const mark = await page.evaluate(() => Object.entries(localStorage).find(([key]) => key.startsWith('vestibule:draft:')));
+  assert.ok(JSON.parse(mark[1]).isOpen);
+  await page.goto('/');
+  // As it is left by a tab that had no time to say that it goes.
+  await page.evaluate(([key, value]) => localStorage.setItem(key, value), mark);
+  const tab = await context.newPage();
+  await expectDraft(tab, 'Before the crash');
+  await context.close();
+});
+
+test('a form may have a field that is called action', async () => {
+  const context = await browser.person();
+  const page = await signUp(context, 'action');
+  await context.route('**/notes/new', async (route) => {
+    const answer = await route.fetch();
+    const body = (await answer.text()).replace('<div class="field">', '<input type="hidden" name="action" value="x"><div class="field">');
+    await route.fulfill({ response: answer, body });
+  });
+  await page.goto('/notes/new');
+  await page.fill('#title', 'In action');
+  await page.waitForFunction(() => Object.keys(localStorage).some((key) => key.startsWith('vestibule:draft:') && key.includes(':/notes#')));
+  await send(page, SUBMIT);
+  assert.equal(await page.textContent('article h1'), 'In action');
+  assert.equal(await drafts(page), 0);
+  await context.close();
+});
+
+test('drafts leave with every log-out that worked, and with no other', async () => {
+  const context = await browser.person();
+  const page = await signUp(context, 'leaves');
+  const write = async () => {
+    await page.goto('/notes/new');
+    await page.fill('#title', 'A secret');
+    await page.goto('/account');
+    assert.equal(await drafts(page), 1);
+  };
+  await write();
+  const bringBack = await house.loseDatabase('offline');
+  assert.equal((await send(page, '.visitor button')).status(), 503);
+  await bringBack();
+  assert.equal(await drafts(page), 1, 'who is not logged out keeps what they wrote');
+  await page.goto('/account');
+  assert.equal(await drafts(page), 1);
+  await send(page, '.sessions >> text=Log out');
+  assert.equal(path(page), '/');
+  assert.equal(await drafts(page), 0);
+
+  await logIn(page, 'leaves');
+  await write();
+  await page.click('#delete summary');
+  await page.fill('#delete-password', 'wrong window thursday');
+  await send(page, '#delete button.danger');
+  assert.equal(await drafts(page), 1);
+  await page.fill('#delete-password', PASSWORD);
+  await send(page, '#delete button.danger');
+  assert.equal(path(page), '/log-in');
+  assert.equal(await drafts(page), 0);
+  await context.close();
+});
+
 test('a password can be looked at, and is hidden again as it is sent', async () => {
   const context = await browser.person();
   const page = await context.newPage();
@@ -264,6 +465,37 @@ test('the hint beside a new password says what the server would say', async () =
   await context.close();
 });
 
+test('the hint knows whose password it is to be, on the account page and behind a link', async () => {
+  const name = 'qvortumblix';
+  const weak = `${name}2026`;
+  const context = await browser.person();
+  const page = await signUp(context, name);
+  /** Types a new password and compares the hint with what the form then says. */
+  const compare = async (field, form) => {
+    await page.fill(`#${field}`, weak);
+    await page.waitForFunction(() => document.querySelector('.strength')?.textContent);
+    const hint = await page.textContent('.strength');
+    assert.equal(await page.locator('.strength.good').count(), 0, hint);
+    await send(page, `${form} button[type=submit]`);
+    assert.equal(await page.textContent(`#${field}-error`), hint);
+    await page.fill(`#${field}`, OTHER_PASSWORD);
+    await page.waitForSelector('.strength.good');
+  };
+  await page.goto('/account');
+  // As after some minutes on the page.
+  await expireAccess(context);
+  await page.fill('#current-password', PASSWORD);
+  await compare('new-password', '#password');
+
+  await send(page, '.visitor button');
+  await page.goto('/forgot-password');
+  await page.fill('#email', `${name}@example.com`);
+  await send(page, SUBMIT);
+  await page.goto(await house.mailedLink(`${name}@example.com`, 'reset-password'));
+  await compare('password', 'main form');
+  await context.close();
+});
+
 test('a second click does not send a form again', async () => {
   const context = await browser.person();
   const page = await signUp(context, 'twice');
@@ -275,36 +507,173 @@ test('a second click does not send a form again', async () => {
   await context.close();
 });
 
-test('who is about to be logged out is told, and can stay', async () => {
-  const short = await openHouse({ VESTIBULE_SESSION_IDLE_TTL: '110s', VESTIBULE_ACCESS_TTL: '30s' });
-  const own = await openBrowser(short);
+const BANNER = '.session-end';
+
+/** A site of its own, with other lifetimes. */
+async function withSite(settings, live) {
+  const site = await openHouse({ VESTIBULE_ACCESS_TTL: '30s', ...settings });
+  const own = await openBrowser(site);
   try {
-    const context = await own.person();
-    const page = await signUp(context, 'short');
-    await page.waitForSelector('.session-end');
-    assert.ok((await page.textContent('.session-end')).includes('Your session ends at'));
-    const refreshes = count(context, REFRESH);
-    await page.click('text=Stay logged in');
-    await page.waitForFunction(() => document.querySelectorAll('.session-end').length === 1);
-    assert.equal(refreshes.requests, 1);
+    await live(await own.person(), site);
     own.assertQuiet();
   } finally {
     await own.close();
-    await short.close();
+    await site.close();
   }
+}
+
+test('who is about to be logged out is told, and can stay', async () => {
+  await withSite({ VESTIBULE_SESSION_IDLE_TTL: '122s' }, async (context) => {
+    const page = await signUp(context, 'short');
+    await page.goto('/notes/new');
+    await page.fill('#title', 'In the middle of it');
+    const ends = await page.getAttribute('meta[name="vestibule-session"]', 'content');
+    await page.waitForSelector(BANNER);
+    assert.ok((await page.textContent(BANNER)).includes('Your session ends at'));
+    const refreshes = count(context, REFRESH);
+    await page.click('text=Stay logged in');
+    await page.waitForSelector(BANNER, { state: 'detached' });
+    assert.equal(refreshes.requests, 1);
+    assert.equal(await page.textContent('#vestibule-status'), 'You stay logged in.');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'title', 'one goes on where one was');
+    const later = await page.evaluate(() => localStorage.getItem('vestibule:ends'));
+    assert.ok(Date.parse(later) > Date.parse(ends), `${later} is after ${ends}`);
+  });
 });
 
-test('a page that comes back from the browser memory is not that of who has logged out', async () => {
+test('a session that has lived as long as it may is said to end, and no press makes it longer', async () => {
+  await withSite({ VESTIBULE_SESSION_IDLE_TTL: '110s', VESTIBULE_SESSION_ABSOLUTE_TTL: '110s' }, async (context) => {
+    const page = await signUp(context, 'last');
+    await page.waitForSelector(BANNER);
+    const refreshes = count(context, REFRESH);
+    for (let presses = 1; presses <= 2; presses += 1) {
+      await page.click('text=Stay logged in');
+      await page.waitForFunction((banner) => document.querySelector(banner).textContent.includes('cannot be made longer'), BANNER);
+      assert.equal(refreshes.requests, presses);
+    }
+    assert.equal(await page.locator(BANNER).count(), 1);
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Stay logged in', 'the focus is not lost');
+  });
+});
+
+test('a press while the site cannot be reached says so, and the next one helps', async () => {
+  await withSite({ VESTIBULE_SESSION_IDLE_TTL: '122s' }, async (context) => {
+    const page = await signUp(context, 'cut-off');
+    await page.waitForSelector(BANNER);
+    await context.route(`**${REFRESH}`, (route) => route.fulfill({ status: 503, body: '' }));
+    await page.click('text=Stay logged in');
+    await page.waitForFunction((banner) => document.querySelector(banner).textContent.includes('cannot be reached'), BANNER);
+    await context.unrouteAll();
+    await page.click('text=Stay logged in');
+    await page.waitForSelector(BANNER, { state: 'detached' });
+  });
+});
+
+test('a page that the server refreshed tells the other tabs, and they do not warn', async () => {
+  await withSite({ VESTIBULE_SESSION_IDLE_TTL: '110s' }, async (context) => {
+    const one = await signUp(context, 'two');
+    await one.waitForSelector(BANNER);
+    const first = await one.evaluate(() => localStorage.getItem('vestibule:ends'));
+    // A stale access token: the server refreshes for the page, without a script.
+    await expireAccess(context);
+    const other = await context.newPage();
+    const refreshes = count(context, REFRESH);
+    await one.evaluate(() => { document.querySelector('.session-end').dataset.old = 'yes'; });
+    await other.goto('/notes');
+    // The warning of before is gone; with so short a session another one follows, for the later end.
+    await one.waitForSelector(`${BANNER}[data-old]`, { state: 'detached' });
+    const second = await one.evaluate(() => localStorage.getItem('vestibule:ends'));
+    assert.ok(Date.parse(second) > Date.parse(first));
+    assert.equal(refreshes.requests, 0);
+  });
+});
+
+test('a tab asks the server before it says that a session is over', async () => {
   const context = await browser.person();
-  const page = await signUp(context, 'memory');
-  await page.goto('/');
-  const other = await context.newPage();
+  const first = await signUp(context, 'asks');
+  const asked = count(context, '/api/auth/session');
+  // By this browser's clock the end has come. The server knows better.
+  const page = await openBeforeTheEnd(context, '/notes', -1000);
+  await page.waitForSelector(BANNER);
+  while (asked.requests === 0) await page.waitForResponse('**/api/auth/session');
+  assert.equal((await page.textContent(BANNER)).includes('is over'), false);
+  assert.equal(asked.requests, 1, 'once, and not in a storm');
+  await page.close();
+
+  const over = await openBeforeTheEnd(context, '/notes/new', 1500);
+  await over.fill('#title', 'Still here');
+  await house.command('session', 'revoke', 'asks@example.com', '--yes');
+  await over.waitForURL('**/log-in?next=%2Fnotes%2Fnew');
+  await first.waitForURL('**/log-in?next=%2Fdashboard');
+  await context.close();
+});
+
+test('a session that came to its end leaves what was typed, and the menu of a stranger', async () => {
+  await withSite({ VESTIBULE_SESSION_IDLE_TTL: '4s', VESTIBULE_ACCESS_TTL: '2s' }, async (context) => {
+    const page = await signUp(context, 'ended');
+    await page.goto('/notes/new');
+    await page.fill('#title', 'Not saved yet');
+    await page.waitForFunction((banner) => document.querySelector(banner)?.textContent.includes('is over'), BANNER);
+    assert.equal(await page.inputValue('#title'), 'Not saved yet');
+    assert.equal(await page.getByText('Stay logged in').count(), 0);
+    await page.waitForSelector('.visitor >> text=Log in');
+    await send(page, SUBMIT);
+    await logIn(page, 'ended');
+    await expectDraft(page, 'Not saved yet');
+  });
+});
+
+/**
+ * As in a browser that keeps pages which say `no-store`, and throws none out when a cookie changes. Chromium keeps them only
+ * as long as no cookie does.
+ */
+async function keepInMemory(context, path) {
+  await context.route(`**${path}`, async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, headers: { ...answer.headers(), 'cache-control': 'private' } });
+  }, { times: 1 });
+  const page = await context.newPage();
+  await page.addInitScript(() => {
+    // The word of another tab would have the page thrown out.
+    delete globalThis.BroadcastChannel;
+    addEventListener('pageshow', ({ persisted }) => { globalThis.wasKept = persisted; });
+  });
+  return page;
+}
+
+test('a page of a stranger that comes back from the browser memory has the menu of who has logged in', async () => {
+  const context = await browser.person();
+  await (await signUp(await browser.person(), 'kept')).context().close();
+  const page = await keepInMemory(context, '/forgot-password');
+  await page.goto('/forgot-password');
+  await page.fill('#email', 'half an addr');
   await page.goto('/sign-up');
-  await other.goto('/dashboard');
+  await logIn(await context.newPage(), 'kept');
+  await page.evaluate(() => history.back());
+  // Nothing is loaded where a page comes from the memory.
+  await page.waitForURL('**/forgot-password', { waitUntil: 'commit' });
+  await page.waitForSelector('.visitor .name');
+  assert.equal(await page.evaluate(() => globalThis.wasKept), true, 'it came from the memory');
+  assert.equal(await page.inputValue('#email'), 'half an addr');
+  await context.close();
+});
+
+test('nothing protected comes back from the browser memory after a log-out', async () => {
+  const context = await browser.person();
+  await signUp(context, 'protected');
+  const page = await keepInMemory(context, '/dashboard');
+  const shown = [];
+  await page.exposeFunction('tellShown', (persisted, text) => { shown.push({ persisted, text }); });
+  await page.addInitScript(() => {
+    addEventListener('pageshow', ({ persisted }) => setTimeout(() => globalThis.tellShown(persisted, document.querySelector('main').textContent)));
+  });
+  await page.goto('/dashboard');
+  await page.goto('/forgot-password/sent');
+  const other = await context.newPage();
+  await other.goto('/');
   await send(other, '.visitor button');
-  await page.waitForSelector('.visitor >> text=Log in');
-  await page.goBack();
-  await page.waitForSelector('.visitor >> text=Log in');
-  assert.equal(path(page), '/');
+  await page.evaluate(() => history.back());
+  await page.waitForURL('**/log-in?next=%2Fdashboard');
+  assert.deepEqual(shown.filter(({ persisted }) => persisted), [{ persisted: true, text: '' }], 'it came from the memory, and was blank at once');
   await context.close();
 });

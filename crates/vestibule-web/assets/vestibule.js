@@ -7,9 +7,18 @@
 // ---------- 1. The client ----------
 
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
-const CSRF_COOKIES = ['__Host-vestibule_csrf', 'vestibule_csrf'];
-/** No request of ours is waited for longer than this, in milliseconds. */
+/**
+ * On https the prefix is what keeps the cookie ours: a bare one there was planted, by a neighbouring host or over plain
+ * http, and would have every form refused.
+ */
+const CSRF_COOKIE = location.protocol === 'https:' ? '__Host-vestibule_csrf' : 'vestibule_csrf';
+/**
+ * No question that the script asks by itself is waited for longer than this, in milliseconds. How long a call of
+ * `vestibuleFetch` may take is its caller's to say, with a signal.
+ */
 const PATIENCE = 10_000;
+/** With these words the server says that a session is certainly over. */
+const OVER = ['session_expired', 'session_revoked', 'refresh_reused'];
 /** After a refresh that failed, none is tried for so long: a page with twenty calls must not become a storm. */
 const PAUSE_AFTER_FAILURE = 30_000;
 
@@ -23,13 +32,14 @@ function makeClient() {
 
   /** The session's CSRF token. It changes with the session and is the only cookie that a script can read. */
   function csrfToken() {
-    const cookies = document.cookie.split('; ').map((cookie) => cookie.split('='));
-    return cookies.find(([name]) => CSRF_COOKIES.includes(name))?.[1] ?? '';
+    const start = `${CSRF_COOKIE}=`;
+    return document.cookie.split('; ').find((cookie) => cookie.startsWith(start))?.slice(start.length) ?? '';
   }
 
   /**
-   * Calls `listener` with `{ type, user, expiresAt }` when this browser logs in or out, in this tab or another, and when
-   * the session was refreshed. `type` is `logged-in`, `logged-out` or `refreshed`. Returns a function that ends it.
+   * Calls `listener` with `{ type, user, expiresAt, reason }` when this browser logs in or out, in this tab or another, and
+   * when the session was refreshed. `type` is `logged-in`, `logged-out` or `refreshed`; `reason` is the server's word where
+   * it ended the session. Returns a function that ends it.
    */
   function onChange(listener) {
     listeners.add(listener);
@@ -58,15 +68,24 @@ function makeClient() {
    * Refreshes the session, once in this tab however many callers wait. Two tabs may do it at once: the server gives both
    * the same successor, so no tab waits for another. Gives whether the session is good.
    */
-  function refresh() {
+  async function refresh() {
+    return (await renew()) === 'granted';
+  }
+
+  /**
+   * The same, and says what became of it: `granted`, `refused` or `unreachable`. For who presses a button the pause after a
+   * failure does not count.
+   */
+  function renew({ isForced = false } = {}) {
     const token = csrfToken();
     const isTooSoon = failure && failure.token === token && Date.now() - failure.at < PAUSE_AFTER_FAILURE;
-    if (isTooSoon) return Promise.resolve(false);
+    if (isTooSoon && !isForced) return Promise.resolve(failure.outcome);
     refreshing ??= askForRefresh(token).finally(() => { refreshing = null; });
     return refreshing;
   }
 
   async function askForRefresh(token) {
+    let outcome = 'unreachable';
     try {
       const answer = await fetch('/api/auth/refresh', {
         method: 'POST',
@@ -78,13 +97,21 @@ function makeClient() {
         failure = null;
         refreshedAt = performance.now();
         tellAllTabs({ type: 'refreshed', user: user.id, expiresAt: session.expires_at });
-        return true;
+        return 'granted';
       }
+      // Where the server is busy, nothing is said about the session.
+      if (answer.status < 500 && answer.status !== 429) outcome = 'refused';
+      tellWhereOver(await codeOf(answer), token);
     } catch {
-      // No network, or no answer in time: the same as a refusal for now.
+      // No network, or no answer in time.
     }
-    failure = { token, at: Date.now() };
-    return false;
+    failure = { token, at: Date.now(), outcome };
+    return outcome;
+  }
+
+  /** Unless another tab has logged in meanwhile: then it was the session before that is over. */
+  function tellWhereOver(reason, token) {
+    if (OVER.includes(reason) && [token, ''].includes(csrfToken())) tellAllTabs({ type: 'logged-out', user: '', reason });
   }
 
   /**
@@ -95,8 +122,11 @@ function makeClient() {
     const request = new Request(input, options);
     if (new URL(request.url).origin !== location.origin) throw new TypeError('vestibuleFetch is for this site alone');
     const sentAt = performance.now();
+    const token = csrfToken();
     const answer = await fetch(withToken(request.clone()));
-    if (answer.status !== 401 || (await codeOf(answer)) !== 'unauthenticated' || !csrfToken()) return answer;
+    const code = answer.status === 401 ? await codeOf(answer) : '';
+    tellWhereOver(code, token);
+    if (code !== 'unauthenticated' || !csrfToken()) return answer;
     // Where the cookies were renewed while this call was under way, they only have to be shown.
     const isGood = sentAt < refreshedAt || (await refresh());
     return isGood ? fetch(withToken(request)) : answer;
@@ -115,21 +145,27 @@ function makeClient() {
     }
   }
 
-  return { csrfToken, onChange, refresh, vestibuleFetch, channel };
+  return { channel, csrfToken, onChange, refresh, renew, tellAllTabs, vestibuleFetch };
 }
 
 const CLIENT = Symbol.for('vestibule.client');
 /** A page has one client, also where a script imports this module under another address than the page does. */
 const isFirst = !(CLIENT in globalThis);
 globalThis[CLIENT] ??= makeClient();
-const { channel } = globalThis[CLIENT];
+const { channel, renew, tellAllTabs } = globalThis[CLIENT];
 export const { csrfToken, onChange, refresh, vestibuleFetch } = globalThis[CLIENT];
 
 // ---------- 2. Pages ----------
 
 const DRAFT = 'vestibule:draft:';
 const DRAFT_AGE = 7 * 24 * 3600 * 1000;
+/** The word in the address of a page after a save, with the name of what was saved. */
+const SAVED = 'vestibule-saved';
+/** How long other tabs have to say which drafts they write. */
+const TIME_TO_CLAIM = 100;
 const WARN_BEFORE = 2 * 60 * 1000;
+/** How soon the server is asked again whether a session is over that should be. */
+const ASK_AGAIN = 30_000;
 /** What `setTimeout` can count to. A longer one would end at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -137,6 +173,7 @@ const meta = document.querySelector('meta[name="vestibule-session"]');
 /** Whose page this is: an id, or nothing for a stranger. */
 let user = meta?.dataset.user ?? '';
 let expiresAt = Date.parse(meta?.content ?? '');
+let isLeaving = false;
 
 /** Says something to who cannot see that the page has changed, and to everybody else. */
 function announce(words) {
@@ -163,90 +200,245 @@ function button(label, onClick) {
 
 /** Tells the other tabs where this page shows that somebody came or went. Forms log in and out without a script. */
 function noticeLogInAndOut() {
-  const before = localStorage.getItem('vestibule:user') ?? '';
   // A page that tells an error may not know who is there. The CSRF cookie stays as long as somebody is.
-  const isUnknown = !user && csrfToken();
-  if (before === user || isUnknown) return;
-  localStorage.setItem('vestibule:user', user);
-  channel?.postMessage({ type: user ? 'logged-in' : 'logged-out', user, expiresAt: meta?.content });
+  if (!user && csrfToken()) return;
+  const isLogOut = sessionStorage.getItem('vestibule:leaving');
+  sessionStorage.removeItem('vestibule:leaving');
+  if (isLogOut && !user) forgetDrafts();
+  if (known('user') !== user) {
+    remember(user, meta?.content);
+    channel?.postMessage({ type: user ? 'logged-in' : 'logged-out', user, expiresAt: meta?.content });
+  } else if (user && expiresAt > (knownEnd() || 0)) {
+    // The server has refreshed the session by itself, for this page.
+    remember(user, meta.content);
+    channel?.postMessage({ type: 'refreshed', user, expiresAt: meta.content });
+  }
 }
 
-/** Follows another tab: shows its visitor in the menu, and no page that the present one may not see. */
+/** Keeps for all tabs who is logged in and until when. */
+function remember(user, ends) {
+  try {
+    localStorage.setItem('vestibule:user', user);
+    localStorage.setItem('vestibule:ends', ends ?? '');
+  } catch {
+    // Storage is forbidden: the word to the other tabs must do.
+  }
+}
+
+/** When the session ends by all that any tab knows. */
+function knownEnd() {
+  return known('user') === user ? Date.parse(known('ends')) : NaN;
+}
+
+function known(what) {
+  try {
+    return localStorage.getItem(`vestibule:${what}`) ?? '';
+  } catch {
+    return null;
+  }
+}
+
+/** Follows what happens in this tab and in others: no page stays that the present visitor may not see. */
 async function follow(change) {
   if (change.type === 'refreshed') {
-    if (change.user === user) setExpiry(change.expiresAt);
+    if (change.user !== user) return;
+    const end = Date.parse(change.expiresAt);
+    if (end > knownEnd()) remember(user, change.expiresAt);
+    if (!(end <= expiresAt)) setExpiry(change.expiresAt);
     return;
   }
-  if (user && change.user !== user) {
-    // Whatever stands here is not theirs. The server says what is shown instead.
-    location.reload();
+  const visitor = change.user ?? '';
+  if (change.reason && !csrfToken()) remember('', '');
+  // A session that has only come to its end was theirs who sit here, and so is what they have typed.
+  const hasOnlyEnded = change.reason === 'session_expired';
+  if (user && visitor !== user && !hasOnlyEnded) {
+    leave();
     return;
   }
-  let answer;
+  if (user && hasOnlyEnded) sayOver();
+  await showVisitor();
+  if (hasOnlyEnded) return;
+  if (user !== visitor) {
+    user = visitor;
+    announce('You are logged in, in another tab.');
+  }
+  if (user) setExpiry(change.expiresAt);
+}
+
+/** Where a GET shows this page again. An answer to a form is not asked for once more, for that would send the form. */
+function address() {
+  return meta?.dataset.address ?? (meta ? null : location.href);
+}
+
+/** What stands here is not theirs who look at it now. The server says what is shown instead. */
+function leave() {
+  isLeaving = true;
+  document.querySelector('main')?.replaceChildren();
+  location.replace(address() ?? '/log-in');
+}
+
+/** Puts the menu of the present visitor in its place, and leaves alone what is typed on the page. */
+async function showVisitor() {
+  let page;
   try {
-    answer = await fetch(location.href, { headers: { Accept: 'text/html' }, signal: AbortSignal.timeout(PATIENCE) });
+    const answer = await fetch(address() ?? '/', { headers: { Accept: 'text/html' }, signal: AbortSignal.timeout(PATIENCE) });
     if (!answer.ok) return;
+    page = new DOMParser().parseFromString(await answer.text(), 'text/html');
   } catch {
     return;
   }
-  const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
   const theirs = page.querySelectorAll('[data-vestibule-visitor]');
   document.querySelectorAll('[data-vestibule-visitor]').forEach((ours, number) => {
     if (theirs[number]) ours.replaceWith(document.adoptNode(theirs[number]));
   });
-  if (user !== (change.user ?? '')) {
-    user = change.user ?? '';
-    setExpiry(change.expiresAt);
-    announce('You are logged in, in another tab.');
-  }
 }
 
-/** A page from the browser's memory may be somebody's who has logged out since. */
+/** A page from the browser's memory may be that of somebody who has logged out since, or has not logged in yet. */
 function checkRestoredPage({ persisted }) {
-  if (persisted && (localStorage.getItem('vestibule:user') ?? '') !== user) location.reload();
+  if (!persisted) return;
+  const visitor = known('user') ?? user;
+  if (visitor !== user) follow({ type: visitor ? 'logged-in' : 'logged-out', user: visitor, expiresAt: known('ends') });
 }
 
 let expiryTimer;
+let isOver = false;
+let banner = null;
+
 function setExpiry(moment) {
   expiresAt = Date.parse(moment ?? '');
+  isOver = false;
   clearTimeout(expiryTimer);
-  document.getElementById('vestibule-expiry')?.remove();
+  banner?.close();
   if (!user || Number.isNaN(expiresAt)) return;
   const wait = expiresAt - WARN_BEFORE - Date.now();
-  expiryTimer = setTimeout(() => (wait > LONGEST_TIMER ? setExpiry(moment) : warnOfExpiry()), Math.min(Math.max(wait, 0), LONGEST_TIMER));
+  const warn = () => {
+    if (wait > LONGEST_TIMER) setExpiry(moment);
+    else if (!heardOfLaterEnd()) warnOfExpiry();
+  };
+  expiryTimer = setTimeout(warn, Math.min(Math.max(wait, 0), LONGEST_TIMER));
+}
+
+/** A tab that slept may have missed that another one went on. */
+function heardOfLaterEnd() {
+  const isLater = knownEnd() > expiresAt;
+  if (isLater) setExpiry(known('ends'));
+  return isLater;
+}
+
+function openBanner() {
+  const element = document.createElement('div');
+  element.id = 'vestibule-expiry';
+  element.className = 'notice session-end';
+  element.setAttribute('role', 'alert');
+  const words = document.createElement('p');
+  const stay = button('Stay logged in', stayLoggedIn);
+  element.append(words, stay);
+  // Who was writing goes on where they were.
+  let from = null;
+  element.addEventListener('focusin', ({ relatedTarget }) => { from ??= relatedTarget; });
+  const remove = (part) => {
+    const hadFocus = part.contains(document.activeElement);
+    part.remove();
+    if (hadFocus) (from?.isConnected && !element.contains(from) ? from : document.querySelector('main'))?.focus();
+  };
+  document.querySelector('main')?.prepend(element);
+  banner = {
+    say: (text) => { words.textContent = text; },
+    withoutButton: () => remove(stay),
+    close: () => { banner = null; remove(element); },
+  };
+}
+
+function timeOfEnd() {
+  return new Date(expiresAt).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
 }
 
 function warnOfExpiry() {
-  const banner = document.createElement('div');
-  banner.id = 'vestibule-expiry';
-  banner.className = 'notice session-end';
-  banner.setAttribute('role', 'alert');
-  const words = document.createElement('p');
-  const time = new Date(expiresAt).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-  words.textContent = `Your session ends at ${time}.`;
-  banner.append(words, button('Stay logged in', async () => {
-    const before = expiresAt;
-    // A refresh sets another end and removes this banner, unless the session has lived as long as it may.
-    if (!(await refresh()) || expiresAt <= before) {
-      words.textContent = `Your session ends at ${time} and cannot be made longer. Save what you are writing, then log in again.`;
-    }
-  }));
-  document.querySelector('main')?.prepend(banner);
-  expiryTimer = setTimeout(() => {
-    words.textContent = 'Your session is over. What you have typed is still here: copy it, then log in again.';
-    banner.querySelector('button')?.remove();
-  }, Math.max(expiresAt - Date.now(), 0));
+  openBanner();
+  banner.say(`Your session ends at ${timeOfEnd()}.`);
+  expiryTimer = setTimeout(askWhetherOver, Math.max(expiresAt - Date.now(), 0));
 }
 
-/** `form[data-vestibule-draft]`: keeps what is typed until it was taken, through crashes and closed tabs. */
-function keepDraft(form) {
-  const key = draftKey(form);
+async function stayLoggedIn() {
+  const before = expiresAt;
+  const outcome = await renew({ isForced: true });
+  // A refresh that gives another end has removed the banner; one that finds the session over has said so.
+  if (expiresAt > before) announce('You stay logged in.');
+  else if (outcome === 'unreachable') banner?.say(`This site cannot be reached at the moment. Your session ends at ${timeOfEnd()}: try again.`);
+  else if (!isOver) banner?.say(`Your session ends at ${timeOfEnd()} and cannot be made longer. Save what you are writing, then log in again.`);
+}
+
+/** By this computer's clock the session is over. The server knows better, and so may another tab. */
+async function askWhetherOver() {
+  if (heardOfLaterEnd()) return;
+  const before = expiresAt;
+  let answer;
+  let ends;
+  try {
+    answer = await vestibuleFetch('/api/auth/session', { signal: AbortSignal.timeout(PATIENCE) });
+    ends = answer.ok && (await answer.json()).session.expires_at;
+  } catch {
+    // Not reached.
+  }
+  // Asking may have refreshed the session.
+  if (expiresAt > before) return;
+  if (answer?.status === 401) { if (!isOver) tellAllTabs({ type: 'logged-out', user: '', reason: 'session_expired' }); }
+  else if (Date.parse(ends) > expiresAt) follow({ type: 'refreshed', user, expiresAt: ends });
+  else expiryTimer = setTimeout(askWhetherOver, ASK_AGAIN);
+}
+
+function sayOver() {
+  isOver = true;
+  clearTimeout(expiryTimer);
+  if (!banner) openBanner();
+  banner.say('Your session is over. What you have typed is still here: copy it, then log in again.');
+  banner.withoutButton();
+}
+
+// Drafts: `form[data-vestibule-draft]`. What is typed is kept until the server says that this very text was taken, through
+// crashes, closed tabs, servers that are away and sessions that end. As it is sent, a text gets a name that nobody can guess;
+// the page after the save has it in its address.
+
+/** Drafts that this page writes. */
+const held = new Set();
+let draftChannel = null;
+
+function keepDrafts(forms) {
+  if (forms.length && 'BroadcastChannel' in globalThis) {
+    draftChannel = new BroadcastChannel('vestibule:drafts');
+    draftChannel.addEventListener('message', ({ data }) => {
+      if (data === 'whose') draftChannel.postMessage([...held]);
+    });
+  }
+  forms.forEach(keepDraft);
+}
+
+async function keepDraft(form) {
   const fields = [...form.elements].filter((field) => field.matches('textarea, input[type="text"]'));
   const read = () => Object.fromEntries(fields.map((field) => [field.name, field.value]));
-  const served = read();
   const write = (values) => fields.forEach((field) => { field.value = values[field.name] ?? field.value; });
-  const stored = readDraft(key);
-  if (stored && JSON.stringify(stored.values) !== JSON.stringify(served)) {
+  const served = read();
+  const isUntouched = () => JSON.stringify(read()) === JSON.stringify(served);
+  const base = `${DRAFT}${user}:${pathOf(form)}`;
+  let key;
+  let timer;
+  const hold = (chosen) => {
+    held.delete(key);
+    held.add(chosen);
+    key = chosen;
+  };
+  const save = (sent) => {
+    clearTimeout(timer);
+    timer = null;
+    if (isLeaving) return;
+    store(key, { values: read(), at: Date.now(), isOpen: true, sent });
+    sessionStorage.setItem('vestibule:own', key);
+  };
+  const restore = () => {
+    const stored = readDraft(key);
+    if (!stored) return;
+    store(key, { ...stored, isOpen: true });
+    if (JSON.stringify(stored.values) === JSON.stringify(served)) return;
     write(stored.values);
     const notice = document.createElement('div');
     notice.className = 'notice draft';
@@ -260,21 +452,80 @@ function keepDraft(form) {
       fields[0]?.focus();
     }));
     form.before(notice);
-  }
-  let timer;
+  };
   form.addEventListener('input', () => {
     clearTimeout(timer);
-    timer = setTimeout(() => store(key, { values: read(), at: Date.now() }), 300);
+    timer = setTimeout(save, 300);
   });
-  form.addEventListener('submit', () => {
-    clearTimeout(timer);
-    store(key, { values: read(), at: Date.now() });
-    sessionStorage.setItem('vestibule:sent', key);
+  form.addEventListener('submit', (event) => {
+    if (event.defaultPrevented) return;
+    const name = makeName();
+    let field = form.querySelector('input[name="vestibule_draft"]');
+    if (!field) {
+      field = document.createElement('input');
+      field.type = 'hidden';
+      field.name = 'vestibule_draft';
+      form.append(field);
+    }
+    field.value = name;
+    save(name);
   });
+  addEventListener('pagehide', () => {
+    if (timer) save();
+    const stored = readDraft(key);
+    if (stored && !isLeaving) store(key, { ...stored, isOpen: false });
+  });
+  if (form.dataset.vestibuleDraft !== 'new') {
+    hold(base);
+    restore();
+    return;
+  }
+  // Each tab begins another thing, and has a draft of its own. One whose tab is gone is taken up.
+  hold(`${base}#${makeName()}`);
+  addEventListener('pageshow', ({ persisted }) => {
+    if (persisted && readDraft(key)?.isOpen) hold(`${base}#${makeName()}`);
+  });
+  const found = draftsOf(`${base}#`);
+  let free = found.find(({ isOpen }) => !isOpen);
+  if (!free && found.length) {
+    // A tab that crashed did not say that it goes.
+    const others = await heldElsewhere();
+    free = isUntouched() && found.find((draft) => !others.has(draft.key));
+  }
+  if (free) {
+    hold(free.key);
+    restore();
+  }
 }
 
-function draftKey(form) {
-  return `${DRAFT}${user}:${new URL(form.action).pathname}`;
+/** All drafts below a key: first what this tab has written, then what is newest. */
+function draftsOf(start) {
+  const own = sessionStorage.getItem('vestibule:own');
+  return draftKeys()
+    .filter((key) => key.startsWith(start))
+    .map((key) => ({ key, ...readDraft(key) }))
+    .sort((one, other) => (other.key === own) - (one.key === own) || other.at - one.at);
+}
+
+async function heldElsewhere() {
+  const keys = new Set();
+  draftChannel?.addEventListener('message', ({ data }) => { if (Array.isArray(data)) data.forEach((key) => keys.add(key)); });
+  draftChannel?.postMessage('whose');
+  await new Promise((done) => { setTimeout(done, draftChannel ? TIME_TO_CLAIM : 0); });
+  return keys;
+}
+
+function makeName() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** Not `form.action`: a field of that name would be found in its place. */
+function pathOf(form) {
+  return new URL(form.getAttribute('action') ?? '', location.href).pathname;
+}
+
+function draftKeys() {
+  return Object.keys(localStorage).filter((key) => key.startsWith(DRAFT));
 }
 
 function readDraft(key) {
@@ -293,20 +544,23 @@ function store(key, value) {
   }
 }
 
-/** Removes the draft of a form that was taken, those that are old, and those of somebody else. */
-function tidyDrafts(forms) {
-  const sent = sessionStorage.getItem('vestibule:sent');
-  const isTaken = sent && user && !document.querySelector('.error-page') && !forms.some((form) => draftKey(form) === sent);
-  if (isTaken) localStorage.removeItem(sent);
-  if (user) sessionStorage.removeItem('vestibule:sent');
-  Object.keys(localStorage).filter((key) => key.startsWith(DRAFT)).forEach((key) => {
+/** Removes the draft that the server has taken, those that are old, and those of somebody else. */
+function tidyDrafts() {
+  const here = new URL(location.href);
+  const saved = here.searchParams.get(SAVED);
+  if (saved) {
+    here.searchParams.delete(SAVED);
+    history.replaceState(history.state, '', here);
+  }
+  draftKeys().forEach((key) => {
+    const draft = readDraft(key);
     const isTheirs = user && !key.startsWith(`${DRAFT}${user}:`);
-    if (isTheirs || !(Date.now() - readDraft(key)?.at < DRAFT_AGE)) localStorage.removeItem(key);
+    if (isTheirs || !(Date.now() - draft?.at < DRAFT_AGE) || (saved && draft.sent === saved)) localStorage.removeItem(key);
   });
 }
 
 function forgetDrafts() {
-  Object.keys(localStorage).filter((key) => key.startsWith(DRAFT)).forEach((key) => localStorage.removeItem(key));
+  draftKeys().forEach((key) => localStorage.removeItem(key));
 }
 
 /** A button beside every password that shows what is typed. */
@@ -339,27 +593,36 @@ function judge(field) {
   (field.closest('.field') ?? field.parentElement).append(line);
   let timer;
   let asked;
+  const other = (name) => field.form?.elements.namedItem(name)?.value;
+  const ask = async () => {
+    const mine = new AbortController();
+    asked = mine;
+    const [name, email, token] = ['name', 'email', 'token'].map(other);
+    // A form that does not ask who one is is for who is logged in, unless a link says it.
+    const own = user !== '' && email === undefined && token === undefined;
+    const patience = setTimeout(() => mine.abort(), PATIENCE);
+    try {
+      const answer = await vestibuleFetch('/api/auth/check-password', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ password: field.value, name, email, token, own }),
+        signal: mine.signal,
+      });
+      const judgement = answer.ok ? await answer.json() : null;
+      line.textContent = judgement?.message ?? '';
+      line.classList.toggle('good', judgement?.acceptable === true);
+    } catch {
+      // Overtaken by what was typed since, or no answer. The server judges in the end.
+      if (asked === mine) line.textContent = '';
+    }
+    clearTimeout(patience);
+  };
   field.addEventListener('input', () => {
     clearTimeout(timer);
     asked?.abort();
-    if (!field.value) { line.textContent = ''; return; }
-    timer = setTimeout(async () => {
-      asked = new AbortController();
-      const other = (name) => field.form?.elements.namedItem(name)?.value ?? '';
-      try {
-        const answer = await fetch('/api/auth/check-password', {
-          method: 'POST',
-          headers: { 'Content-Type': 'application/json' },
-          body: JSON.stringify({ password: field.value, name: other('name'), email: other('email') }),
-          signal: asked.signal,
-        });
-        const judgement = answer.ok ? await answer.json() : null;
-        line.textContent = judgement?.message ?? '';
-        line.classList.toggle('good', judgement?.acceptable === true);
-      } catch {
-        // Overtaken by what was typed since, or no network. The server judges in the end.
-      }
-    }, 400);
+    asked = null;
+    if (field.value) timer = setTimeout(ask, 400);
+    else line.textContent = '';
   });
 }
 
@@ -369,7 +632,7 @@ function judge(field) {
  */
 function renewToken(form) {
   const field = form.elements.namedItem('csrf_token');
-  if (field && csrfToken() && localStorage.getItem('vestibule:user') === user) field.value = csrfToken();
+  if (field && csrfToken() && known('user') === user) field.value = csrfToken();
 }
 
 /** A second click does not send a form again. */
@@ -383,11 +646,11 @@ function sendOnce(form) {
 }
 
 function enhance() {
-  const drafts = [...document.querySelectorAll('form[data-vestibule-draft]')];
+  document.querySelectorAll('form[method="post"]').forEach(sendOnce);
   try {
     noticeLogInAndOut();
-    tidyDrafts(drafts);
-    if (user) drafts.forEach(keepDraft);
+    tidyDrafts();
+    if (user) keepDrafts([...document.querySelectorAll('form[data-vestibule-draft]')]);
   } catch {
     // Storage is forbidden in this browser: no drafts, and no word to other tabs.
   }
@@ -395,14 +658,13 @@ function enhance() {
   setExpiry(meta?.content);
   document.querySelectorAll('input[type="password"]').forEach(addReveal);
   document.querySelectorAll('input[data-vestibule-strength]').forEach(judge);
-  document.querySelectorAll('form[method="post"]').forEach(sendOnce);
   addEventListener('submit', ({ target }) => {
     try {
       renewToken(target);
+      if (target.matches('[data-vestibule-log-out]')) sessionStorage.setItem('vestibule:leaving', 'yes');
     } catch {
       // Storage is forbidden: the form goes as it is.
     }
-    if (new URL(target.action).pathname === '/log-out') forgetDrafts();
   });
   addEventListener('pageshow', (event) => {
     document.querySelectorAll('form').forEach((form) => { delete form.dataset.sent; });

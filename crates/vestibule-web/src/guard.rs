@@ -91,12 +91,23 @@ impl CurrentUser {
 pub struct PageVisit {
     current: Option<CurrentUser>,
     path: String,
+    address: Next,
 }
 
 impl PageVisit {
     /// Somebody of whom nothing is known, for pages that stand behind no guard.
     pub(crate) fn of_stranger(path: &str) -> Self {
-        Self { current: None, path: path.to_owned() }
+        Self { current: None, path: path.to_owned(), address: Next::default() }
+    }
+
+    /// The visit that a request makes.
+    fn of(request: &Request, current: Option<CurrentUser>) -> Self {
+        Self { current, path: request.uri().path().to_owned(), address: address_of_the_page(request) }
+    }
+
+    /// The same visit, of a page whose own address is known.
+    pub(crate) fn at(&self, address: &str) -> Self {
+        Self { address: Next::parse(address), ..self.clone() }
     }
 
     /// Who visits, where they are logged in.
@@ -107,6 +118,12 @@ impl PageVisit {
     /// The path of the page, for the menu.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Where a GET shows this page again. The answer to a form has the page that the form was on: its own address may have
+    /// none.
+    pub fn address(&self) -> Option<&str> {
+        self.address.path()
     }
 
     /// The token for the forms of this page. Empty for strangers, whose forms need none.
@@ -202,7 +219,7 @@ pub(crate) async fn guard_page(State(guard): State<Guard>, request: Request, inn
     match visited {
         Ok((Some(current), set)) => run_as(CurrentUser(Arc::new(current)), set, request, inner).await,
         Ok((None, _)) => {
-            let visit = PageVisit::of_stranger(request.uri().path());
+            let visit = PageVisit::of(&request, None);
             request.extensions_mut().insert(visit);
             inner.run(request).await
         }
@@ -300,7 +317,7 @@ async fn check_or_refresh(
 /// Runs a request as somebody, and leaves on the answer whose it was and the cookies to set.
 async fn run_as(current: CurrentUser, set: Vec<HeaderValue>, mut request: Request, inner: Inner) -> Response {
     let of = RequestOf(current.user().id);
-    let visit = PageVisit { current: Some(current.clone()), path: request.uri().path().to_owned() };
+    let visit = PageVisit::of(&request, Some(current.clone()));
     request.extensions_mut().insert(current);
     request.extensions_mut().insert(visit.clone());
     let mut response = inner.run(request).await;
@@ -393,13 +410,7 @@ pub(crate) fn clearing_duplicates(cookies: &CookieValues, mut problem: Problem) 
 /// Sends people to the page on which they can do what is missing: log in, confirm their address, give their password once
 /// more. Tells everything else as it is.
 fn refuse_page(request: &Request, problem: Problem) -> Response {
-    let next = || {
-        if request.method().is_safe() {
-            request.uri().path_and_query().map(|path| Next::parse(path.as_str())).unwrap_or_default()
-        } else {
-            page_of_the_form(request.headers())
-        }
-    };
+    let next = || address_of_the_page(request);
     let page = match problem.way_out {
         Some(WayOut::ConfirmEmail) => CONFIRMATION_PAGE.to_owned(),
         Some(WayOut::ConfirmPassword) if request.method().is_safe() => next().link(PASSWORD_PAGE),
@@ -414,6 +425,15 @@ fn refuse_page(request: &Request, problem: Problem) -> Response {
     // The problem's own answer is not told, but its cookies are to be cleared.
     response.extensions_mut().insert(problem);
     response
+}
+
+/// Where a GET shows the page of a request.
+fn address_of_the_page(request: &Request) -> Next {
+    if request.method().is_safe() {
+        request.uri().path_and_query().map(|path| Next::parse(path.as_str())).unwrap_or_default()
+    } else {
+        page_of_the_form(request.headers())
+    }
 }
 
 /// The page that a form was on: the address it was posted to may have no page of its own. Without what the page said was

@@ -493,6 +493,7 @@ impl From<ConfirmPasswordError> for Problem {
 impl From<JudgePasswordError> for Problem {
     fn from(error: JudgePasswordError) -> Self {
         match error {
+            JudgePasswordError::TokenInvalid => Self::token_invalid(),
             JudgePasswordError::TooMany(refusal) => refusal.into(),
             JudgePasswordError::Hasher(error) => error.into(),
             JudgePasswordError::Store(error) => error.into(),

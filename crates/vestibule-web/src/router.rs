@@ -62,7 +62,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>(vestibule: &Vestibule) -> Routes
             "/api/auth/confirm-email/resend",
             api::resend_confirmation::resend_confirmation,
         )
-        .api(Stranger, Method::POST, "/api/auth/check-password", api::judge_password::judge_password)
+        .api(Visitor, Method::POST, "/api/auth/check-password", api::judge_password::judge_password)
         .api(
             AccountHolder,
             Method::POST,

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use vestibule_web::pages::form_page;
-use vestibule_web::{CurrentUser, FieldErrors, Form, PageVisit, Path, Problem, Query, Vestibule};
+use vestibule_web::{CurrentUser, DraftId, FieldErrors, Form, PageVisit, Path, Problem, Query, Vestibule};
 
 use crate::api::notes::note_id;
 use crate::models::{Cursor, Note, NoteId, PageSize};
@@ -27,6 +27,8 @@ pub struct Range {
 pub struct Fields {
     title: String,
     body: String,
+    #[serde(rename = "vestibule_draft")]
+    draft: DraftId,
 }
 
 #[derive(Template)]
@@ -66,6 +68,7 @@ struct NoteView<'a> {
 struct NoteFormTemplate<'a> {
     heading: &'a str,
     action: String,
+    is_new: bool,
     form: &'a Fields,
     errors: FieldErrors,
     summary: Option<&'a str>,
@@ -139,8 +142,11 @@ pub async fn edit(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let note = notes.find(current.user().id, note_id(&id)?).await?;
-    let fields =
-        Fields { title: note.text.title.as_str().to_owned(), body: note.text.body.as_str().to_owned() };
+    let fields = Fields {
+        title: note.text.title.as_str().to_owned(),
+        body: note.text.body.as_str().to_owned(),
+        ..Fields::default()
+    };
     Ok(form(&vestibule, &visit, Some(note.id), &fields, None))
 }
 
@@ -177,7 +183,7 @@ fn after_writing(
     written: Result<Note, NoteError>,
 ) -> Result<Response, Problem> {
     match written.map_err(Problem::from) {
-        Ok(note) => Ok(Redirect::to(&format!("/notes/{}", note.id)).into_response()),
+        Ok(note) => Ok(fields.draft.saved(&format!("/notes/{}", note.id)).into_response()),
         Err(problem) if problem.keeps_the_form() => Ok(form(vestibule, visit, id, fields, Some(&problem))),
         Err(problem) => Err(problem),
     }
@@ -196,6 +202,7 @@ fn form(
     form_page(vestibule, visit, heading, problem, |errors, summary| NoteFormTemplate {
         heading,
         action: page.clone(),
+        is_new: id.is_none(),
         form: fields,
         errors,
         summary,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod account;
+mod browser_pages;
 mod home;
 mod mail_server;
 mod mails;

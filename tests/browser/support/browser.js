@@ -11,12 +11,17 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 export const DESK = { width: 1280, height: 800 };
 export const PHONE = { width: 360, height: 740 };
+/**
+ * Playwright makes Chromium forget the pages that one goes back to, and has it send forms again without asking. People's
+ * browsers do neither.
+ */
+const FOREIGN_FLAGS = ['--disable-back-forward-cache', '--disable-prompt-on-repost'];
 /** Chromium writes the answers of forms that were refused into the console as errors. */
-const REFUSAL = /Failed to load resource: the server responded with a status of (400|401|403|404|405|409|422|503)/;
+const REFUSAL = /Failed to load resource: the server responded with a status of (400|401|403|404|405|409|413|422|500|503)/;
 
 export async function openBrowser(house) {
   const executablePath = process.env.VESTIBULE_BROWSER_CHROMIUM ?? '/usr/bin/chromium';
-  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  const browser = await chromium.launch({ executablePath, args: FLAGS, ignoreDefaultArgs: FOREIGN_FLAGS });
   const complaints = [];
 
   /** A person's own browser: cookies and storage of its own. */
@@ -34,7 +39,7 @@ export async function openBrowser(house) {
       });
       page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error}`));
       page.on('request', (request) => {
-        if (!request.url().startsWith(house.url)) complaints.push(`${page.url()} asks ${request.url()}`);
+        if (new URL(request.url()).origin !== house.url) complaints.push(`${page.url()} asks ${request.url()}`);
       });
     });
     return context;
@@ -77,13 +82,54 @@ export async function logIn(page, name, password = PASSWORD) {
   return send(page, 'main form button[type=submit]');
 }
 
-/** What axe-core finds on a page. */
-export async function violations(page) {
+/** Writes notes with the session of a browser, so many that their list has further pages. */
+export async function writeNotes(context, count) {
+  const csrf = (await context.cookies()).find(({ name }) => name === 'vestibule_csrf').value;
+  const body = 'Who is who, who was who, and who may go where. '.repeat(20);
+  for (let number = 1; number <= count; number += 1) {
+    const data = { title: `Note ${number} of a long list that somebody keeps`, body };
+    const answer = await context.request.post('/api/notes', { data, headers: { 'X-CSRF-Token': csrf } });
+    assert.equal(answer.status(), 201);
+  }
+}
+
+/** Opens a page as it is so many milliseconds before its session ends, by the clock of the browser. */
+export async function openBeforeTheEnd(context, path, milliseconds) {
+  const page = await context.newPage();
+  await page.addInitScript((milliseconds) => {
+    const now = Date.now;
+    let ahead;
+    Date.now = () => {
+      const ends = document.querySelector('meta[name="vestibule-session"]')?.content;
+      ahead ??= ends ? Date.parse(ends) - milliseconds - now() : undefined;
+      return now() + (ahead ?? 0);
+    };
+  }, milliseconds);
+  await page.goto(path);
+  return page;
+}
+
+/** What axe-core finds on a page. Where no script may run, it looks at a copy. A mail is no page and has no landmarks. */
+export async function violations(page, { javaScript = true, isMail = false } = {}) {
+  if (!javaScript) return inACopy(page, (copy) => violations(copy, { isMail }));
   // By the protocol and not by a script element, which the page's own policy would rightly refuse.
   await page.evaluate(AXE);
-  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', ...(isMail ? [] : ['best-practice'])];
   const found = await page.evaluate((values) => globalThis.axe.run(document, { runOnly: { type: 'tag', values } }), tags);
   return found.violations.map(({ id, impact, nodes }) => `${id} (${impact}): ${nodes.map((node) => node.target.join(' ')).slice(0, 4).join(', ')}`);
+}
+
+/** A page as it stands, without its script, where axe-core may run. */
+async function inACopy(page, look) {
+  const body = (await page.content()).replaceAll(/<script[^>]*><\/script>/g, '');
+  const isDark = await page.evaluate(() => matchMedia('(prefers-color-scheme: dark)').matches);
+  const context = await page.context().browser().newContext({ viewport: page.viewportSize(), colorScheme: isDark ? 'dark' : 'light' });
+  await context.route('**', (route) => (route.request().isNavigationRequest() ? route.fulfill({ body, contentType: 'text/html' }) : route.continue()));
+  const copy = await context.newPage();
+  await copy.goto(page.url());
+  const seen = await look(copy);
+  await context.close();
+  return seen;
 }
 
 /** Whether a page is wider than its window. */

@@ -1,7 +1,7 @@
 // The real program, on a database of its own in a folder of its own, with the development mailbox.
 
 import { spawn, execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, truncate } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -55,6 +55,15 @@ export async function openHouse(settings = {}) {
   };
   await start();
 
+  let strangers = 0;
+  /** Somebody signs up. Every connection of the server has to look into the database's file after that. */
+  const signUpStranger = async () => {
+    strangers += 1;
+    const body = JSON.stringify({ name: 'Stranger', email: `stranger${strangers}@example.com`, password: PASSWORD });
+    const answer = await fetch(`${url}/api/auth/sign-up`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+    if (answer.status !== 201) throw new Error(`nobody can sign up: ${answer.status}`);
+  };
+
   return {
     url,
     folder,
@@ -67,6 +76,23 @@ export async function openHouse(settings = {}) {
     async letPasswordsGrowOld() {
       const sql = "PRAGMA busy_timeout = 5000; UPDATE sessions SET password_given_at = '2020-01-01T00:00:00.000000Z'";
       await promisify(execFile)('sqlite3', [join(folder, 'data/vestibule.db'), sql]);
+    },
+    /**
+     * Takes the database from the running server: `offline`, it cannot be read (503); `broken`, what is read makes no sense
+     * (500). Gives a function that brings it back as it was.
+     */
+    async loseDatabase(how) {
+      const log = join(folder, 'data', 'vestibule.db-wal');
+      await signUpStranger();
+      const kept = await readFile(log);
+      const write = async (bytes) => {
+        const file = await open(log, 'r+');
+        await file.write(bytes, 0, bytes.length, 0);
+        await file.close();
+      };
+      if (how === 'offline') await truncate(log, 0);
+      else await write(Buffer.alloc(kept.length, 7));
+      return () => write(kept);
     },
     /** The link of the newest mail to somebody with some words in it. */
     async mailedLink(to, words) {

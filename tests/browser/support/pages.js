@@ -1,15 +1,56 @@
 // Every page of the site, in every state that a person can bring it into: for the screenshots and for axe.
 
+import assert from 'node:assert/strict';
 import { OTHER_PASSWORD, PASSWORD } from './house.js';
-import { logIn, send, signUp } from './browser.js';
+import { logIn, openBeforeTheEnd, send, signUp, writeNotes } from './browser.js';
 
 const SUBMIT = 'main form button[type=submit]';
 
+/** Every page, by its route. A test of the site compares this list with the router's, so that none is forgotten here. */
+export const PAGES = [
+  '/',
+  '/dashboard',
+  '/notes',
+  '/notes/new',
+  '/notes/{id}',
+  '/notes/{id}/edit',
+  '/sign-up',
+  '/log-in',
+  '/confirm-email',
+  '/confirm-email/done',
+  '/confirm-email/resend',
+  '/forgot-password',
+  '/forgot-password/sent',
+  '/reset-password',
+  '/account',
+  '/confirm-password',
+  '/admin',
+  '/admin/users',
+  '/admin/users/{id}',
+  '/admin/mails',
+  '/admin/audit',
+  '/dev/mailbox',
+  '/dev/mailbox/{id}',
+];
+
+/** Addresses that lead on or give a file: nothing is to be seen there. */
+export const NO_PAGES = [
+  '/refresh',
+  '/account/export',
+  '/.well-known/change-password',
+];
+
+/** The pages that were not among some addresses. */
+export function missingPages(seen) {
+  const patterns = PAGES.map((route) => [route, new RegExp(`^${route.replaceAll('{id}', '(?!new$)[^/]+')}$`)]);
+  return patterns.filter(([, pattern]) => !seen.some((path) => pattern.test(path))).map(([route]) => route);
+}
+
 /**
- * Walks through all pages with a person's browser and calls `see(page, name)` on each. `name` makes the accounts of this
- * walk its own.
+ * Walks through all pages with a person's browser and calls `see(page, name, { isMail })` on each. `name` makes the accounts of this
+ * walk its own. What only a script shows is left out with `javaScript: false`.
  */
-export async function walk(house, context, name, see) {
+export async function walk(house, context, name, see, { javaScript = true } = {}) {
   const email = `${name}@example.com`;
   const page = await context.newPage();
   const at = async (path, shown) => { await page.goto(path); await see(page, shown); };
@@ -27,6 +68,7 @@ export async function walk(house, context, name, see) {
   await send(page, SUBMIT);
   await see(page, 'log-in-refused');
   await at('/api/docs', 'api-docs');
+  await at('/log-in?notice=password-reset', 'log-in-after-reset');
   await at('/nowhere', 'error-404');
   await at('/forgot-password', 'forgot-password');
   await page.fill('#email', 'nobody');
@@ -34,12 +76,12 @@ export async function walk(house, context, name, see) {
   await see(page, 'forgot-password-error');
   await at('/forgot-password/sent', 'forgot-password-sent');
   await at('/confirm-email?token=none', 'confirm-email');
-  await page.fill('#password', PASSWORD).catch(() => {});
+  await page.fill('#password', PASSWORD);
   await send(page, SUBMIT);
   await see(page, 'confirm-email-over');
   await at('/reset-password?token=none', 'reset-password');
-  await page.fill('#password', OTHER_PASSWORD).catch(() => {});
-  if (await page.locator('#password').count()) await send(page, SUBMIT);
+  await page.fill('#password', OTHER_PASSWORD);
+  await send(page, SUBMIT);
   await see(page, 'reset-password-over');
   await page.close();
 
@@ -58,12 +100,37 @@ export async function walk(house, context, name, see) {
   await see(own, 'note');
   await own.click('details summary');
   await see(own, 'note-delete');
+  await send(own, 'text=Edit');
+  await see(own, 'note-edit');
+  if (javaScript) {
+    await own.fill('#body', 'Half a thought');
+    await own.reload();
+    await own.waitForSelector('.draft');
+    await see(own, 'note-draft');
+    await own.click('.draft button');
+    const ending = await openBeforeTheEnd(context, '/dashboard', 60_000);
+    await ending.waitForSelector('.session-end');
+    await see(ending, 'session-ends');
+    await ending.close();
+  }
+  await own.fill('#body', 'x'.repeat(70_000));
+  assert.equal((await send(own, SUBMIT)).status(), 413);
+  await see(own, 'error-413');
   await on('/notes', 'notes');
+  await writeNotes(context, 25);
+  await on('/notes', 'notes-many');
+  await send(own, 'text=Older');
+  await see(own, 'notes-second-page');
   await on('/account', 'account');
+  await own.fill('#name-field', `${name} Lee`);
+  await send(own, '#name button[type=submit]');
+  await see(own, 'account-changed');
   await own.fill('#new-email', 'nobody');
   await send(own, '#email button[type=submit]');
   await see(own, 'account-errors');
   await on('/confirm-email/resend', 'resend-confirmation');
+  await send(own, SUBMIT);
+  await see(own, 'resend-confirmation-sent');
   await on('/confirm-password', 'confirm-password');
   await own.fill('#password', 'wrong window thursday');
   await send(own, SUBMIT);
@@ -71,22 +138,38 @@ export async function walk(house, context, name, see) {
   await on('/admin', 'error-403');
 
   await house.command('user', 'set-role', email, 'admin');
+  // So that who walks here is the only admin, and cannot leave.
+  if (house.admin) await house.command('user', 'set-role', house.admin, 'user');
+  house.admin = email;
   await on('/admin', 'admin');
   await on('/admin/users', 'admin-users');
   await on('/admin/users?q=nobody-has-this', 'admin-users-none');
   await own.goto(`/admin/users?q=${encodeURIComponent(email)}`);
-  await own.click('table a');
-  await own.waitForURL('**/admin/users/*');
+  await send(own, 'table a');
   await see(own, 'admin-user');
+  await own.selectOption('#role', 'user');
+  assert.equal((await send(own, 'form[action$="/role"] button')).status(), 409);
+  await see(own, 'admin-user-refused');
   await on('/admin/mails', 'admin-mails');
   await on('/admin/mails?state=dead', 'admin-mails-none');
   await on('/admin/audit', 'admin-audit');
+  await house.mailedLink(email, 'confirm-email');
   await on('/dev/mailbox', 'dev-mailbox');
+  await send(own, 'text=As a mail program shows it >> nth=0');
+  // As a mail program does, it runs no scripts.
+  await see(own, 'dev-mailbox-letter', { isMail: true });
 
-  const link = await house.mailedLink(email, 'confirm-email');
-  await on(link, 'confirm-email-own');
+  await on(await house.mailedLink(email, 'confirm-email'), 'confirm-email-own');
   await send(own, SUBMIT);
   await see(own, 'confirm-email-done');
+
+  for (const [how, status] of [['offline', 503], ['broken', 500]]) {
+    const bringBack = await house.loseDatabase(how);
+    assert.equal((await own.goto('/notes')).status(), status);
+    await see(own, `error-${status}`);
+    await bringBack();
+    assert.equal((await own.goto('/notes')).status(), 200);
+  }
   await own.close();
   return { email, logIn: (page) => logIn(page, name) };
 }

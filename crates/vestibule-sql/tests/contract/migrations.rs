@@ -197,9 +197,7 @@ async fn an_application_migrates_its_own_tables_beside_those_of_accounts(
         sqlite: || one_migration("CREATE TABLE own (id TEXT) STRICT"),
         postgres: || one_migration("CREATE TABLE own (id text)"),
     };
-    assert_eq!(database.schema_state(&own).await.unwrap(), SchemaState::Missing(vec![
-            "0001 one".into()
-        ]));
+    assert_eq!(database.schema_state(&own).await.unwrap(), SchemaState::Missing(vec!["0001 one".into()]));
     database.migrate(&own).await.unwrap();
     assert_eq!(database.schema_state(&own).await.unwrap(), SchemaState::Expected);
     assert_eq!(database.schema_state(&MIGRATIONS).await.unwrap(), SchemaState::Expected);

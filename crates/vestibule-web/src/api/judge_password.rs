@@ -1,11 +1,11 @@
 //! `POST /api/auth/check-password`.
 
-use ::vestibule::services::JudgePassword;
+use ::vestibule::services::{JudgePassword, PasswordOf};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ClientOf, Json, Problem, Vestibule, nullable_text};
+use crate::{ClientOf, CurrentUser, Json, Problem, Vestibule, nullable_text};
 
 /// What is sent.
 #[derive(Deserialize, Default, ToSchema)]
@@ -15,11 +15,18 @@ pub struct Body {
     #[serde(deserialize_with = "nullable_text::deserialize")]
     #[schema(required, format = Password)]
     password: String,
+    /// Of a form with which somebody signs up.
     #[serde(deserialize_with = "nullable_text::deserialize")]
     name: String,
     #[serde(deserialize_with = "nullable_text::deserialize")]
     #[schema(format = Email)]
     email: String,
+    /// Of a link that resets the password.
+    #[serde(deserialize_with = "nullable_text::deserialize")]
+    token: String,
+    /// Whether it is to be the password of who is logged in. Then nothing is said about it while they are not known: a
+    /// stranger's judgement would praise what the form refuses.
+    own: Option<bool>,
 }
 
 /// What is answered.
@@ -43,12 +50,26 @@ pub struct Judgement {
 pub async fn judge_password(
     State(vestibule): State<Vestibule>,
     ClientOf(client): ClientOf,
+    current: Option<CurrentUser>,
     Json(body): Json<Body>,
 ) -> Result<axum::Json<Judgement>, Problem> {
-    let typed = JudgePassword { password: &body.password, name: &body.name, email: &body.email };
+    let typed = JudgePassword { password: &body.password, of: whose(&body, current.as_ref())? };
     let judgement = match vestibule.accounts().judge_password(typed, &client).await? {
         None => Judgement { acceptable: true, message: "This is a good password.".into() },
         Some(invalid) => Judgement { acceptable: false, message: invalid.message },
     };
     Ok(axum::Json(judgement))
+}
+
+/// In this order: the owner of a link, somebody who has typed who they are, who is logged in.
+fn whose<'a>(body: &'a Body, current: Option<&'a CurrentUser>) -> Result<PasswordOf<'a>, Problem> {
+    if !body.token.is_empty() {
+        return Ok(PasswordOf::Link(&body.token));
+    }
+    let has_typed = !body.name.is_empty() || !body.email.is_empty();
+    match current {
+        Some(current) if !has_typed => Ok(PasswordOf::User(current.user())),
+        None if !has_typed && body.own == Some(true) => Err(Problem::unauthenticated()),
+        _ => Ok(PasswordOf::NewUser { name: &body.name, email: &body.email }),
+    }
 }

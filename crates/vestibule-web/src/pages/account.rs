@@ -184,7 +184,8 @@ pub(super) async fn refused(
     if is_session_over || !refused.problem.keeps_the_form() {
         return Err(refused.problem.clone());
     }
-    page(vestibule, visit, current, None, Some(refused)).await
+    // The address that the form was sent to has no page.
+    page(vestibule, &visit.at("/account"), current, None, Some(refused)).await
 }
 
 async fn page(

@@ -14,6 +14,7 @@ mod forged_headers;
 mod guard;
 mod headers;
 mod health;
+mod judge_password;
 mod jwks;
 mod layouts;
 mod log_in;

@@ -48,7 +48,7 @@ const EXPECTED: [(&str, &str, Who); 74] = [
     ("GET", "/api/auth/session", Who::AccountHolder),
     ("POST", "/api/auth/confirm-email", Who::Visitor),
     ("POST", "/api/auth/confirm-email/resend", Who::AccountHolder),
-    ("POST", "/api/auth/check-password", Who::Stranger),
+    ("POST", "/api/auth/check-password", Who::Visitor),
     ("POST", "/api/auth/confirm-password", Who::AccountHolder),
     ("POST", "/api/auth/forgot-password", Who::Stranger),
     ("POST", "/api/auth/reset-password", Who::Stranger),

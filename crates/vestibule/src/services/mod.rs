@@ -52,7 +52,7 @@ pub use export::{Export, ExportError};
 pub use find_users::PageOf;
 pub use forgot_password::ForgotPasswordError;
 pub use hand_out_link::{HandOutLinkError, LinkPurpose};
-pub use judge_password::{JudgePassword, JudgePasswordError};
+pub use judge_password::{JudgePassword, JudgePasswordError, PasswordOf};
 pub use log_in::{LogIn, LogInError};
 pub use log_out::LogOutError;
 pub use manage_sessions::ManageSessionsError;

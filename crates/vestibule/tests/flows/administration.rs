@@ -9,7 +9,7 @@ use vestibule::ports::MailError;
 use vestibule::repository::{AuditFilter, MailFilter, UserFilter};
 use vestibule::services::{
     AddUser, AddUserError, Administrator, Asked, ChangeRoleError, CheckError, ConfirmPasswordError,
-    CurrentPasswordError, DeleteAccountError, DisableUserError, JudgePassword, LinkPurpose,
+    CurrentPasswordError, DeleteAccountError, DisableUserError, JudgePassword, LinkPurpose, PasswordOf,
 };
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 use vestibule_testkit::{House, HouseOptions, PASSWORD, TestDatabase, reading};
@@ -464,7 +464,8 @@ async fn the_trail_is_read_by_kind_by_user_and_by_admin(#[values(Sqlite, Postgre
 async fn a_password_is_judged_as_the_sign_up_judges_it(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     let house = House::open(kind).await;
     let judge = async |password: &str| {
-        let typed = JudgePassword { password, name: "Rosalind", email: "rosalind@example.com" };
+        let of = PasswordOf::NewUser { name: "Rosalind", email: "rosalind@example.com" };
+        let typed = JudgePassword { password, of };
         house.accounts.judge_password(typed, &Client::default()).await.unwrap().map(|invalid| invalid.code)
     };
     assert_eq!(judge(PASSWORD).await, None);

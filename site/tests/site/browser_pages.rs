@@ -1,0 +1,39 @@
+//! Every page of the router is one that the browser tests look at.
+
+use std::collections::BTreeSet;
+
+use vestibule_testkit::{DatabaseKind, ServerOptions, TestDatabase, TestServer};
+use vestibule_web::{DevMailbox, Face, Route};
+
+use crate::start::options;
+
+const WALK: &str = include_str!("../../../tests/browser/support/pages.js");
+
+/// The addresses of a list of that file.
+fn listed(name: &str) -> BTreeSet<&'static str> {
+    let (_, list) = WALK.split_once(&format!("export const {name} = [")).expect("the file has the list");
+    let (list, _) = list.split_once("];").expect("a list ends");
+    list.lines().filter_map(|line| line.trim().strip_prefix('\'')?.strip_suffix("',")).collect()
+}
+
+fn is_page(route: &Route) -> bool {
+    route.face == Face::Page && route.method == reqwest::Method::GET
+}
+
+#[tokio::test]
+async fn every_page_of_the_router_is_walked_through_in_a_browser() {
+    let database = TestDatabase::create(DatabaseKind::Sqlite).await;
+    database.connect().await.migrate(&site::MIGRATIONS).await.unwrap();
+    let options = ServerOptions { dev_mailbox: Some(DevMailbox::default()), ..options() };
+    let server = TestServer::start_on(&database, options).await;
+    let routes: BTreeSet<&str> =
+        server.list.iter().filter(|route| is_page(route)).map(|route| route.path).collect();
+    assert!(routes.contains("/dev/mailbox/{id}") && routes.contains("/notes/{id}"));
+    let (pages, others) = (listed("PAGES"), listed("NO_PAGES"));
+    assert!(pages.is_disjoint(&others));
+    let walked: BTreeSet<&str> = pages.union(&others).copied().collect();
+    let forgotten: Vec<_> = routes.difference(&walked).collect();
+    assert!(forgotten.is_empty(), "tests/browser/support/pages.js leaves out {forgotten:?}");
+    let gone: Vec<_> = walked.difference(&routes).collect();
+    assert!(gone.is_empty(), "tests/browser/support/pages.js names {gone:?}, which are no pages");
+}
