@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::cookies::CookieNames;
 use crate::dev_mailbox::DevMailbox;
 use crate::layout::Layout;
+use crate::trusted_proxies::TrustedProxies;
 
 /// What all handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub struct Parts {
     pub layout: Arc<dyn Layout>,
     /// What `/readyz` asks.
     pub readiness: Arc<dyn Readiness>,
+    /// Whose word is taken for where a request comes from.
+    pub trusted_proxies: TrustedProxies,
     /// The development mailbox, where mails go no further than that.
     pub dev_mailbox: Option<DevMailbox>,
 }
@@ -69,6 +72,10 @@ impl Vestibule {
 
     pub(crate) fn readiness(&self) -> &dyn Readiness {
         &*self.0.parts.readiness
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> &TrustedProxies {
+        &self.0.parts.trusted_proxies
     }
 
     pub(crate) fn dev_mailbox(&self) -> Option<&DevMailbox> {

@@ -24,7 +24,14 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
     prepare_schema(app, settings, &database).await?;
     let accounts = open_accounts(app, settings, &database).await?;
     let post = open_post(settings)?;
-    let router = furnish(app, Arc::clone(&accounts), post.dev_mailbox, &database).into_router();
+    let router = furnish(
+        app,
+        Arc::clone(&accounts),
+        post.dev_mailbox,
+        settings.trusted_proxies.clone(),
+        &database,
+    )
+    .into_router();
 
     let listener = listen(settings.listen, "VESTIBULE_LISTEN").await?;
     let metrics_listener = match settings.metrics_listen {
