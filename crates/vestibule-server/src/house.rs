@@ -3,11 +3,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use vestibule::models::RateLimits;
 use vestibule::ports::{HashingSlots, Mailer, OsRandom, SystemClock};
 use vestibule::{Accounts, OpenError, Policy, Ports};
 use vestibule_sql::{Database, Migrations, SchemaState, SqlStore};
 use vestibule_web::mails::{MailTemplates, Postman, Site, Transport};
-use vestibule_web::{DevMailbox, Parts, Readiness, Routes, Vestibule};
+use vestibule_web::{DevMailbox, Parts, Readiness, Routes, TrustedProxies, Vestibule};
 
 use crate::app::App;
 use crate::failure::{Failure, with_causes};
@@ -73,6 +74,7 @@ pub(crate) async fn open_accounts(
         mail_daily_limit: settings.mail_daily_limit,
         roles: settings.roles.clone(),
         audit_retention: settings.audit_retention,
+        rate_limits: settings.rate_limit.then(RateLimits::default),
         ..Policy::new(settings.site_name.clone(), settings.public_url.clone())
     };
     let accounts = Accounts::open(ports, &secret_key(settings)?, policy).await;
@@ -130,6 +132,7 @@ pub(crate) fn furnish(
     app: &App,
     accounts: Arc<Accounts>,
     dev_mailbox: Option<DevMailbox>,
+    trusted_proxies: TrustedProxies,
     database: &Database,
 ) -> Routes {
     let readiness =
@@ -139,6 +142,7 @@ pub(crate) fn furnish(
         random: Arc::new(OsRandom),
         layout: app.layout.clone(),
         readiness,
+        trusted_proxies,
         dev_mailbox,
         openapi: app.openapi.map(|describe| describe()),
     });

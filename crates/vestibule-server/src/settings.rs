@@ -14,6 +14,7 @@ use time::Duration;
 use vestibule::models::{PublicUrl, Role, RoleError, SecretKey, SessionLifetimes};
 use vestibule::ports::Argon2Parameters;
 use vestibule_sql::DatabaseUrl;
+use vestibule_web::TrustedProxies;
 
 use crate::transports::{MailUrl, Sender};
 
@@ -22,6 +23,10 @@ pub use sources::Sources;
 
 /// More than any machine has cores; each takes the memory of a hash.
 const MAX_HASH_SLOTS: usize = 256;
+/// A browser and a check of health; below that nothing works.
+const MIN_CONNECTIONS: usize = 16;
+/// Far more than one process serves well; a typing error beyond.
+const MAX_CONNECTIONS: usize = 1_000_000;
 
 /// All settings, checked.
 #[derive(Debug)]
@@ -30,6 +35,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// What links and cookies are made from.
     pub public_url: PublicUrl,
+    /// The proxies that are believed where a request comes from.
+    pub trusted_proxies: TrustedProxies,
+    /// How many connections are held at once, where that is not left to the limits of the system.
+    pub max_connections: Option<NonZeroUsize>,
     /// Where accounts are kept.
     pub database_url: DatabaseUrl,
     /// The server's secret; none in development, where one is kept beside the database.
@@ -56,6 +65,8 @@ pub struct Settings {
     pub require_confirmed_email: bool,
     /// The roles that the site has beside `user` and `admin`.
     pub roles: Vec<Role>,
+    /// Whether passwords, links and mails are counted.
+    pub rate_limit: bool,
     /// How long the audit trail is kept.
     pub audit_retention: Duration,
     /// How mails are sent.
@@ -141,9 +152,21 @@ impl Settings {
                     .to_owned(),
             );
         }
+        let trusted_proxies = trusted_proxies(sources)?;
+        if public_url.is_https() && listen.ip().is_loopback() && trusted_proxies.is_empty() {
+            warnings.push(
+                "VESTIBULE_TRUSTED_PROXIES is not set, and the site can only be reached through a proxy of this machine: all \
+                 visitors seem to come from one address and share its limits. Set it to 127.0.0.1,::1 where the proxy writes \
+                 X-Forwarded-For"
+                    .to_owned(),
+            );
+        }
         let mut settings = Self {
             listen,
+            trusted_proxies,
+            max_connections: sources.optional_with("MAX_CONNECTIONS", max_connections)?,
             secret_key: secret_key(sources, &public_url)?,
+            rate_limit: rate_limit(sources, &public_url)?,
             public_url,
             database_url,
             site_name: sources
@@ -230,6 +253,25 @@ fn secret_key(sources: &Sources, public_url: &PublicUrl) -> Result<Option<Secret
         return Err(sources.error("SECRET_KEY", "it is required, because VESTIBULE_PUBLIC_URL is https"));
     }
     Ok(key)
+}
+
+fn trusted_proxies(sources: &Sources) -> Result<TrustedProxies, SettingError> {
+    Ok(sources.optional_with("TRUSTED_PROXIES", str::parse)?.unwrap_or_default())
+}
+
+fn max_connections(text: &str) -> Result<NonZeroUsize, String> {
+    let number: Option<NonZeroUsize> = text.parse().ok();
+    let number = number.filter(|number| (MIN_CONNECTIONS..=MAX_CONNECTIONS).contains(&number.get()));
+    number.ok_or_else(|| format!("it is not a number from {MIN_CONNECTIONS} to {MAX_CONNECTIONS}"))
+}
+
+fn rate_limit(sources: &Sources, public_url: &PublicUrl) -> Result<bool, SettingError> {
+    let is_on = sources.parse_with("RATE_LIMIT", switch)?;
+    // Without it a site that everybody can reach lets everybody guess for ever.
+    if !is_on && public_url.is_https() {
+        return Err(sources.error("RATE_LIMIT", "it must be on, because VESTIBULE_PUBLIC_URL is https"));
+    }
+    Ok(is_on)
 }
 
 fn mail(sources: &Sources, public_url: &PublicUrl) -> Result<MailSetting, SettingError> {
@@ -457,6 +499,27 @@ mod tests {
     }
 
     #[test]
+    fn limits_can_be_switched_off_at_home_and_not_on_https() {
+        assert!(settings(&[], "").unwrap().rate_limit);
+        let off = ("VESTIBULE_RATE_LIMIT", "off");
+        assert!(!settings(&[off], "").unwrap().rate_limit);
+        let public = [("VESTIBULE_PUBLIC_URL", "https://example.com"), ("VESTIBULE_SECRET_KEY", SECRET), off];
+        assert!(refusal(&public).starts_with("VESTIBULE_RATE_LIMIT (environment): \"off\": it must be on"));
+    }
+
+    #[test]
+    fn who_seems_to_be_behind_a_proxy_that_is_not_trusted_is_warned() {
+        let warned = |more: &[(&str, &str)]| {
+            let public = [("VESTIBULE_PUBLIC_URL", "https://example.com"), ("VESTIBULE_SECRET_KEY", SECRET)];
+            let settings = settings(&[&public[..], more].concat(), "").unwrap();
+            settings.warnings.iter().any(|warning| warning.contains("VESTIBULE_TRUSTED_PROXIES"))
+        };
+        assert!(warned(&[]));
+        assert!(!warned(&[("VESTIBULE_TRUSTED_PROXIES", "127.0.0.1, ::1")]));
+        assert!(!warned(&[("VESTIBULE_LISTEN", "0.0.0.0:3000")]), "who knows what is before it");
+    }
+
+    #[test]
     fn a_wrong_setting_is_told_with_its_name_and_a_way_out() {
         for (name, value, part) in [
             ("VESTIBULE_LISTEN", "everywhere", "\"everywhere\""),
@@ -472,6 +535,15 @@ mod tests {
             ("VESTIBULE_HASH_PASSES", "1", "passes must be from 2"),
             ("VESTIBULE_HASH_SLOTS", "0", "VESTIBULE_HASH_SLOTS"),
             ("VESTIBULE_HASH_SLOTS", "100000", "256"),
+            (
+                "VESTIBULE_TRUSTED_PROXIES",
+                "10.0.0.0/8,proxy.example.com",
+                "`proxy.example.com` is no network",
+            ),
+            ("VESTIBULE_TRUSTED_PROXIES", "0.0.0.0/0", "everybody"),
+            ("VESTIBULE_MAX_CONNECTIONS", "3", "16"),
+            ("VESTIBULE_MAX_CONNECTIONS", "many", "number"),
+            ("VESTIBULE_RATE_LIMIT", "sometimes", "`on` or `off`"),
         ] {
             let error = settings(&[(name, value)], "").unwrap_err();
             assert_eq!(error.key, name);
@@ -536,7 +608,8 @@ mod tests {
         assert!(without.warnings.iter().any(|warning| warning.contains("VESTIBULE_MAIL_URL")));
         assert_eq!(without.mail_from.to_string(), "no-reply@example.com");
         let url = "smtps://ann:pass%40word@mail.example.com";
-        let with = settings(&[&public[..], &[("VESTIBULE_MAIL_URL", url)]].concat(), "").unwrap();
+        let more = [("VESTIBULE_MAIL_URL", url), ("VESTIBULE_TRUSTED_PROXIES", "127.0.0.1")];
+        let with = settings(&[&public[..], &more].concat(), "").unwrap();
         assert!(matches!(with.mail, MailSetting::Server(_)) && with.warnings.is_empty());
         let shown = format!("{:?}", with.shown);
         assert!(shown.contains("mail.example.com") && !shown.contains("word"), "{shown}");

@@ -10,7 +10,8 @@ use vestibule::models::Role;
 use vestibule::ports::OsRandom;
 use vestibule_sql::Database;
 use vestibule_web::{
-    CurrentUser, DefaultLayout, DevMailbox, Layout, Parts, Readiness, Route, Routes, Vestibule, Who, routes,
+    CurrentUser, DefaultLayout, DevMailbox, Layout, Parts, Readiness, Route, Routes, TrustedProxies,
+    Vestibule, Who, routes,
 };
 
 use crate::{Anonymous, Browser, DatabaseKind, FakeClock, House, HouseOptions, Program, TestDatabase};
@@ -35,6 +36,8 @@ pub struct ServerOptions {
     pub house: HouseOptions,
     /// What stands around the pages.
     pub layout: Arc<dyn Layout>,
+    /// Whose word is taken for where a request comes from.
+    pub trusted_proxies: TrustedProxies,
     /// The development mailbox, where its pages are wanted.
     pub dev_mailbox: Option<DevMailbox>,
     /// The application's own routes, in place of the examples of [`TestServer`].
@@ -46,6 +49,7 @@ impl Default for ServerOptions {
         Self {
             house: HouseOptions::default(),
             layout: Arc::new(DefaultLayout),
+            trusted_proxies: TrustedProxies::default(),
             dev_mailbox: None,
             routes: example_routes,
         }
@@ -76,6 +80,7 @@ impl TestServer {
             random: Arc::new(OsRandom),
             layout: options.layout,
             readiness: Arc::new(Answering(house.database.clone())),
+            trusted_proxies: options.trusted_proxies,
             dev_mailbox: options.dev_mailbox,
             openapi: None,
         };

@@ -1,19 +1,38 @@
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ::vestibule::models::Client;
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, header};
+use axum::middleware::Next as Inner;
+use axum::response::Response;
 
-/// Where a request comes from: the address of the socket and the `User-Agent`. Headers that claim another
-/// address are not believed.
+use crate::vestibule::Vestibule;
+
+/// The address that a request comes from, found once as it arrives. `None` where it is not known for certain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientAddress(pub Option<IpAddr>);
+
+/// The outermost layer: finds out where the request comes from. Headers are believed where a trusted proxy wrote them.
+pub(crate) async fn find_address(
+    State(vestibule): State<Vestibule>,
+    mut request: Request,
+    inner: Inner,
+) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    let address = peer.and_then(|peer| vestibule.trusted_proxies().client_address(peer, request.headers()));
+    request.extensions_mut().insert(ClientAddress(address));
+    inner.run(request).await
+}
+
+/// Where a request comes from: its address, and the `User-Agent`. What a client claims by itself is not believed.
 pub struct ClientOf(pub Client);
 
 impl ClientOf {
     /// Reads it.
     pub fn read(extensions: &Extensions, headers: &HeaderMap) -> Self {
-        let ip = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+        let ip = extensions.get::<ClientAddress>().and_then(|ClientAddress(address)| *address);
         let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Self(Client::new(ip, user_agent))
     }

@@ -31,6 +31,7 @@ mod problem;
 mod request_log;
 mod router;
 mod routes;
+mod trusted_proxies;
 mod vestibule;
 mod views;
 
@@ -46,5 +47,6 @@ pub use problem::{FieldErrors, Problem, ProblemBody};
 pub use request_log::ErrorPage;
 pub use router::routes;
 pub use routes::{Face, Route, Routes};
+pub use trusted_proxies::TrustedProxies;
 pub use vestibule::{Parts, Readiness, Vestibule};
 pub use views::{Content, View};

@@ -11,7 +11,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::guard::{Guard, Who, guard_api, guard_nowhere, guard_page};
 use crate::problem::Problem;
 use crate::vestibule::Vestibule;
-use crate::{headers, request_log};
+use crate::{client, headers, request_log};
 
 /// A list of routes, each with who may call it, which grows into a [`Router`].
 ///
@@ -109,15 +109,17 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 }
 
 impl Routes {
-    /// The router, with everything around it: what is answered where nothing is, headers, the log.
+    /// The router, with everything around it: what is answered where nothing is, headers, the log, and from
+    /// where a request comes.
     pub fn into_router(self) -> Router {
         let guard = from_fn_with_state(self.guard(Who::Anyone), guard_nowhere);
         self.router
             .fallback(not_found.layer(guard.clone()))
             .method_not_allowed_fallback(method_not_allowed.layer(guard))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn_with_state(self.vestibule, request_log::log_and_finish))
+            .layer(from_fn_with_state(self.vestibule.clone(), request_log::log_and_finish))
             .layer(from_fn(headers::add_defaults))
+            .layer(from_fn_with_state(self.vestibule, client::find_address))
     }
 }
 

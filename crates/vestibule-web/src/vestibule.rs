@@ -9,6 +9,7 @@ use crate::api::openapi;
 use crate::cookies::CookieNames;
 use crate::dev_mailbox::DevMailbox;
 use crate::layout::Layout;
+use crate::trusted_proxies::TrustedProxies;
 
 /// What all handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub struct Parts {
     pub layout: Arc<dyn Layout>,
     /// What `/readyz` asks.
     pub readiness: Arc<dyn Readiness>,
+    /// Whose word is taken for where a request comes from.
+    pub trusted_proxies: TrustedProxies,
     /// The development mailbox, where mails go no further than that.
     pub dev_mailbox: Option<DevMailbox>,
     /// What the application's own API looks like.
@@ -76,6 +79,10 @@ impl Vestibule {
 
     pub(crate) fn readiness(&self) -> &dyn Readiness {
         &*self.0.parts.readiness
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> &TrustedProxies {
+        &self.0.parts.trusted_proxies
     }
 
     pub(crate) fn dev_mailbox(&self) -> Option<&DevMailbox> {

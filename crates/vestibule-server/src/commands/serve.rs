@@ -25,7 +25,9 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
     let accounts = open_accounts(app, settings, &database).await?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let post = open_post(settings, stopped.clone())?;
-    let router = furnish(app, Arc::clone(&accounts), post.dev_mailbox, &database).into_router();
+    let router =
+        furnish(app, Arc::clone(&accounts), post.dev_mailbox, settings.trusted_proxies.clone(), &database)
+            .into_router();
 
     let listener = listen(settings.listen, "VESTIBULE_LISTEN").await?;
     let metrics_listener = match settings.metrics_listen {

@@ -32,6 +32,20 @@ pub const KEYS: &[Key] = &[
         ..Key::EMPTY
     },
     Key {
+        name: "TRUSTED_PROXIES",
+        default_in_words: "none",
+        about: "The reverse proxies before the server, as networks or addresses separated by commas: `127.0.0.1,::1`. Their `X-Forwarded-For` (or `Forwarded`, where there is none) says where a request comes from. From everybody else it changes nothing.",
+        way_out: "Set the addresses of your proxies, such as 127.0.0.1,::1 or 10.0.0.0/8, or leave it away.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "MAX_CONNECTIONS",
+        default_in_words: "half of the files that the system lets the program open, 4096 at most",
+        about: "How many connections are held at the same time; more wait until one is free. One address gets a quarter of them, trusted proxies get all.",
+        way_out: "Set a number from 16, below what `ulimit -n` says.",
+        ..Key::EMPTY
+    },
+    Key {
         name: "DATABASE_URL",
         default: "sqlite://data/vestibule.db",
         about: "Where accounts are kept: `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`. `DATABASE_URL` is taken too.",
@@ -109,6 +123,13 @@ pub const KEYS: &[Key] = &[
         default_in_words: "none",
         about: "The roles that the site has beside `user` and `admin`, separated by commas: `editor,moderator`. What each may do is said by the routes that ask for it.",
         way_out: "Set names of small letters, digits, - and _, separated by commas, such as editor,moderator.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "RATE_LIMIT",
+        default: "on",
+        about: "Whether passwords, links, sign-ups and mails are counted and refused when there are too many. `off` is for tests on one's own machine, and is refused when the public URL is https.",
+        way_out: "Set `on`.",
         ..Key::EMPTY
     },
     Key {
