@@ -8,7 +8,7 @@ fn help_tells_commands_and_settings() {
     for word in ["serve", "migrate", "user", "config", "VESTIBULE_DATABASE_URL", "vestibule.toml"] {
         assert!(told.contains(word), "{word}: {told}");
     }
-    for subcommand in [&["serve"][..], &["migrate"], &["config"], &["user", "link"]] {
+    for subcommand in [&["serve"][..], &["migrate"], &["config"], &["user", "link"], &["keys", "rotate"]] {
         let (output, told) = run(command(folder.path()).args(subcommand).arg("--help"));
         assert!(output.status.success() && told.len() > 200, "{told}");
     }

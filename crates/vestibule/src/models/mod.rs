@@ -21,7 +21,7 @@ mod session;
 mod signing_key;
 mod user;
 
-pub use access_token::{AccessClaims, AccessTokenError, KeyRing, PublicKey};
+pub use access_token::{AccessClaims, AccessTokenError, KeyRing, KeyStanding, ListedKey, PublicKey};
 pub use audit_event::{Actor, AuditEvent, AuditEventId, AuditEventKind};
 pub use client::Client;
 pub use csrf_token::{CsrfProof, CsrfToken};
@@ -46,7 +46,7 @@ pub use refresh_token::{RefreshSecret, RefreshSecretHash, RefreshToken, SessionI
 pub use role::{Role, RoleError, RoleName};
 pub use secret_key::{SecretKey, SecretKeyError, ServerKeys};
 pub use session::{PublicSessionId, SecretStanding, Session, SessionEnded, SessionLifetimes};
-pub use signing_key::{SealedSigningKey, SigningKey, SigningKeyError};
+pub use signing_key::{KEY_LEARNING_TIME, SealedSigningKey, SigningKey, SigningKeyError};
 pub use user::{User, UserId};
 
 /// Defines an id that cannot be taken for the id of something else.

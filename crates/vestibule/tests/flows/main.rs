@@ -12,6 +12,7 @@ mod passwords;
 mod rate_limits;
 mod refresh;
 mod refresh_model;
+mod rotate_keys;
 mod round_trips;
 mod send_mail;
 mod sign_up;
