@@ -4,11 +4,11 @@ use time::Duration;
 
 use crate::live_keys::LiveKeys;
 use crate::models::{
-    PublicKey, PublicUrl, RateLimits, Role, SecretKey, ServerKeys, SessionLifetimes, SigningKeyError,
+    PublicKey, PublicUrl, RateLimits, Role, SecretKeys, ServerKeys, SessionLifetimes, SigningKeyError,
 };
 use crate::ports::{Clock, PasswordHasher, PersonalData, Random};
 use crate::repository::{Store, StoreError};
-use crate::services::read_ring;
+use crate::services::{read_ring, seal_anew};
 
 /// Everything that can be done with accounts. Each thing is a method, in a file of its own under
 /// [`services`](crate::services).
@@ -99,10 +99,12 @@ impl Policy {
 
 impl Accounts {
     /// Opens the accounts of a store. The first time, the key that signs access tokens is made; of several
-    /// servers that start at once, all use the key of the one that was first.
-    pub async fn open(ports: Ports, secret: &SecretKey, policy: Policy) -> Result<Self, OpenError> {
+    /// servers that start at once, all use the key of the one that was first. Keys that lie under an older secret are
+    /// encrypted anew under the newest.
+    pub async fn open(ports: Ports, secrets: &SecretKeys, policy: Policy) -> Result<Self, OpenError> {
         let Ports { store, clock, random, hasher, personal_data } = ports;
-        let keys = secret.derive();
+        let keys = secrets.derive();
+        seal_anew(&*store, &keys, &*random).await?;
         let live_keys = LiveKeys::new(read_ring(&*store, &keys, &*random, &policy, clock.now()).await?);
         Ok(Self { store, clock, random, hasher, personal_data, keys, live_keys, policy })
     }

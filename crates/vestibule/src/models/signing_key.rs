@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
-use super::ServerKeys;
+use super::{DerivedKeys, ServerKeys};
 use crate::ports::Random;
 
 const NONCE_BYTES: usize = 24;
@@ -110,7 +110,7 @@ impl SigningKey {
     pub fn seal(&self, keys: &ServerKeys, random: &dyn Random) -> SealedSigningKey {
         let nonce: [u8; NONCE_BYTES] = random.bytes();
         let private = Payload { msg: self.pair.as_bytes(), aad: self.kid.as_bytes() };
-        let ciphertext = cipher(keys)
+        let ciphertext = cipher(keys.newest())
             .encrypt(&XNonce::from(nonce), private)
             .expect("32 bytes are far below the cipher's limit");
         SealedSigningKey {
@@ -126,26 +126,39 @@ impl SigningKey {
 }
 
 impl SealedSigningKey {
-    /// Opens the stored form.
+    /// Opens the stored form, under whichever of the server's secrets it was made.
     pub fn open(&self, keys: &ServerKeys) -> Result<SigningKey, SigningKeyError> {
-        let (nonce, ciphertext) =
-            self.sealed_private_key.split_first_chunk::<NONCE_BYTES>().ok_or(SigningKeyError::CannotOpen)?;
+        let opened = keys.all().find_map(|keys| self.open_under(keys));
+        opened.ok_or(SigningKeyError::CannotOpen)
+    }
+
+    /// The same key sealed under the newest of the server's secrets; nothing where it is already.
+    pub fn sealed_anew(
+        &self,
+        keys: &ServerKeys,
+        random: &dyn Random,
+    ) -> Result<Option<Self>, SigningKeyError> {
+        if self.open_under(keys.newest()).is_some() {
+            return Ok(None);
+        }
+        Ok(Some(self.open(keys)?.seal(keys, random)))
+    }
+
+    fn open_under(&self, keys: &DerivedKeys) -> Option<SigningKey> {
+        let (nonce, ciphertext) = self.sealed_private_key.split_first_chunk::<NONCE_BYTES>()?;
         let payload = Payload { msg: ciphertext, aad: self.kid.as_bytes() };
-        let opened = cipher(keys).decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new);
-        let seed: &[u8; 32] = opened
-            .as_deref()
-            .and_then(|bytes| bytes.as_slice().try_into().ok())
-            .ok_or(SigningKeyError::CannotOpen)?;
+        let opened = Zeroizing::new(cipher(keys).decrypt(&XNonce::from(*nonce), payload).ok()?);
+        let seed: &[u8; 32] = opened.as_slice().try_into().ok()?;
         let key = SigningKey::from_seed(seed, self.generation, self.created_at)
             .activating_at(self.activates_at)
             .for_tokens_of(self.token_ttl);
         let is_same_pair =
             key.pair.verifying_key().as_bytes().as_slice() == self.public_key && key.kid == self.kid;
-        if is_same_pair { Ok(key) } else { Err(SigningKeyError::CannotOpen) }
+        is_same_pair.then_some(key)
     }
 }
 
-fn cipher(keys: &ServerKeys) -> XChaCha20Poly1305 {
+fn cipher(keys: &DerivedKeys) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(&Key::from(*keys.signing_key_seal))
 }
 

@@ -132,6 +132,23 @@ impl Accounts {
     }
 }
 
+/// Encrypts stored keys anew that lie under an older secret than the newest, so that the older one is not needed for them any
+/// more. Another server of the installation may do so too, or the other way round while its list is in another order.
+pub(crate) async fn seal_anew(
+    store: &dyn Store,
+    keys: &ServerKeys,
+    random: &dyn Random,
+) -> Result<(), OpenError> {
+    let mut repository = store.alone();
+    for before in repository.list_signing_keys().await? {
+        if let Some(after) = before.sealed_anew(keys, random)? {
+            // Where it was replaced meanwhile, another server did it.
+            let _ = repository.replace_sealed_signing_key(&before, &after).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Reads the stored keys. The first time, a key is made; of several servers that start at once, all use the key of the one
 /// that was first.
 ///

@@ -14,6 +14,7 @@ mod refresh;
 mod refresh_model;
 mod rotate_keys;
 mod round_trips;
+mod secret_keys;
 mod send_mail;
 mod sign_up;
 mod signing_keys;
