@@ -67,6 +67,16 @@ pub(crate) enum Command {
         action: AuditAction,
     },
 
+    /// Look after the keys that sign access tokens.
+    ///
+    /// Browsers and programs prove with an access token who they are; its signature is made with a key that lies, encrypted
+    /// under VESTIBULE_SECRET_KEY, in the database. Other programs verify it with the public half, from
+    /// /.well-known/jwks.json. To give VESTIBULE_SECRET_KEY itself a successor, see docs/looking-after-the-site.md.
+    Keys {
+        #[command(subcommand)]
+        action: KeysAction,
+    },
+
     /// Look at the settings.
     Config {
         #[command(subcommand)]
@@ -85,6 +95,37 @@ pub(crate) enum Command {
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Subcommand)]
+#[expect(clippy::doc_markdown, reason = "these texts are the help, which is no Markdown")]
+pub(crate) enum KeysAction {
+    /// List the keys, and what each does.
+    ///
+    /// waiting: it is published, so that others learn it, and does not sign yet. signing: new tokens are signed with it.
+    /// verifying: another one signs, and the tokens of this one are still good. over: its last token has expired; the
+    /// clean-up removes it within the hour.
+    List,
+    /// Make a new key. Nobody notices: it is published at once and signs after fifteen minutes, when all who keep the
+    /// public keys for a while have learnt it.
+    ///
+    /// The key before it verifies until the last token that it signed has expired (VESTIBULE_ACCESS_TTL later), and goes
+    /// then by itself. Servers that run need no restart. Once or twice a year is often enough, and whenever somebody left
+    /// who could read both the database and the secret key.
+    ///
+    /// With --now for a key that somebody else may have: the new one signs at once, and all keys before it are thrown
+    /// away. Servers that run follow within 30 seconds. Nobody is logged out: browsers refresh by themselves. Programs that
+    /// hold an access token need a new one. A program that verifies tokens by itself takes old ones until it fetches the
+    /// public keys again, which is ten minutes at most, if it keeps to what is said beside them. Who has the key had the
+    /// secret key too: give that a successor as well.
+    Rotate {
+        /// Sign with the new key at once, and end all others.
+        #[arg(long)]
+        now: bool,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
 }
 

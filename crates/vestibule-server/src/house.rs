@@ -12,7 +12,7 @@ use vestibule_web::{DevMailbox, Parts, Readiness, Routes, TrustedProxies, Vestib
 
 use crate::app::App;
 use crate::failure::{Failure, with_causes};
-use crate::secret_file::secret_key;
+use crate::secret_file::secret_keys;
 use crate::settings::{MailSetting, Settings};
 use crate::transports::Patience;
 
@@ -77,11 +77,11 @@ pub(crate) async fn open_accounts(
         rate_limits: settings.rate_limit.then(RateLimits::default),
         ..Policy::new(settings.site_name.clone(), settings.public_url.clone())
     };
-    let accounts = Accounts::open(ports, &secret_key(settings)?, policy).await;
+    let accounts = Accounts::open(ports, &secret_keys(settings)?, policy).await;
     accounts.map(Arc::new).map_err(|error| match error {
         OpenError::SigningKey(error) => Failure::with_way_out(
             error.to_string(),
-            "Start with the VESTIBULE_SECRET_KEY that the database was first used with.",
+            "Start with the VESTIBULE_SECRET_KEY that the database was used with, or add it at the end of the list.",
         ),
         OpenError::Store(error) => Failure::because(error),
     })

@@ -1,7 +1,7 @@
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use vestibule::models::SecretKey;
+use vestibule::models::{SecretKey, SecretKeys};
 use vestibule::ports::{OsRandom, Random};
 
 use crate::failure::Failure;
@@ -11,11 +11,11 @@ const FILE_NAME: &str = "secret.key";
 /// Where the key is kept when the database is on another machine.
 const DEFAULT_FOLDER: &str = "data";
 
-/// The secret key of the settings; in development, where none is set, the one kept beside the embedded database,
+/// The secret keys of the settings; in development, where none is set, the one kept beside the embedded database,
 /// which is made the first time. The settings refuse to be without one on https.
-pub(crate) fn secret_key(settings: &Settings) -> Result<SecretKey, Failure> {
-    if let Some(key) = &settings.secret_key {
-        return Ok(key.clone());
+pub(crate) fn secret_keys(settings: &Settings) -> Result<SecretKeys, Failure> {
+    if let Some(keys) = &settings.secret_keys {
+        return Ok(keys.clone());
     }
     let folder = settings.database_url.file().and_then(Path::parent).map_or_else(
         || PathBuf::from(DEFAULT_FOLDER),
@@ -24,7 +24,7 @@ pub(crate) fn secret_key(settings: &Settings) -> Result<SecretKey, Failure> {
         },
     );
     let path = folder.join(FILE_NAME);
-    keep_or_make(&folder, &path).map_err(|error| {
+    keep_or_make(&folder, &path).map(SecretKeys::from).map_err(|error| {
         Failure::with_way_out(
             format!("the secret key in {} cannot be kept: {error}", path.display()),
             "Make the folder writable, or set VESTIBULE_SECRET_KEY.",

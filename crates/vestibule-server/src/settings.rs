@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use time::Duration;
-use vestibule::models::{PublicUrl, Role, RoleError, SecretKey, SessionLifetimes};
+use vestibule::models::{PublicUrl, Role, RoleError, SecretKeys, SessionLifetimes};
 use vestibule::ports::Argon2Parameters;
 use vestibule_sql::DatabaseUrl;
 use vestibule_web::TrustedProxies;
@@ -41,8 +41,8 @@ pub struct Settings {
     pub max_connections: Option<NonZeroUsize>,
     /// Where accounts are kept.
     pub database_url: DatabaseUrl,
-    /// The server's secret; none in development, where one is kept beside the database.
-    pub secret_key: Option<SecretKey>,
+    /// The server's secrets, newest first; none in development, where one is kept beside the database.
+    pub secret_keys: Option<SecretKeys>,
     /// The site's name.
     pub site_name: String,
     /// The form of the log.
@@ -165,8 +165,8 @@ impl Settings {
             listen,
             trusted_proxies,
             max_connections: sources.optional_with("MAX_CONNECTIONS", max_connections)?,
-            secret_key: secret_key(sources, &public_url)?,
             rate_limit: rate_limit(sources, &public_url)?,
+            secret_keys: secret_keys(sources, &public_url)?,
             public_url,
             database_url,
             site_name: sources
@@ -245,14 +245,14 @@ fn public_url(sources: &Sources, listen: SocketAddr) -> Result<PublicUrl, Settin
     }
 }
 
-fn secret_key(sources: &Sources, public_url: &PublicUrl) -> Result<Option<SecretKey>, SettingError> {
-    let key = sources
-        .optional_with("SECRET_KEY", |text| SecretKey::parse(text).map_err(|error| error.to_string()))?;
+fn secret_keys(sources: &Sources, public_url: &PublicUrl) -> Result<Option<SecretKeys>, SettingError> {
+    let keys = sources
+        .optional_with("SECRET_KEY", |text| SecretKeys::parse(text).map_err(|error| error.to_string()))?;
     // A key kept beside a development database must never become a real site's by accident.
-    if key.is_none() && public_url.is_https() {
+    if keys.is_none() && public_url.is_https() {
         return Err(sources.error("SECRET_KEY", "it is required, because VESTIBULE_PUBLIC_URL is https"));
     }
-    Ok(key)
+    Ok(keys)
 }
 
 fn trusted_proxies(sources: &Sources) -> Result<TrustedProxies, SettingError> {
@@ -421,9 +421,14 @@ impl Sources {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
-    const SECRET: &str = "hkS5p3rlYVn7kcLxOmBIcBlX4DVlOYEgVGbe1bWZ1s0=";
+    /// A key of chance: one that is printed anywhere is refused.
+    static SECRET: LazyLock<String> = LazyLock::new(|| {
+        vestibule::models::SecretKey::generate(&vestibule::ports::OsRandom).to_base64().to_string()
+    });
 
     fn settings(environment: &[(&str, &str)], file: &str) -> Result<Settings, SettingError> {
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -443,7 +448,7 @@ mod tests {
         assert_eq!(settings.access_ttl, Duration::minutes(5));
         assert_eq!(settings.session_lifetimes.idle, Duration::days(7));
         assert_eq!(settings.session_lifetimes.absolute, Duration::days(30));
-        assert!(settings.migrate && settings.secret_key.is_none() && settings.warnings.is_empty());
+        assert!(settings.migrate && settings.secret_keys.is_none() && settings.warnings.is_empty());
         assert!(matches!(settings.mail, MailSetting::DevMailbox));
         assert_eq!(settings.mail_from.to_string(), "no-reply@localhost");
         assert_eq!((settings.confirm_ttl, settings.reset_ttl), (Duration::DAY, Duration::minutes(30)));
@@ -480,11 +485,11 @@ mod tests {
     fn a_secret_can_come_from_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
-        std::fs::write(&path, format!("{SECRET}\n")).unwrap();
+        std::fs::write(&path, format!("{}\n", *SECRET)).unwrap();
         let path = path.to_str().unwrap();
         let read = settings(&[("VESTIBULE_SECRET_KEY_FILE", path)], "").unwrap();
-        assert!(read.secret_key.is_some());
-        let both = refusal(&[("VESTIBULE_SECRET_KEY_FILE", path), ("VESTIBULE_SECRET_KEY", SECRET)]);
+        assert!(read.secret_keys.is_some());
+        let both = refusal(&[("VESTIBULE_SECRET_KEY_FILE", path), ("VESTIBULE_SECRET_KEY", &SECRET)]);
         assert!(both.contains("VESTIBULE_SECRET_KEY_FILE"), "{both}");
         let missing = refusal(&[("VESTIBULE_SECRET_KEY_FILE", "/nowhere/secret")]);
         assert!(missing.contains("/nowhere/secret"), "{missing}");
@@ -495,7 +500,51 @@ mod tests {
         let https = ("VESTIBULE_PUBLIC_URL", "https://example.com");
         assert!(refusal(&[https]).starts_with("VESTIBULE_SECRET_KEY: it is required"));
         assert!(refusal(&[https, ("VESTIBULE_SECRET_KEY", "")]).contains("VESTIBULE_SECRET_KEY"));
-        assert!(settings(&[https, ("VESTIBULE_SECRET_KEY", SECRET)], "").is_ok());
+        assert!(settings(&[https, ("VESTIBULE_SECRET_KEY", &SECRET)], "").is_ok());
+    }
+
+    #[test]
+    fn a_secret_may_have_a_successor_and_a_wrong_one_of_a_list_is_told_by_its_number() {
+        let other = vestibule::models::SecretKey::generate(&vestibule::ports::OsRandom).to_base64();
+        let both = format!("{},{}", *other, *SECRET);
+        assert!(settings(&[("VESTIBULE_SECRET_KEY", &both)], "").is_ok());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secrets");
+        std::fs::write(&path, both.replace(',', "\n")).unwrap();
+        assert!(settings(&[("VESTIBULE_SECRET_KEY_FILE", path.to_str().unwrap())], "").is_ok());
+        for (list, told) in [
+            (format!("{},", *SECRET), "key 2 of 2: it has fewer than 32 bytes"),
+            (format!("{},{}", *SECRET, *SECRET), "keys 1 and 2 are the same"),
+        ] {
+            let refusal = refusal(&[("VESTIBULE_SECRET_KEY", &list)]);
+            assert!(refusal.contains(told) && !refusal.contains(SECRET.as_str()), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn no_key_that_is_printed_in_our_pages_is_taken() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut folders = vec![root.join("docs"), root.join("deploy"), root.clone()];
+        let mut found = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() && folder != root {
+                    folders.push(path);
+                    continue;
+                }
+                let Ok(text) = std::fs::read_to_string(&path) else { continue };
+                for line in text.lines().filter(|line| line.to_ascii_lowercase().contains("secret_key")) {
+                    for word in line.split(|c: char| !(c.is_ascii_alphanumeric() || "+/=_-".contains(c))) {
+                        let word = word.trim_start_matches("VESTIBULE_SECRET_KEY=");
+                        found += 1;
+                        let parsed = vestibule::models::SecretKey::parse(word);
+                        assert!(parsed.is_err(), "{}: {line}", path.display());
+                    }
+                }
+            }
+        }
+        assert!(found > 10, "the pages speak of the key");
     }
 
     #[test]
@@ -503,14 +552,15 @@ mod tests {
         assert!(settings(&[], "").unwrap().rate_limit);
         let off = ("VESTIBULE_RATE_LIMIT", "off");
         assert!(!settings(&[off], "").unwrap().rate_limit);
-        let public = [("VESTIBULE_PUBLIC_URL", "https://example.com"), ("VESTIBULE_SECRET_KEY", SECRET), off];
+        let public =
+            [("VESTIBULE_PUBLIC_URL", "https://example.com"), ("VESTIBULE_SECRET_KEY", &SECRET), off];
         assert!(refusal(&public).starts_with("VESTIBULE_RATE_LIMIT (environment): \"off\": it must be on"));
     }
 
     #[test]
     fn who_seems_to_be_behind_a_proxy_that_is_not_trusted_is_warned() {
         let warned = |more: &[(&str, &str)]| {
-            let public = [("VESTIBULE_PUBLIC_URL", "https://example.com"), ("VESTIBULE_SECRET_KEY", SECRET)];
+            let public = [("VESTIBULE_PUBLIC_URL", "https://example.com"), ("VESTIBULE_SECRET_KEY", &SECRET)];
             let settings = settings(&[&public[..], more].concat(), "").unwrap();
             settings.warnings.iter().any(|warning| warning.contains("VESTIBULE_TRUSTED_PROXIES"))
         };
@@ -557,9 +607,9 @@ mod tests {
         let wrong = settings(&[("VESTIBULE_SECRET_KEY", "hunter2hunter2")], "").unwrap_err();
         assert!(!format!("{wrong} {wrong:?}").contains("hunter2"));
         let database = "postgres://ann:hunter2@localhost/accounts";
-        let good = settings(&[("VESTIBULE_SECRET_KEY", SECRET), ("DATABASE_URL", database)], "").unwrap();
+        let good = settings(&[("VESTIBULE_SECRET_KEY", &SECRET), ("DATABASE_URL", database)], "").unwrap();
         let told = format!("{good:?}");
-        assert!(!told.contains(SECRET) && !told.contains("hunter2"), "{told}");
+        assert!(!told.contains(&*SECRET) && !told.contains("hunter2"), "{told}");
         let unclosed = settings(&[], "site_name = \"x\"\nsecret_key = \"hunter2").unwrap_err().to_string();
         assert!(unclosed.contains("line 2") && !unclosed.contains("hunter2"), "{unclosed}");
         let broken = refusal(&[("DATABASE_URL", "postgres://ann:hunter2@local host/accounts")]);
@@ -583,7 +633,7 @@ mod tests {
         );
         let folder = tempfile::tempdir().unwrap();
         let secret = folder.path().join("secret");
-        std::fs::write(&secret, SECRET).unwrap();
+        std::fs::write(&secret, &*SECRET).unwrap();
         let example = example
             .replace("/run/secrets/vestibule", secret.to_str().unwrap())
             .replace("\"mails\"", &format!("{:?}", folder.path().to_str().unwrap()));
@@ -602,7 +652,7 @@ mod tests {
 
     #[test]
     fn without_a_way_for_mail_a_public_site_is_warned_and_has_no_development_mailbox() {
-        let public = [("VESTIBULE_PUBLIC_URL", "https://example.com"), ("VESTIBULE_SECRET_KEY", SECRET)];
+        let public = [("VESTIBULE_PUBLIC_URL", "https://example.com"), ("VESTIBULE_SECRET_KEY", &SECRET)];
         let without = settings(&public, "").unwrap();
         assert!(matches!(without.mail, MailSetting::Nowhere));
         assert!(without.warnings.iter().any(|warning| warning.contains("VESTIBULE_MAIL_URL")));

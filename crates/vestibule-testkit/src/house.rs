@@ -5,7 +5,7 @@ use std::sync::Arc;
 use time::Duration;
 use vestibule::models::{
     AuditEvent, AuditEventKind, Client, CsrfProof, EmailAddress, MailKind, OutgoingMail, PublicUrl, Quota,
-    RateLimits, Role, SecretKey, User,
+    RateLimits, Role, SecretKey, SecretKeys, User,
 };
 use vestibule::ports::{Argon2Parameters, HashingSlots, OsRandom, PasswordHasher, PersonalData};
 use vestibule::repository::Store;
@@ -32,7 +32,7 @@ pub struct House {
     pub post: Post,
     policy: fn(Policy) -> Policy,
     test_database: TestDatabase,
-    secret: SecretKey,
+    secret: SecretKeys,
 }
 
 /// What a test may want to be otherwise.
@@ -44,8 +44,8 @@ pub struct HouseOptions {
     pub hash_parameters: Argon2Parameters,
     /// Another hasher altogether.
     pub hasher: Option<Arc<dyn PasswordHasher>>,
-    /// The server's secret.
-    pub secret: SecretKey,
+    /// The server's secret, or several.
+    pub secret: SecretKeys,
     /// The clock.
     pub clock: FakeClock,
     /// What the owner of the site decides, given the defaults.
@@ -60,7 +60,7 @@ impl Default for HouseOptions {
             public_url: "http://localhost:3000".into(),
             hash_parameters: Argon2Parameters::FLOOR,
             hasher: None,
-            secret: secret_key(),
+            secret: secret_key().into(),
             clock: FakeClock::default(),
             policy: |policy| policy,
             personal_data: |_| Vec::new(),
@@ -147,7 +147,7 @@ impl House {
     }
 
     /// The server's secret, for more servers.
-    pub fn secret(&self) -> &SecretKey {
+    pub fn secret(&self) -> &SecretKeys {
         &self.secret
     }
 

@@ -61,12 +61,7 @@ pub fn serve<E: RustEmbed>(file: &str, version: &Version, headers: &HeaderMap) -
     let packed = is_taken_packed(headers).then(|| packed(&fingerprint, &embedded)).flatten();
     let etag = format!("\"{fingerprint}{}\"", if packed.is_some() { "-gzip" } else { "" });
     let caching = if version.v.as_deref() == Some(fingerprint.as_str()) { FOR_EVER } else { ASK_AGAIN };
-    let is_known = headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|tag| tag.trim().trim_start_matches("W/") == etag);
+    let is_known = is_known(headers, &etag);
     let common =
         [(header::CACHE_CONTROL, caching), (header::ETAG, etag.as_str()), (header::VARY, "accept-encoding")];
     if is_known {
@@ -82,6 +77,16 @@ pub fn serve<E: RustEmbed>(file: &str, version: &Version, headers: &HeaderMap) -
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
     response
+}
+
+/// Whether who asks has this version already.
+pub(crate) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| tag.trim().trim_start_matches("W/") == etag)
 }
 
 /// The route of the library's own files.

@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use time::Duration;
 
+use crate::live_keys::LiveKeys;
 use crate::models::{
-    KeyRing, PublicKey, PublicUrl, RateLimits, Role, SecretKey, ServerKeys, SessionLifetimes, SigningKey,
-    SigningKeyError,
+    PublicKey, PublicUrl, RateLimits, Role, SecretKeys, ServerKeys, SessionLifetimes, SigningKeyError,
 };
 use crate::ports::{Clock, PasswordHasher, PersonalData, Random};
 use crate::repository::{Store, StoreError};
+use crate::services::{read_ring, seal_anew};
 
 /// Everything that can be done with accounts. Each thing is a method, in a file of its own under
 /// [`services`](crate::services).
@@ -18,7 +19,7 @@ pub struct Accounts {
     pub(crate) hasher: Arc<dyn PasswordHasher>,
     pub(crate) personal_data: Vec<Arc<dyn PersonalData>>,
     pub(crate) keys: ServerKeys,
-    pub(crate) key_ring: KeyRing,
+    pub(crate) live_keys: LiveKeys,
     pub(crate) policy: Policy,
 }
 
@@ -98,26 +99,19 @@ impl Policy {
 
 impl Accounts {
     /// Opens the accounts of a store. The first time, the key that signs access tokens is made; of several
-    /// servers that start at once, all use the key of the one that was first.
-    pub async fn open(ports: Ports, secret: &SecretKey, policy: Policy) -> Result<Self, OpenError> {
+    /// servers that start at once, all use the key of the one that was first. Keys that lie under an older secret are
+    /// encrypted anew under the newest.
+    pub async fn open(ports: Ports, secrets: &SecretKeys, policy: Policy) -> Result<Self, OpenError> {
         let Ports { store, clock, random, hasher, personal_data } = ports;
-        let keys = secret.derive();
-        let mut repository = store.alone();
-        let mut stored = repository.list_signing_keys().await?;
-        if stored.is_empty() {
-            let first = SigningKey::generate(1, clock.now(), &*random).seal(&keys, &*random);
-            // Another server's key may be there first. Whichever it is, it is the one to use.
-            let _ = repository.insert_signing_key(&first).await?;
-            stored = repository.list_signing_keys().await?;
-        }
-        drop(repository);
-        let key_ring = KeyRing::open(&stored, &keys, policy.public_url.origin())?;
-        Ok(Self { store, clock, random, hasher, personal_data, keys, key_ring, policy })
+        let keys = secrets.derive();
+        seal_anew(&*store, &keys, &*random).await?;
+        let live_keys = LiveKeys::new(read_ring(&*store, &keys, &*random, &policy, clock.now()).await?);
+        Ok(Self { store, clock, random, hasher, personal_data, keys, live_keys, policy })
     }
 
     /// The public halves of the keys that sign access tokens: the JWKS.
     pub fn public_keys(&self) -> Vec<PublicKey> {
-        self.key_ring.public_keys()
+        self.live_keys.ring().public_keys(self.clock.now())
     }
 
     /// What the owner of the site decided.

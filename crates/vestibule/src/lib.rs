@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod live_keys;
 pub mod models;
 pub mod ports;
 pub mod repository;

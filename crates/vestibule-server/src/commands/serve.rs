@@ -45,6 +45,7 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
         workers.spawn(workers::mail::run(accounts, mailer, mail_metrics.clone(), stopped.clone()));
     }
     workers.spawn(workers::cleaning::run(Arc::clone(&accounts), stopped.clone()));
+    workers.spawn(workers::rotate_keys::run(Arc::clone(&accounts), stopped.clone()));
     if let Some(listener) = metrics_listener {
         let router = metrics::router(accounts, mail_metrics);
         let mut stopping = stopped.clone();

@@ -1,5 +1,6 @@
-//! What a server does besides answering: it sends the mails that wait, and removes what is over. Every server of an
-//! installation does both; the database sees to it that none does the work of another.
+//! What a server does besides answering: it sends the mails that wait, removes what is over, and keeps up with the signing
+//! keys. Every server of an installation does all of it; the database sees to it that none does the work of another.
 
 pub(crate) mod cleaning;
 pub(crate) mod mail;
+pub(crate) mod rotate_keys;

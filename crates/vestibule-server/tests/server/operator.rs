@@ -138,6 +138,37 @@ async fn mails_are_listed_and_tried_again() {
     assert_eq!(call(folder, &["mail", "list", "--state", "gone"]).0, 2);
 }
 
+#[tokio::test]
+async fn keys_are_rotated_beside_a_running_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let program = Program::start(folder, None);
+    let client = Client::new();
+    let (_, cookies) = client.sign_up(&program.origin, "ann").await.unwrap();
+    let cookies = cookies.unwrap();
+    let made = json(folder, &["keys", "rotate"])["key"].clone();
+    assert_eq!(made["state"], "waiting");
+    let keys = json(folder, &["keys", "list"])["keys"].clone();
+    assert_eq!((&keys[0]["state"], &keys[1]["kid"]), (&"signing".into(), &made["kid"]));
+    let (code, _, told) = call(folder, &["keys", "rotate"]);
+    assert!(code == 1 && told.contains("waits already") && told.contains("--now"), "{told}");
+
+    let (code, answer, told) = call(folder, &["keys", "rotate", "--now"]);
+    assert!(code == 0 && answer.contains("within 30 seconds"), "{answer}{told}");
+    let (_, answer, _) = call(folder, &["keys", "list"]);
+    assert!(answer.lines().count() == 2 && answer.contains("signing"), "{answer}");
+    let (_, answer, _) = call(folder, &["audit", "tail", "--kind", "keys_rotated"]);
+    assert!(answer.lines().count() == 2 && answer.contains("at once"), "{answer}");
+
+    // A second server has the new key from the start. From the first token of it the first one learns it too.
+    let second = Program::start(folder, None);
+    let (status, cookies) = client.refresh(&second.origin, &cookies).await.unwrap();
+    assert_eq!(status, 200);
+    assert_eq!(client.session(&program.origin, &cookies.unwrap()).await.unwrap(), 200);
+    let (_, jwks) = client.get(&program.origin, "/.well-known/jwks.json").await.unwrap();
+    assert_eq!(client.get(&second.origin, "/.well-known/jwks.json").await.unwrap().1, jwks);
+}
+
 #[test]
 fn shells_complete_the_commands() {
     let folder = tempfile::tempdir().unwrap();

@@ -177,7 +177,8 @@ async fn in_normal_operation_two_servers_deliver_each_mail_once(
 ) {
     let (folder, database) = (tempfile::tempdir().unwrap(), TestDatabase::empty(kind).await);
     let server = SmtpServer::start(Manners::default()).await;
-    let secret = [("VESTIBULE_SECRET_KEY", "hkS5p3rlYVn7kcLxOmBIcBlX4DVlOYEgVGbe1bWZ1s0=")];
+    let key = vestibule_testkit::secret_key().to_base64();
+    let secret = [("VESTIBULE_SECRET_KEY", key.as_str())];
     let url = format!("smtp://127.0.0.1:{}", server.port);
     let settings = [secret[0], ("VESTIBULE_MAIL_URL", url.as_str())];
     let programs = [0, 1].map(|_| Program::start_with(folder.path(), Some(database.url_text()), &settings));

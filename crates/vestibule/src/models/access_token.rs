@@ -1,6 +1,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::{Signature, Signer, VerifyingKey};
+use ed25519_dalek::{Signature, Signer};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -45,15 +45,45 @@ pub enum AccessTokenError {
 /// `none`, `crit`, `jwk`, `jku` or `x5u` to obey (RFC 8725, sections 2.1 and 3.1).
 pub struct KeyRing {
     issuer: String,
-    signer: SigningKey,
-    signer_header: String,
-    verifiers: Vec<Verifier>,
+    /// Oldest generation first; at least one.
+    keys: Vec<RingKey>,
 }
 
-struct Verifier {
-    kid: String,
+struct RingKey {
+    key: SigningKey,
     header: String,
-    key: VerifyingKey,
+    /// When the last token that it signed has expired; none while nothing takes its place.
+    verifies_until: Option<OffsetDateTime>,
+}
+
+/// What a key does at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyStanding {
+    /// It is published, so that verifiers learn it, and does not sign yet.
+    Waiting,
+    /// It signs.
+    Signing,
+    /// Another one signs; the tokens of this one are still good.
+    Verifying,
+    /// The last of its tokens has expired.
+    Over,
+}
+
+/// A key as it is told to an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedKey {
+    /// Its name in tokens and in the JWKS.
+    pub kid: String,
+    /// The how manieth of the installation it is.
+    pub generation: i64,
+    /// What it does now.
+    pub standing: KeyStanding,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// From when it signs.
+    pub activates_at: OffsetDateTime,
+    /// Until when its tokens are good, where another key takes its place.
+    pub verifies_until: Option<OffsetDateTime>,
 }
 
 /// A public key, for the JWKS.
@@ -85,7 +115,8 @@ struct Claims {
 }
 
 impl KeyRing {
-    /// Opens the stored keys. The one of the highest generation signs, all verify.
+    /// Opens the stored keys. Of those whose time has come the one of the highest generation signs. Each verifies until
+    /// the last token that it can have signed is over: that is the life of its tokens after its successor took over.
     ///
     /// `issuer` becomes `iss` and `aud`: the public URL, so that a token of the staging site is none of production.
     ///
@@ -96,23 +127,55 @@ impl KeyRing {
         keys: &ServerKeys,
         issuer: String,
     ) -> Result<Self, SigningKeyError> {
-        let opened = stored.iter().map(|sealed| sealed.open(keys)).collect::<Result<Vec<_>, _>>()?;
-        let verifiers = opened
-            .iter()
-            .map(|key| Verifier {
-                kid: key.kid().to_owned(),
+        let mut opened = stored.iter().map(|sealed| sealed.open(keys)).collect::<Result<Vec<_>, _>>()?;
+        assert!(!opened.is_empty(), "an installation has at least one signing key");
+        opened.sort_by_key(SigningKey::generation);
+        let successions: Vec<_> = opened.iter().skip(1).map(|key| Some(key.activates_at())).collect();
+        let keys = opened
+            .into_iter()
+            .zip(successions.into_iter().chain([None]))
+            .map(|(key, succeeded_at)| RingKey {
                 header: header_of(key.kid()),
-                key: key.pair().verifying_key(),
+                verifies_until: succeeded_at.map(|at| at + key.token_ttl() + CLOCK_LEEWAY),
+                key,
             })
             .collect();
-        let newest = stored.iter().zip(opened).max_by_key(|(sealed, _)| sealed.generation);
-        let (_, signer) = newest.expect("an installation has at least one signing key");
-        let signer_header = header_of(signer.kid());
-        Ok(Self { issuer, signer, signer_header, verifiers })
+        Ok(Self { issuer, keys })
+    }
+
+    /// The key that signs at a moment. Before the time of the very first, by a clock that is behind, it is that one.
+    fn signer(&self, now: OffsetDateTime) -> &RingKey {
+        let active = self.keys.iter().rev().find(|key| key.key.activates_at() <= now);
+        active.unwrap_or(&self.keys[0])
+    }
+
+    /// The generation that signs at a moment. It and later ones are those that can still sign.
+    pub(crate) fn signing_generation(&self, now: OffsetDateTime) -> i64 {
+        self.signer(now).key.generation()
+    }
+
+    /// The first generation that is still needed, where there are any before it that are over.
+    pub(crate) fn first_needed_generation(&self, now: OffsetDateTime) -> Option<i64> {
+        let over = self.keys.iter().take_while(|key| key.is_over(now)).count();
+        (over > 0).then(|| self.keys[over].key.generation())
+    }
+
+    /// Whether a text looks like a token of ours and names a key that is not here. It may be a newer one, which another
+    /// server knows already.
+    pub(crate) fn lacks_the_key_of(&self, token: &str) -> bool {
+        /// What all our headers begin with: algorithm, and where the name of the key begins.
+        const COMMON: usize = 28;
+        let ours = &self.keys[0].header;
+        let Some((header, _)) = token.split_once('.') else { return false };
+        token.len() <= MAX_LENGTH
+            && header.len() == ours.len()
+            && header.get(..COMMON) == ours.get(..COMMON)
+            && self.keys.iter().all(|key| key.header != header)
     }
 
     /// Signs a token.
     pub fn sign(&self, claims: &AccessClaims, jti: Uuid) -> String {
+        let signer = self.signer(claims.issued_at);
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: self.issuer.clone(),
@@ -123,14 +186,14 @@ impl KeyRing {
             jti,
         };
         let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims).expect("claims are plain JSON"));
-        let signed = format!("{}.{payload}", self.signer_header);
-        let signature = self.signer.pair().sign(signed.as_bytes()).to_bytes();
+        let signed = format!("{}.{payload}", signer.header);
+        let signature = signer.key.pair().sign(signed.as_bytes()).to_bytes();
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
     /// Reads and verifies a token.
     pub fn verify(&self, token: &str, now: OffsetDateTime) -> Result<AccessClaims, AccessTokenError> {
-        let claims = self.claims_of(token).ok_or(AccessTokenError::NotOurs)?;
+        let claims = self.claims_of(token, now).ok_or(AccessTokenError::NotOurs)?;
         if claims.issued_at > now + CLOCK_LEEWAY {
             return Err(AccessTokenError::NotOurs);
         }
@@ -141,16 +204,17 @@ impl KeyRing {
     }
 
     /// What the token says, if the signature is ours and it is meant for us.
-    fn claims_of(&self, token: &str) -> Option<AccessClaims> {
+    fn claims_of(&self, token: &str, now: OffsetDateTime) -> Option<AccessClaims> {
         if token.len() > MAX_LENGTH {
             return None;
         }
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, payload) = signed.split_once('.')?;
-        let verifier = self.verifiers.iter().find(|verifier| verifier.header == header)?;
+        let verifier = self.keys.iter().find(|key| key.header == header && !key.is_over(now))?;
         let signature: [u8; 64] = URL_SAFE_NO_PAD.decode(signature).ok()?.try_into().ok()?;
         // Strict: refuses the malleable signatures that plain verification lets through.
-        verifier.key.verify_strict(signed.as_bytes(), &Signature::from_bytes(&signature)).ok()?;
+        let public = verifier.key.pair().verifying_key();
+        public.verify_strict(signed.as_bytes(), &Signature::from_bytes(&signature)).ok()?;
 
         let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
         if claims.iss != self.issuer || claims.aud != self.issuer {
@@ -164,15 +228,55 @@ impl KeyRing {
         })
     }
 
-    /// The public halves of all keys.
-    pub fn public_keys(&self) -> Vec<PublicKey> {
-        self.verifiers
-            .iter()
-            .map(|verifier| PublicKey {
-                kid: verifier.kid.clone(),
-                x: URL_SAFE_NO_PAD.encode(verifier.key.as_bytes()),
+    /// The public halves of all keys that verify tokens or soon will.
+    pub fn public_keys(&self, now: OffsetDateTime) -> Vec<PublicKey> {
+        let needed = self.keys.iter().filter(|key| !key.is_over(now));
+        needed
+            .map(|key| PublicKey {
+                kid: key.key.kid().to_owned(),
+                x: URL_SAFE_NO_PAD.encode(key.key.pair().verifying_key().as_bytes()),
             })
             .collect()
+    }
+
+    /// All keys with what they do at a moment, oldest first.
+    pub fn list(&self, now: OffsetDateTime) -> Vec<ListedKey> {
+        let signing = self.signing_generation(now);
+        let standing = |key: &RingKey| match key.key.generation() {
+            _ if key.is_over(now) => KeyStanding::Over,
+            generation if generation > signing => KeyStanding::Waiting,
+            generation if generation == signing => KeyStanding::Signing,
+            _ => KeyStanding::Verifying,
+        };
+        self.keys
+            .iter()
+            .map(|key| ListedKey {
+                kid: key.key.kid().to_owned(),
+                generation: key.key.generation(),
+                standing: standing(key),
+                created_at: key.key.created_at(),
+                activates_at: key.key.activates_at(),
+                verifies_until: key.verifies_until,
+            })
+            .collect()
+    }
+}
+
+impl RingKey {
+    fn is_over(&self, now: OffsetDateTime) -> bool {
+        self.verifies_until.is_some_and(|until| until <= now)
+    }
+}
+
+impl KeyStanding {
+    /// The stable word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Signing => "signing",
+            Self::Verifying => "verifying",
+            Self::Over => "over",
+        }
     }
 }
 
@@ -220,7 +324,7 @@ mod tests {
     /// A token of the ring's own key with any header and payload.
     fn forge(ring: &KeyRing, header: &str, payload: &str) -> String {
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
-        let signature = ring.signer.pair().sign(signed.as_bytes()).to_bytes();
+        let signature = ring.signer(NOON).key.pair().sign(signed.as_bytes()).to_bytes();
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
@@ -254,15 +358,64 @@ mod tests {
         let both = ring_of(&[new, old]);
         assert!(both.verify(&token_of_old, NOON).is_ok());
         assert!(both.sign(&claims(), random().uuid_v7(NOON)).starts_with(&new_header));
-        assert_eq!(both.public_keys().len(), 2);
+        assert_eq!(both.public_keys(NOON).len(), 2);
+    }
+
+    #[test]
+    fn a_key_signs_from_its_time_on_and_verifies_until_the_last_token_before_it_is_over() {
+        let lives_for = Duration::minutes(5);
+        let old = SigningKey::generate(1, NOON, random()).for_tokens_of(lives_for);
+        let takes_over_at = NOON + Duration::hours(1);
+        let new = SigningKey::generate(2, NOON, random()).activating_at(takes_over_at);
+        let (old_header, new_header) = (header_of(old.kid()), header_of(new.kid()));
+        let ring = ring_of(&[old, new]);
+        let token_at = |issued_at: OffsetDateTime| {
+            let claims = AccessClaims { issued_at, expires_at: issued_at + lives_for, ..claims() };
+            ring.sign(&claims, random().uuid_v7(NOON))
+        };
+        let last = takes_over_at - Duration::seconds(1);
+        assert!(token_at(NOON - Duration::hours(1)).starts_with(&old_header), "a clock that is behind");
+        assert!(token_at(last).starts_with(&old_header));
+        assert!(token_at(takes_over_at).starts_with(&new_header));
+
+        let standings = |now| ring.list(now).iter().map(|key| key.standing).collect::<Vec<_>>();
+        assert_eq!(standings(last), [KeyStanding::Signing, KeyStanding::Waiting]);
+        assert_eq!(ring.public_keys(last).len(), 2, "published before it signs");
+        assert_eq!(standings(takes_over_at), [KeyStanding::Verifying, KeyStanding::Signing]);
+        let over_at = takes_over_at + lives_for + CLOCK_LEEWAY;
+        assert!(ring.verify(&token_at(last), last + lives_for - Duration::seconds(1)).is_ok());
+        assert_eq!(ring.first_needed_generation(over_at - Duration::seconds(1)), None);
+        assert_eq!(standings(over_at), [KeyStanding::Over, KeyStanding::Signing]);
+        assert_eq!((ring.first_needed_generation(over_at), ring.public_keys(over_at).len()), (Some(2), 1));
+        // Even a token that would still be good: who has stolen the key cannot use it for ever.
+        let long = AccessClaims { expires_at: NOON + Duration::days(1), issued_at: last, ..claims() };
+        let long = ring.sign(&long, random().uuid_v7(NOON));
+        assert!(ring.verify(&long, over_at - Duration::seconds(1)).is_ok());
+        assert_eq!(ring.verify(&long, over_at), Err(AccessTokenError::NotOurs));
+    }
+
+    #[test]
+    fn only_what_looks_like_a_token_of_ours_can_name_a_key_that_is_not_here() {
+        let (ours, theirs) = (ring(), ring());
+        let own = ours.sign(&claims(), random().uuid_v7(NOON));
+        let foreign = theirs.sign(&claims(), random().uuid_v7(NOON));
+        assert!(!ours.lacks_the_key_of(&own));
+        assert!(ours.lacks_the_key_of(&foreign));
+        let header = foreign.split_once('.').unwrap().0;
+        let hs256 = foreign.replacen("eyJhbGciOiJFZERTQSIs", "eyJhbGciOiJIUzI1NiIs", 1);
+        assert_ne!(hs256, foreign);
+        for text in ["", ".", "a.b.c", header, &foreign[1..], &hs256, &format!("{header}A.b.c")] {
+            assert!(!ours.lacks_the_key_of(text), "{text:?}");
+        }
+        assert!(!ours.lacks_the_key_of(&format!("{foreign}{}", "A".repeat(MAX_LENGTH))));
     }
 
     #[test]
     fn headers_that_ask_for_another_treatment_are_refused_though_well_signed() {
         let ring = ring();
         let token = ring.sign(&claims(), random().uuid_v7(NOON));
-        let (kid, payload) = (ring.signer.kid(), payload_of(&token));
-        let x = &ring.public_keys()[0].x;
+        let (kid, payload) = (ring.signer(NOON).key.kid(), payload_of(&token));
+        let x = &ring.public_keys(NOON)[0].x;
         for header in [
             format!(r#"{{"alg":"none","kid":"{kid}","typ":"at+jwt"}}"#),
             format!(r#"{{"alg":"HS256","kid":"{kid}","typ":"at+jwt"}}"#),
@@ -287,7 +440,7 @@ mod tests {
     #[test]
     fn a_token_of_another_site_is_refused_though_well_signed() {
         let ring = ring();
-        let header = format!(r#"{{"alg":"EdDSA","kid":"{}","typ":"at+jwt"}}"#, ring.signer.kid());
+        let header = format!(r#"{{"alg":"EdDSA","kid":"{}","typ":"at+jwt"}}"#, ring.signer(NOON).key.kid());
         let payload = payload_of(&ring.sign(&claims(), random().uuid_v7(NOON)));
         assert!(ring.verify(&forge(&ring, &header, &payload), NOON).is_ok(), "the forging works");
         let badexample = payload.replace("https://example.com", "https://badexample.com");

@@ -94,11 +94,13 @@ pub enum AuditEventKind {
     AllSessionsEnded,
     /// A mail that had failed is tried again.
     MailRetried,
+    /// The key that signs access tokens was given a successor.
+    KeysRotated,
 }
 
 impl AuditEventKind {
     /// All kinds, for those who list or store them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::SignedUp,
         Self::LoggedIn,
         Self::LogInFailed,
@@ -125,6 +127,7 @@ impl AuditEventKind {
         Self::UserEnabled,
         Self::AllSessionsEnded,
         Self::MailRetried,
+        Self::KeysRotated,
     ];
 
     /// The stable word for it.
@@ -156,6 +159,7 @@ impl AuditEventKind {
             Self::UserEnabled => "user_enabled",
             Self::AllSessionsEnded => "all_sessions_ended",
             Self::MailRetried => "mail_retried",
+            Self::KeysRotated => "keys_rotated",
         }
     }
 

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::ServerKeys;
+use super::{DerivedKeys, ServerKeys};
 use crate::ports::Random;
 
 /// 16 and 32 bytes in base64url without padding.
@@ -30,11 +30,11 @@ impl Device {
 
     /// The cookie's text: `id . MAC`. Authenticated, so that nobody can make up devices.
     pub fn to_cookie(&self, keys: &ServerKeys) -> String {
-        let tag = self.authenticate(keys).finalize().into_bytes();
+        let tag = self.authenticate(keys.newest()).finalize().into_bytes();
         format!("{}.{}", URL_SAFE_NO_PAD.encode(self.0.as_slice()), URL_SAFE_NO_PAD.encode(tag))
     }
 
-    /// Reads a cookie's text; nothing where it is not one that this server made.
+    /// Reads a cookie's text; nothing where it is not one that this server made, under any of its keys.
     pub fn from_cookie(text: &str, keys: &ServerKeys) -> Option<Self> {
         let (id, tag) = text.split_once('.')?;
         if id.len() != ENCODED_ID_BYTES || tag.len() != ENCODED_TAG_BYTES {
@@ -43,8 +43,9 @@ impl Device {
         let mut bytes = Zeroizing::new([0; 16]);
         URL_SAFE_NO_PAD.decode_slice(id, bytes.as_mut()).ok()?;
         let device = Self(bytes);
-        device.authenticate(keys).verify_slice(&URL_SAFE_NO_PAD.decode(tag).ok()?).ok()?;
-        Some(device)
+        let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
+        let is_authentic = keys.all().any(|keys| device.authenticate(keys).verify_slice(&tag).is_ok());
+        is_authentic.then_some(device)
     }
 
     /// The device's name in the store.
@@ -52,7 +53,7 @@ impl Device {
         DeviceHash(Sha256::digest(self.0.as_slice()).into())
     }
 
-    fn authenticate(&self, keys: &ServerKeys) -> Hmac<Sha256> {
+    fn authenticate(&self, keys: &DerivedKeys) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(keys.device_cookie.as_slice())
             .expect("HMAC takes a key of any length");
         mac.update(&*self.0);

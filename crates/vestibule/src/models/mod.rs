@@ -21,7 +21,7 @@ mod session;
 mod signing_key;
 mod user;
 
-pub use access_token::{AccessClaims, AccessTokenError, KeyRing, PublicKey};
+pub use access_token::{AccessClaims, AccessTokenError, KeyRing, KeyStanding, ListedKey, PublicKey};
 pub use audit_event::{Actor, AuditEvent, AuditEventId, AuditEventKind};
 pub use client::Client;
 pub use csrf_token::{CsrfProof, CsrfToken};
@@ -44,9 +44,10 @@ pub use public_url::{PublicUrl, PublicUrlError};
 pub use rate_limit::{Bucket, BucketLevel, Quota, RateLimits, TooManyAttempts};
 pub use refresh_token::{RefreshSecret, RefreshSecretHash, RefreshToken, SessionId, SessionIdHash};
 pub use role::{Role, RoleError, RoleName};
-pub use secret_key::{SecretKey, SecretKeyError, ServerKeys};
+pub(crate) use secret_key::DerivedKeys;
+pub use secret_key::{SecretKey, SecretKeyError, SecretKeys, SecretKeysError, ServerKeys};
 pub use session::{PublicSessionId, SecretStanding, Session, SessionEnded, SessionLifetimes};
-pub use signing_key::{SealedSigningKey, SigningKey, SigningKeyError};
+pub use signing_key::{KEY_LEARNING_TIME, SealedSigningKey, SigningKey, SigningKeyError};
 pub use user::{User, UserId};
 
 /// Defines an id that cannot be taken for the id of something else.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::ServerKeys;
+use super::{DerivedKeys, ServerKeys};
 use crate::ports::Random;
 
 type HmacSha256 = Hmac<Sha256>;
@@ -56,8 +56,20 @@ impl RefreshToken {
     ///
     /// Because it is derived and not drawn, two tabs that refresh at once, or one that asks again after a lost
     /// answer, get the same successor. Who steals a cookie cannot compute the ones to come.
+    ///
+    /// This is the one under the newest of the server's secrets.
     #[must_use]
     pub fn successor(&self, keys: &ServerKeys) -> Self {
+        self.successor_under(keys.newest())
+    }
+
+    /// The successor that is in place already, made under whichever of the server's secrets: while a secret is given a
+    /// successor, servers of one installation may have them in another order. Nothing where it is not one of ours.
+    pub fn successor_with(&self, stored: &RefreshSecretHash, keys: &ServerKeys) -> Option<Self> {
+        keys.all().map(|keys| self.successor_under(keys)).find(|next| next.secret.hash().matches(stored))
+    }
+
+    fn successor_under(&self, keys: &DerivedKeys) -> Self {
         let mut mac = mac(&keys.refresh_successor);
         mac.update(&*self.session.0);
         mac.update(&*self.secret.0);
@@ -67,7 +79,7 @@ impl RefreshToken {
 
     /// The cookie's text: `session id . secret . MAC`, each in base64url.
     pub fn to_cookie(&self, keys: &ServerKeys) -> Zeroizing<String> {
-        let tag = self.authenticate(keys).finalize().into_bytes();
+        let tag = self.authenticate(keys.newest()).finalize().into_bytes();
         Zeroizing::new(format!(
             "{}.{}.{}",
             URL_SAFE_NO_PAD.encode(self.session.0.as_slice()),
@@ -76,7 +88,7 @@ impl RefreshToken {
         ))
     }
 
-    /// Reads a cookie's text; nothing where it is not one that this server made.
+    /// Reads a cookie's text; nothing where it is not one that this server made, under any of its keys.
     pub fn from_cookie(text: &str, keys: &ServerKeys) -> Option<Self> {
         let mut parts = text.split('.').map(decode);
         let (session, secret, tag) = (parts.next()??, parts.next()??, parts.next()??);
@@ -84,11 +96,11 @@ impl RefreshToken {
             return None;
         }
         let token = Self { session: SessionId(session), secret: RefreshSecret(secret) };
-        token.authenticate(keys).verify_slice(&*tag).ok()?;
-        Some(token)
+        let is_authentic = keys.all().any(|keys| token.authenticate(keys).verify_slice(&*tag).is_ok());
+        is_authentic.then_some(token)
     }
 
-    fn authenticate(&self, keys: &ServerKeys) -> HmacSha256 {
+    fn authenticate(&self, keys: &DerivedKeys) -> HmacSha256 {
         let mut mac = mac(&keys.refresh_cookie);
         mac.update(&*self.session.0);
         mac.update(&*self.secret.0);

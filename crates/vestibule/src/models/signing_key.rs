@@ -5,13 +5,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
-use super::ServerKeys;
+use super::{DerivedKeys, ServerKeys};
 use crate::ports::Random;
 
 const NONCE_BYTES: usize = 24;
+
+/// How long a new key is published before it signs. A verifier may have fetched the keys just before: it keeps them for
+/// five minutes, and five more where the site does not answer (`api/jwks.rs`); a server of ours reads them again each half
+/// minute; and what verifiers of others keep by themselves is rarely more than ten minutes.
+pub const KEY_LEARNING_TIME: Duration = Duration::minutes(15);
 
 /// An Ed25519 key pair (RFC 8032) that signs access tokens.
 pub struct SigningKey {
@@ -19,6 +24,8 @@ pub struct SigningKey {
     kid: String,
     generation: i64,
     created_at: OffsetDateTime,
+    activates_at: OffsetDateTime,
+    token_ttl: Duration,
 }
 
 /// A signing key as it is stored: the private half encrypted with a key derived from the server's secret, so
@@ -27,7 +34,7 @@ pub struct SigningKey {
 pub struct SealedSigningKey {
     /// The key's name in tokens and in the JWKS: its thumbprint (RFC 7638).
     pub kid: String,
-    /// Counts the keys of an installation from 1. The highest one signs.
+    /// Counts the keys of an installation from 1. Of those whose time has come the highest one signs.
     pub generation: i64,
     /// 32 bytes.
     pub public_key: Vec<u8>,
@@ -35,6 +42,10 @@ pub struct SealedSigningKey {
     pub sealed_private_key: Vec<u8>,
     /// When it was made.
     pub created_at: OffsetDateTime,
+    /// From when it signs.
+    pub activates_at: OffsetDateTime,
+    /// The longest life of a token that was signed with it.
+    pub token_ttl: Duration,
 }
 
 /// Why a stored key cannot be used.
@@ -55,12 +66,40 @@ impl SigningKey {
     pub(crate) fn from_seed(seed: &[u8; 32], generation: i64, created_at: OffsetDateTime) -> Self {
         let pair = ed25519_dalek::SigningKey::from_bytes(seed);
         let kid = thumbprint(&pair.verifying_key());
-        Self { pair, kid, generation, created_at }
+        Self { pair, kid, generation, created_at, activates_at: created_at, token_ttl: Duration::ZERO }
+    }
+
+    /// The same key, which signs from a later moment on.
+    #[must_use]
+    pub fn activating_at(self, activates_at: OffsetDateTime) -> Self {
+        Self { activates_at, ..self }
+    }
+
+    /// The same key, for tokens that live so long.
+    #[must_use]
+    pub fn for_tokens_of(self, token_ttl: Duration) -> Self {
+        Self { token_ttl, ..self }
     }
 
     /// The key's name.
     pub fn kid(&self) -> &str {
         &self.kid
+    }
+
+    pub(crate) fn generation(&self) -> i64 {
+        self.generation
+    }
+
+    pub(crate) fn created_at(&self) -> OffsetDateTime {
+        self.created_at
+    }
+
+    pub(crate) fn activates_at(&self) -> OffsetDateTime {
+        self.activates_at
+    }
+
+    pub(crate) fn token_ttl(&self) -> Duration {
+        self.token_ttl
     }
 
     pub(crate) fn pair(&self) -> &ed25519_dalek::SigningKey {
@@ -71,7 +110,7 @@ impl SigningKey {
     pub fn seal(&self, keys: &ServerKeys, random: &dyn Random) -> SealedSigningKey {
         let nonce: [u8; NONCE_BYTES] = random.bytes();
         let private = Payload { msg: self.pair.as_bytes(), aad: self.kid.as_bytes() };
-        let ciphertext = cipher(keys)
+        let ciphertext = cipher(keys.newest())
             .encrypt(&XNonce::from(nonce), private)
             .expect("32 bytes are far below the cipher's limit");
         SealedSigningKey {
@@ -80,29 +119,46 @@ impl SigningKey {
             public_key: self.pair.verifying_key().as_bytes().to_vec(),
             sealed_private_key: [nonce.as_slice(), &ciphertext].concat(),
             created_at: self.created_at,
+            activates_at: self.activates_at,
+            token_ttl: self.token_ttl,
         }
     }
 }
 
 impl SealedSigningKey {
-    /// Opens the stored form.
+    /// Opens the stored form, under whichever of the server's secrets it was made.
     pub fn open(&self, keys: &ServerKeys) -> Result<SigningKey, SigningKeyError> {
-        let (nonce, ciphertext) =
-            self.sealed_private_key.split_first_chunk::<NONCE_BYTES>().ok_or(SigningKeyError::CannotOpen)?;
+        let opened = keys.all().find_map(|keys| self.open_under(keys));
+        opened.ok_or(SigningKeyError::CannotOpen)
+    }
+
+    /// The same key sealed under the newest of the server's secrets; nothing where it is already.
+    pub fn sealed_anew(
+        &self,
+        keys: &ServerKeys,
+        random: &dyn Random,
+    ) -> Result<Option<Self>, SigningKeyError> {
+        if self.open_under(keys.newest()).is_some() {
+            return Ok(None);
+        }
+        Ok(Some(self.open(keys)?.seal(keys, random)))
+    }
+
+    fn open_under(&self, keys: &DerivedKeys) -> Option<SigningKey> {
+        let (nonce, ciphertext) = self.sealed_private_key.split_first_chunk::<NONCE_BYTES>()?;
         let payload = Payload { msg: ciphertext, aad: self.kid.as_bytes() };
-        let opened = cipher(keys).decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new);
-        let seed: &[u8; 32] = opened
-            .as_deref()
-            .and_then(|bytes| bytes.as_slice().try_into().ok())
-            .ok_or(SigningKeyError::CannotOpen)?;
-        let key = SigningKey::from_seed(seed, self.generation, self.created_at);
+        let opened = Zeroizing::new(cipher(keys).decrypt(&XNonce::from(*nonce), payload).ok()?);
+        let seed: &[u8; 32] = opened.as_slice().try_into().ok()?;
+        let key = SigningKey::from_seed(seed, self.generation, self.created_at)
+            .activating_at(self.activates_at)
+            .for_tokens_of(self.token_ttl);
         let is_same_pair =
             key.pair.verifying_key().as_bytes().as_slice() == self.public_key && key.kid == self.kid;
-        if is_same_pair { Ok(key) } else { Err(SigningKeyError::CannotOpen) }
+        is_same_pair.then_some(key)
     }
 }
 
-fn cipher(keys: &ServerKeys) -> XChaCha20Poly1305 {
+fn cipher(keys: &DerivedKeys) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(&Key::from(*keys.signing_key_seal))
 }
 

@@ -28,6 +28,8 @@ pub struct CleanedUp {
     pub devices: u64,
     /// Quotas that are full again.
     pub buckets: u64,
+    /// Keys whose last token has expired.
+    pub keys: u64,
 }
 
 impl Accounts {
@@ -35,7 +37,12 @@ impl Accounts {
     pub async fn clean_up(&self) -> Result<CleanedUp, StoreError> {
         let now = self.clock.now();
         let mut repository = self.store.alone();
+        let keys = match self.live_keys.ring().first_needed_generation(now) {
+            Some(generation) => repository.delete_signing_keys_before(generation).await?,
+            None => 0,
+        };
         Ok(CleanedUp {
+            keys,
             tokens: repository.delete_expired_tokens(now, BATCH).await?,
             mails: repository.delete_old_mails(now - SENT_MAILS_KEPT, now - DEAD_MAILS_KEPT, BATCH).await?,
             events: repository

@@ -5,8 +5,7 @@ use time::OffsetDateTime;
 use super::administrator::PASSWORD_IS_RECENT;
 use crate::Accounts;
 use crate::models::{
-    AccessClaims, AccessTokenError, CsrfProof, RefreshToken, Role, SecretStanding, Session, SessionEnded,
-    SessionIdHash, User,
+    AccessClaims, CsrfProof, RefreshToken, Role, SecretStanding, Session, SessionEnded, SessionIdHash, User,
 };
 use crate::repository::{SessionAndUser, StoreError};
 
@@ -143,7 +142,7 @@ impl Accounts {
     ) -> Result<CurrentSession, CheckError> {
         let now = self.clock.now();
         let refresh_tokens = self.authentic_refresh_tokens(presented);
-        let access_tokens = self.valid_access_tokens(presented, now);
+        let access_tokens = self.valid_access_tokens(presented, now).await?;
         if access_tokens.is_empty() {
             let may_refresh = !refresh_tokens.is_empty();
             return Err(if may_refresh { CheckError::AccessTokenExpired } else { CheckError::NotLoggedIn });
@@ -167,9 +166,7 @@ impl Accounts {
     /// there is no refresh cookie to fit and no forged request to fear.
     pub async fn check_bearer(&self, access_token: &str, asked: Asked) -> Result<CurrentSession, CheckError> {
         let now = self.clock.now();
-        let claims = self.key_ring.verify(access_token, now).map_err(|error| match error {
-            AccessTokenError::NotOurs | AccessTokenError::Expired => CheckError::NotLoggedIn,
-        })?;
+        let claims = self.verify_access_token(access_token, now).await?.ok_or(CheckError::NotLoggedIn)?;
         let SessionAndUser { session, user } = self.live_session_of(&claims, now).await?;
         self.check_allowed(&user, &session, &asked)?;
         let shown_by = ShownBy::AccessToken;
@@ -235,13 +232,16 @@ impl Accounts {
         Ok(found)
     }
 
-    fn valid_access_tokens(
+    async fn valid_access_tokens(
         &self,
         presented: &PresentedSession<'_>,
         now: OffsetDateTime,
-    ) -> Vec<AccessClaims> {
-        let cookies = presented.access.iter().take(MAX_COOKIES_OF_ONE_NAME);
-        cookies.filter_map(|cookie| self.key_ring.verify(cookie, now).ok()).collect()
+    ) -> Result<Vec<AccessClaims>, StoreError> {
+        let mut valid = Vec::new();
+        for cookie in presented.access.iter().take(MAX_COOKIES_OF_ONE_NAME) {
+            valid.extend(self.verify_access_token(cookie, now).await?);
+        }
+        Ok(valid)
     }
 
     pub(super) fn authentic_refresh_tokens(&self, presented: &PresentedSession<'_>) -> Vec<RefreshToken> {

@@ -284,7 +284,7 @@ impl Accounts {
 
     /// The quota of a mailbox for a kind of mail, under a name that does not tell whose it is.
     fn mailbox_quota(&self, mail: &OutgoingMail) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.keys.mail_quota.as_slice())
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.keys.newest().mail_quota.as_slice())
             .expect("HMAC takes a key of any length");
         mac.update(mail.recipient.as_str().as_bytes());
         format!("{}:{}", mail.kind.as_str(), URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))

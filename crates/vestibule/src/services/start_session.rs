@@ -109,7 +109,7 @@ impl Accounts {
             expires_at: (now + self.policy.access_ttl).min(session.expires_at),
         };
         let tokens = SessionTokens {
-            access: self.key_ring.sign(&claims, self.random.uuid_v7(now)),
+            access: self.live_keys.ring().sign(&claims, self.random.uuid_v7(now)),
             access_expires_at: claims.expires_at,
             refresh: token.to_cookie(&self.keys),
             csrf: session.csrf_token.clone(),

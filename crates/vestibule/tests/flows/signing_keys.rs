@@ -37,7 +37,7 @@ async fn another_secret_cannot_open_the_keys(
     #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
 ) {
     let house = House::open(kind).await;
-    let options = HouseOptions { secret: secret_key(), ..HouseOptions::default() };
+    let options = HouseOptions { secret: secret_key().into(), ..HouseOptions::default() };
     let refused = House::open_on(house.test_database(), options).await;
     assert!(matches!(refused.err(), Some(OpenError::SigningKey(_))));
 }

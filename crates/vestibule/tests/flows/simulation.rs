@@ -2,7 +2,9 @@ use rstest::rstest;
 use time::Duration;
 use vestibule::models::{Client, MailKind, Role};
 use vestibule::services::{Asked, CheckError, LoggedIn, RefreshError};
-use vestibule_testkit::{DatabaseKind, Dice, House, reading, writing};
+use vestibule_testkit::{
+    DatabaseKind, Dice, House, HouseOptions, TestDatabase, reading, secret_key, writing,
+};
 
 const TABS: usize = 6;
 const STEPS: usize = 300;
@@ -25,9 +27,7 @@ impl Jar {
 }
 
 /// 300 random steps of six tabs over two servers; a third of the answers get lost, and time passes.
-async fn live(kind: DatabaseKind, seed: u64) -> (House, Jar) {
-    let first = House::open(kind).await;
-    let second = first.second_server().await;
+async fn live(first: &House, second: &House, seed: u64) -> Jar {
     let mut dice = Dice::new(seed);
     let start = first.signed_up("ann").await;
     let mut jar = Jar { cookies: start, history: Vec::new() };
@@ -41,7 +41,7 @@ async fn live(kind: DatabaseKind, seed: u64) -> (House, Jar) {
         let mut answers = Vec::new();
         let requests: Vec<_> = (0..awake)
             .map(|_| {
-                let server = if dice.one_in(2) { &first } else { &second };
+                let server = if dice.one_in(2) { first } else { second };
                 let (accounts, sent) = (server.accounts.clone(), sent.clone());
                 tokio::spawn(async move { ask(&accounts, &sent).await })
             })
@@ -75,7 +75,7 @@ async fn live(kind: DatabaseKind, seed: u64) -> (House, Jar) {
         [MailKind::ConfirmEmail],
         "seed {seed}: nobody was taken for a thief"
     );
-    (first, jar)
+    jar
 }
 
 /// What a tab does: ask for a page, and refresh where the access token is over. Gives new cookies where there are any.
@@ -97,7 +97,31 @@ async fn six_tabs_two_servers_and_lost_answers_log_nobody_out(
     #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
     #[values(1, 2, 3, 4)] seed: u64,
 ) {
-    let (house, jar) = live(kind, seed).await;
+    let house = House::open(kind).await;
+    let jar = live(&house, &house.second_server().await, seed).await;
+    end_by_a_replay(&house, jar, seed).await;
+}
+
+/// A rolling change of the secret: one server has the new one at the end of its list already, the other at the front. Each
+/// derives successors of its own, and must find those that the other put in place.
+#[rstest]
+#[tokio::test]
+async fn two_servers_with_their_secrets_in_another_order_log_nobody_out(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+    #[values(5, 6, 7, 8)] seed: u64,
+) {
+    let (old, new) = (secret_key(), secret_key());
+    let database = TestDatabase::create(kind).await;
+    let options =
+        HouseOptions { secret: [old.clone(), new.clone()].try_into().unwrap(), ..HouseOptions::default() };
+    let first = House::open_on(&database, options.clone()).await.unwrap();
+    let options = HouseOptions { secret: [new, old].try_into().unwrap(), ..options };
+    let second = House::open_on(&database, options).await.unwrap();
+    let jar = live(&first, &second, seed).await;
+    end_by_a_replay(&first, jar, seed).await;
+}
+
+async fn end_by_a_replay(house: &House, jar: Jar, seed: u64) {
     assert!(jar.history.len() > 20, "seed {seed}: secrets did change: {}", jar.history.len());
 
     // The session still works, and then any copy that is older than the previous secret ends it.
