@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use time::Duration;
-use vestibule::models::{PublicUrl, Role, RoleError, SecretKey, SessionLifetimes};
+use vestibule::models::{PublicUrl, Role, RoleError, SecretKey, SessionLifetimes, SignUpMode};
 use vestibule::ports::Argon2Parameters;
 use vestibule_sql::DatabaseUrl;
 
@@ -48,6 +48,8 @@ pub struct Settings {
     pub hash_parameters: Argon2Parameters,
     /// How many passwords are hashed at once; one a core unless set.
     pub hash_slots: Option<NonZeroUsize>,
+    /// How people come by accounts.
+    pub sign_up: SignUpMode,
     /// How long links that confirm an address are good.
     pub confirm_ttl: Duration,
     /// How long links that reset a password are good.
@@ -155,6 +157,7 @@ impl Settings {
             migrate: sources.parse_with("MIGRATE", switch)?,
             hash_parameters,
             hash_slots: sources.optional_with("HASH_SLOTS", hash_slots)?,
+            sign_up: sources.parse("SIGN_UP")?,
             confirm_ttl: sources.parse_with("CONFIRM_TTL", duration)?,
             reset_ttl: reset_ttl(sources)?,
             require_confirmed_email: sources.parse_with("REQUIRE_CONFIRMED_EMAIL", switch)?,
@@ -404,6 +407,7 @@ mod tests {
         assert!(settings.migrate && settings.secret_key.is_none() && settings.warnings.is_empty());
         assert!(matches!(settings.mail, MailSetting::DevMailbox));
         assert_eq!(settings.mail_from.to_string(), "no-reply@localhost");
+        assert_eq!(settings.sign_up, SignUpMode::Open);
         assert_eq!((settings.confirm_ttl, settings.reset_ttl), (Duration::DAY, Duration::minutes(30)));
         assert!(!settings.require_confirmed_email && settings.mail_daily_limit.is_none());
     }
@@ -553,6 +557,7 @@ mod tests {
             ("VESTIBULE_MAIL_TEMPLATES", "/nowhere/at/all", "there is no such folder"),
             ("VESTIBULE_METRICS_LISTEN", "9090", "it is no address with a port"),
             ("VESTIBULE_RESET_TTL", "25h", "it is longer than 24h"),
+            ("VESTIBULE_SIGN_UP", "sometimes", "`confirm_first`"),
             ("VESTIBULE_REQUIRE_CONFIRMED_EMAIL", "perhaps", "it must be `on` or `off`"),
         ] {
             let refusal = refusal(&[(name, value)]);

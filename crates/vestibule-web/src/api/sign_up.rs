@@ -1,12 +1,13 @@
 //! `POST /api/auth/sign-up`.
 
-use ::vestibule::services::SignUp;
+use ::vestibule::services::{SignUp, SignUpRequest, SignedUp};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde_json::json;
 
-use super::answers;
+use super::answers::{self, set};
 use crate::{ClientOf, CookieValues, Json, Problem, Vestibule, nullable_text};
 
 /// What is sent.
@@ -19,9 +20,11 @@ pub struct Body {
     email: String,
     #[serde(deserialize_with = "nullable_text::deserialize")]
     password: String,
+    #[serde(deserialize_with = "nullable_text::deserialize")]
+    invite: String,
 }
 
-/// Makes an account and logs in.
+/// Makes an account and logs in or, where the address is confirmed first, says no more than that a mail is on its way.
 pub async fn sign_up(
     State(vestibule): State<Vestibule>,
     ClientOf(client): ClientOf,
@@ -29,8 +32,14 @@ pub async fn sign_up(
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
     let cookies = CookieValues::read(&headers, vestibule.cookie_names());
-    let devices = cookies.devices();
+    let (devices, browsers) = (cookies.devices(), cookies.sign_ups());
     let typed = SignUp { name: &body.name, email: &body.email, password: &body.password, devices: &devices };
-    let logged_in = vestibule.accounts().sign_up(typed, &client).await?;
-    Ok(answers::of_new_session(&vestibule, StatusCode::CREATED, &logged_in))
+    let request = SignUpRequest { typed, invite: &body.invite, browsers: &browsers };
+    Ok(match vestibule.accounts().request_sign_up(request, &client).await? {
+        SignedUp::LoggedIn(logged_in) => answers::of_new_session(&vestibule, StatusCode::CREATED, &logged_in),
+        SignedUp::Begun(begun) => {
+            let cookie = vestibule.cookie_names().of_begun_sign_up(&begun, vestibule.accounts().now());
+            (StatusCode::ACCEPTED, set(vec![cookie]), axum::Json(json!({}))).into_response()
+        }
+    })
 }
