@@ -322,7 +322,7 @@ fn hash_slots(text: &str) -> Result<NonZeroUsize, String> {
     if slots.get() > MAX_HASH_SLOTS { Err(format!("it is over {MAX_HASH_SLOTS}")) } else { Ok(slots) }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let parsed = humantime::parse_duration(text)
         .map_err(|error| format!("it is not a duration such as 5m, 12h or 7d: {error}"))?;
     let parsed = Duration::try_from(parsed).map_err(|_| "it is too long".to_owned())?;
