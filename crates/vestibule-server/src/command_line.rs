@@ -157,6 +157,26 @@ pub(crate) enum UserAction {
         #[arg(long)]
         confirmed: bool,
     },
+    /// Print a link by which one person may sign up, where VESTIBULE_SIGN_UP is invite.
+    ///
+    /// The link is good once, for the address if one is given, and goes to standard output alone, so that it can be piped.
+    Invite {
+        /// The one address that may sign up with it.
+        email: Option<String>,
+        /// How long it is good: 12h, 7d; 90d at most.
+        #[arg(long, default_value = "7d", value_parser = crate::settings::duration)]
+        expires: time::Duration,
+        /// The role that they will have.
+        #[arg(long, default_value = "user")]
+        role: String,
+    },
+    /// List the invitations that can still be used.
+    Invitations,
+    /// End an invitation before it is used.
+    RevokeInvitation {
+        /// Its id, as `user invitations` shows it.
+        id: uuid::Uuid,
+    },
     /// List users, who came last first.
     List {
         /// Only those with these letters in their name or address.

@@ -68,6 +68,7 @@ pub(crate) async fn open_accounts(
     let policy = Policy {
         access_ttl: settings.access_ttl,
         session: settings.session_lifetimes,
+        sign_up: settings.sign_up,
         confirm_ttl: settings.confirm_ttl,
         reset_ttl: settings.reset_ttl,
         require_confirmed_email: settings.require_confirmed_email,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use time::Duration;
-use vestibule::models::{PublicUrl, Role, RoleError, SecretKeys, SessionLifetimes};
+use vestibule::models::{PublicUrl, Role, RoleError, SecretKeys, SessionLifetimes, SignUpMode};
 use vestibule::ports::Argon2Parameters;
 use vestibule_sql::DatabaseUrl;
 use vestibule_web::TrustedProxies;
@@ -57,6 +57,8 @@ pub struct Settings {
     pub hash_parameters: Argon2Parameters,
     /// How many passwords are hashed at once; one a core unless set.
     pub hash_slots: Option<NonZeroUsize>,
+    /// How people come by accounts.
+    pub sign_up: SignUpMode,
     /// How long links that confirm an address are good.
     pub confirm_ttl: Duration,
     /// How long links that reset a password are good.
@@ -178,6 +180,7 @@ impl Settings {
             migrate: sources.parse_with("MIGRATE", switch)?,
             hash_parameters,
             hash_slots: sources.optional_with("HASH_SLOTS", hash_slots)?,
+            sign_up: sources.parse("SIGN_UP")?,
             confirm_ttl: sources.parse_with("CONFIRM_TTL", duration)?,
             reset_ttl: reset_ttl(sources)?,
             require_confirmed_email: sources.parse_with("REQUIRE_CONFIRMED_EMAIL", switch)?,
@@ -361,7 +364,7 @@ fn hash_slots(text: &str) -> Result<NonZeroUsize, String> {
     if slots.get() > MAX_HASH_SLOTS { Err(format!("it is over {MAX_HASH_SLOTS}")) } else { Ok(slots) }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let parsed = humantime::parse_duration(text)
         .map_err(|error| format!("it is not a duration such as 5m, 12h or 7d: {error}"))?;
     let parsed = Duration::try_from(parsed).map_err(|_| "it is too long".to_owned())?;
@@ -451,6 +454,7 @@ mod tests {
         assert!(settings.migrate && settings.secret_keys.is_none() && settings.warnings.is_empty());
         assert!(matches!(settings.mail, MailSetting::DevMailbox));
         assert_eq!(settings.mail_from.to_string(), "no-reply@localhost");
+        assert_eq!(settings.sign_up, SignUpMode::Open);
         assert_eq!((settings.confirm_ttl, settings.reset_ttl), (Duration::DAY, Duration::minutes(30)));
         assert!(!settings.require_confirmed_email && settings.mail_daily_limit.is_none());
     }
@@ -676,6 +680,7 @@ mod tests {
             ("VESTIBULE_MAIL_TEMPLATES", "/nowhere/at/all", "there is no such folder"),
             ("VESTIBULE_METRICS_LISTEN", "9090", "it is no address with a port"),
             ("VESTIBULE_RESET_TTL", "25h", "it is longer than 24h"),
+            ("VESTIBULE_SIGN_UP", "sometimes", "`confirm_first`"),
             ("VESTIBULE_REQUIRE_CONFIRMED_EMAIL", "perhaps", "it must be `on` or `off`"),
         ] {
             let refusal = refusal(&[(name, value)]);

@@ -12,10 +12,12 @@
 mod audit_events;
 mod database;
 mod devices;
+mod invitations;
 mod one_time_tokens;
 mod outgoing_mails;
 mod rate_limits;
 mod sessions;
+mod sign_up_attempts;
 mod signing_keys;
 mod store;
 mod users;

@@ -103,6 +103,7 @@ pub fn link_of(mail: &Mail) -> Option<&str> {
 fn link(message: &MailMessage) -> Option<&MailedLink> {
     match message {
         MailMessage::ConfirmEmail(link)
+        | MailMessage::ConfirmSignUp(link, _)
         | MailMessage::ConfirmNewEmail(link)
         | MailMessage::ResetPassword(link, _) => Some(link),
         _ => None,

@@ -107,8 +107,18 @@ fn has_content_type(headers: &HeaderMap, is_wanted: impl Fn(&str) -> bool) -> bo
 
 /// Names in problems are our own words, never the sender's.
 fn known_field(path: &str) -> &'static str {
-    const FIELDS: [&str; 9] =
-        ["name", "email", "password", "token", "current_password", "new_password", "next", "title", "body"];
+    const FIELDS: [&str; 10] = [
+        "name",
+        "email",
+        "password",
+        "invite",
+        "token",
+        "current_password",
+        "new_password",
+        "next",
+        "title",
+        "body",
+    ];
     FIELDS.into_iter().find(|field| *field == path).unwrap_or("request")
 }
 

@@ -1,5 +1,5 @@
 use ::vestibule::models::{CsrfProof, CsrfToken};
-use ::vestibule::services::{LoggedIn, PresentedSession};
+use ::vestibule::services::{BegunSignUp, LoggedIn, PresentedSession};
 use axum::http::{HeaderMap, HeaderValue, header};
 use time::{Duration, OffsetDateTime};
 
@@ -20,6 +20,8 @@ pub struct CookieNames {
     pub csrf: &'static str,
     /// The browser's own name.
     pub device: &'static str,
+    /// What a browser is known by that began a sign-up.
+    pub sign_up: &'static str,
     is_https: bool,
 }
 
@@ -32,6 +34,7 @@ impl CookieNames {
                 refresh: "__Host-vestibule_refresh",
                 csrf: "__Host-vestibule_csrf",
                 device: "__Host-vestibule_device",
+                sign_up: "__Host-vestibule_sign_up",
                 is_https,
             }
         } else {
@@ -40,6 +43,7 @@ impl CookieNames {
                 refresh: "vestibule_refresh",
                 csrf: "vestibule_csrf",
                 device: "vestibule_device",
+                sign_up: "vestibule_sign_up",
                 is_https,
             }
         }
@@ -66,6 +70,16 @@ impl CookieNames {
             self.hidden(self.access, &tokens.access, tokens.access_expires_at - now),
             self.hidden(self.refresh, &tokens.refresh, logged_in.session.expires_at - now),
         ]
+    }
+
+    /// What a browser is known by that began a sign-up, for as long as that waits.
+    pub(crate) fn of_begun_sign_up(&self, begun: &BegunSignUp, now: OffsetDateTime) -> HeaderValue {
+        self.hidden(self.sign_up, &begun.cookie, begun.expires_at - now)
+    }
+
+    /// Removes that: the sign-up is done.
+    pub(crate) fn without_sign_up(&self) -> HeaderValue {
+        self.hidden(self.sign_up, "", Duration::ZERO)
     }
 
     /// The CSRF cookie, which scripts of the site may read.
@@ -104,6 +118,7 @@ pub struct CookieValues {
     refresh: Vec<String>,
     csrf: Vec<String>,
     device: Vec<String>,
+    sign_up: Vec<String>,
 }
 
 impl CookieValues {
@@ -123,6 +138,7 @@ impl CookieValues {
                 name if name == names.refresh => &mut values.refresh,
                 name if name == names.csrf => &mut values.csrf,
                 name if name == names.device => &mut values.device,
+                name if name == names.sign_up => &mut values.sign_up,
                 _ => continue,
             };
             of_name.push(value.to_owned());
@@ -146,6 +162,11 @@ impl CookieValues {
     /// The browser's own names, as a log-in or a sign-up is shown them.
     pub(crate) fn devices(&self) -> Vec<&str> {
         self.device.iter().map(String::as_str).collect()
+    }
+
+    /// The sign-ups that the browser began.
+    pub(crate) fn sign_ups(&self) -> Vec<&str> {
+        self.sign_up.iter().map(String::as_str).collect()
     }
 
     /// Whether there is anything to check.

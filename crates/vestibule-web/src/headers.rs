@@ -22,10 +22,15 @@ const DEFAULTS: [(HeaderName, &str); 4] = [
 ];
 
 /// The pages that links from mails lead to.
-const PAGES_WITH_TOKENS: [&str; 2] = ["/confirm-email", "/reset-password"];
+const PAGES_WITH_TOKENS: [&str; 4] =
+    ["/confirm-email", "/confirm-sign-up", "/confirm-sign-up/decline", "/reset-password"];
+/// An invitation leads to a page that is there without one too.
+const INVITED: (&str, &str) = ("/sign-up", "invite=");
 
 pub(crate) async fn add_defaults(request: Request, inner: Inner) -> Response {
-    let has_token = PAGES_WITH_TOKENS.contains(&request.uri().path());
+    let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+    let is_invited = path == INVITED.0 && query.contains(INVITED.1);
+    let has_token = is_invited || PAGES_WITH_TOKENS.contains(&path);
     let mut response = inner.run(request).await;
     if response.headers().contains_key(header::SET_COOKIE) {
         // Whatever a handler thought of its own data: a cookie is for one browser.

@@ -65,6 +65,8 @@ pub struct Page<'a> {
     pub site_name: &'a str,
     /// Who visits, and where.
     pub visit: &'a PageVisit,
+    /// Whether strangers are shown the way to the sign-up page.
+    pub offers_sign_up: bool,
 }
 
 impl Vestibule {
@@ -82,7 +84,8 @@ impl Vestibule {
         content: &impl Content,
     ) -> Response {
         let rendered = content.html(self.layout(), visit).and_then(|content| {
-            self.layout().render(&Page { title, content: &content, site_name: self.site_name(), visit })
+            let (site_name, offers_sign_up) = (self.site_name(), self.offers_sign_up());
+            self.layout().render(&Page { title, content: &content, site_name, visit, offers_sign_up })
         });
         match rendered {
             Ok(html) => (status, Html(html)).into_response(),
@@ -125,6 +128,7 @@ struct LayoutTemplate<'a> {
     content: &'a str,
     visitor: Option<&'a str>,
     csrf_token: &'a str,
+    offers_sign_up: bool,
     session: Option<SessionMeta>,
     stylesheet: String,
     script: String,
@@ -139,6 +143,7 @@ impl Layout for DefaultLayout {
             content: page.content,
             visitor,
             csrf_token: page.visit.csrf_token(),
+            offers_sign_up: page.offers_sign_up,
             session: SessionMeta::of(page.visit),
             stylesheet: assets::stylesheet(),
             script: assets::script(),

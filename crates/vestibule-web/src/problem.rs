@@ -1,14 +1,15 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use ::vestibule::models::{InvalidField, InvalidInput, Quota, SessionEnded, TooManyAttempts};
+use ::vestibule::models::{InvalidField, InvalidInput, Quota, SessionEnded, SignUpMode, TooManyAttempts};
 use ::vestibule::ports::HasherError;
 use ::vestibule::repository::StoreError;
 use ::vestibule::services::{
     ChangeEmailError, ChangeNameError, ChangePasswordError, ChangeRoleError, CheckError, ConfirmEmailError,
-    ConfirmPasswordError, CurrentPasswordError, DeleteAccountError, DisableUserError, ExportError,
-    ForgotPasswordError, HandOutLinkError, JudgePasswordError, LastAdmin, LogInError, LogOutError,
-    ManageSessionsError, RefreshError, ResendConfirmationError, ResetPasswordError, SignUpError,
+    ConfirmPasswordError, ConfirmSignUpError, CurrentPasswordError, DeclineSignUpError, DeleteAccountError,
+    DisableUserError, ExportError, ForgotPasswordError, HandOutLinkError, InviteError, JudgePasswordError,
+    LastAdmin, LogInError, LogOutError, ManageSessionsError, RefreshError, ResendConfirmationError,
+    ResendSignUpError, ResetPasswordError, RevokeInvitationError, SignUpError, SignUpRefused,
 };
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -275,11 +276,104 @@ impl IntoResponse for Problem {
 impl From<SignUpError> for Problem {
     fn from(error: SignUpError) -> Self {
         match error {
+            SignUpError::Refused(refusal) => refusal.into(),
+            SignUpError::InvitationOver => {
+                let detail = "This invitation is not good any more: it was used, is too old, or was taken back. Ask for another.";
+                Self::new(StatusCode::BAD_REQUEST, "token_invalid", detail)
+            }
             SignUpError::TooMany(refusal) => refusal.into(),
             SignUpError::Invalid(input) => Self::invalid(input),
             SignUpError::EmailTaken => Self::email_taken(),
             SignUpError::Hasher(error) => error.into(),
             SignUpError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignUpRefused> for Problem {
+    fn from(refusal: SignUpRefused) -> Self {
+        let detail = match refusal.mode {
+            SignUpMode::Closed => {
+                "Sign-up is closed: new accounts are made by those who look after this site. Who has one can log in."
+            }
+            SignUpMode::Invite => {
+                "Sign-up is by invitation: open the link of yours to make an account. Who has one can log in."
+            }
+            SignUpMode::Open | SignUpMode::ConfirmFirst => {
+                "Accounts are made in another way on this site. Begin on the page to sign up."
+            }
+        };
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+}
+
+impl From<ConfirmSignUpError> for Problem {
+    fn from(error: ConfirmSignUpError) -> Self {
+        match error {
+            ConfirmSignUpError::Refused(refusal) => refusal.into(),
+            ConfirmSignUpError::TooMany(refusal) => refusal.into(),
+            ConfirmSignUpError::Invalid(input) => Self::invalid(input),
+            ConfirmSignUpError::TokenInvalid => Self::token_invalid(),
+            ConfirmSignUpError::NotProven => {
+                let detail =
+                    "Open the link in the browser that signed up, or send the password along with the token.";
+                Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+            }
+            ConfirmSignUpError::WrongPassword => Self::wrong_password("password"),
+            ConfirmSignUpError::EmailTaken => Self::email_taken(),
+            ConfirmSignUpError::Hasher(error) => error.into(),
+            ConfirmSignUpError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeclineSignUpError> for Problem {
+    fn from(error: DeclineSignUpError) -> Self {
+        match error {
+            DeclineSignUpError::TooMany(refusal) => refusal.into(),
+            DeclineSignUpError::Invalid(input) => Self::invalid(input),
+            DeclineSignUpError::TokenInvalid => Self::token_invalid(),
+            DeclineSignUpError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResendSignUpError> for Problem {
+    fn from(error: ResendSignUpError) -> Self {
+        match error {
+            ResendSignUpError::Refused(refusal) => refusal.into(),
+            ResendSignUpError::TooMany(refusal) => {
+                let detail = "Several mails were sent already. Look into your mailbox, also into the spam folder, or try again later.";
+                Self { detail: detail.to_owned(), ..refusal.into() }
+            }
+            ResendSignUpError::Invalid(input) => Self::invalid(input),
+            ResendSignUpError::NothingWaits => Self::new(
+                StatusCode::CONFLICT,
+                "conflict",
+                "No sign-up waits in this browser. Sign up again.",
+            ),
+            ResendSignUpError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<InviteError> for Problem {
+    fn from(error: InviteError) -> Self {
+        match error {
+            InviteError::Invalid(input) => Self::invalid(input),
+            InviteError::Role(error) => {
+                Self::invalid(InvalidInput::one("role", "unknown_role", error.to_string()))
+            }
+            InviteError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RevokeInvitationError> for Problem {
+    fn from(error: RevokeInvitationError) -> Self {
+        match error {
+            RevokeInvitationError::NotFound => Self::not_found(),
+            RevokeInvitationError::Store(error) => error.into(),
         }
     }
 }

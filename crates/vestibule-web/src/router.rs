@@ -13,6 +13,13 @@ pub fn routes<S: Clone + Send + Sync + 'static>(vestibule: &Vestibule) -> Routes
         // A person, in a browser. Works without JavaScript.
         .page(Stranger, Method::GET, "/sign-up", pages::sign_up::form)
         .page(Stranger, Method::POST, "/sign-up", pages::sign_up::sign_up)
+        // Where the address is confirmed before there is an account. Links of mails lead to the third.
+        .page(Stranger, Method::GET, "/sign-up/sent", pages::resend_sign_up::form)
+        .page(Stranger, Method::POST, "/sign-up/sent", pages::resend_sign_up::resend_sign_up)
+        .page(Stranger, Method::GET, "/confirm-sign-up", pages::confirm_sign_up::form)
+        .page(Stranger, Method::POST, "/confirm-sign-up", pages::confirm_sign_up::confirm_sign_up)
+        .page(Stranger, Method::POST, "/confirm-sign-up/decline", pages::confirm_sign_up::decline_sign_up)
+        .page(Anyone, Method::GET, "/confirm-sign-up/declined", pages::confirm_sign_up::declined)
         .page(Stranger, Method::GET, "/log-in", pages::log_in::form)
         .page(Stranger, Method::POST, "/log-in", pages::log_in::log_in)
         .page(AccountHolder, Method::POST, "/log-out", pages::log_out::log_out)
@@ -50,6 +57,13 @@ pub fn routes<S: Clone + Send + Sync + 'static>(vestibule: &Vestibule) -> Routes
         .api(Anyone, Method::GET, "/assets/{*file}", assets::library)
         // The site's own scripts, and other programs.
         .api(Stranger, Method::POST, "/api/auth/sign-up", api::sign_up::sign_up)
+        .api(Stranger, Method::POST, "/api/auth/confirm-sign-up", api::confirm_sign_up::confirm_sign_up)
+        .api(
+            Stranger,
+            Method::POST,
+            "/api/auth/confirm-sign-up/decline",
+            api::confirm_sign_up::decline_sign_up,
+        )
         .api(Stranger, Method::POST, "/api/auth/log-in", api::log_in::log_in)
         .api(AccountHolder, Method::POST, "/api/auth/log-out", api::log_out::log_out)
         .api(Anyone, Method::GET, "/api/auth/refresh", api::refresh::refresh)
@@ -118,6 +132,9 @@ fn admin(vestibule: &Vestibule) -> Routes<Vestibule> {
         .page(ADMIN, Method::POST, "/admin/users/{id}/reset-link", admin::hand_out_link::send_reset_link)
         .page(ADMIN, Method::POST, "/admin/users/{id}/sessions/end", admin::manage_sessions::end_all)
         .page(ADMIN, Method::POST, "/admin/users/{id}/sessions/{session}/end", admin::manage_sessions::end)
+        .page(ADMIN, Method::GET, "/admin/invitations", admin::invite::list)
+        .page(ADMIN, Method::POST, "/admin/invitations", admin::invite::invite)
+        .page(ADMIN, Method::POST, "/admin/invitations/{id}/revoke", admin::invite::revoke)
         .page(ADMIN, Method::GET, "/admin/mails", admin::manage_mails::list)
         .page(ADMIN, Method::POST, "/admin/mails/{id}/retry", admin::manage_mails::retry)
         .page(ADMIN, Method::GET, "/admin/audit", admin::audit_trail::list)

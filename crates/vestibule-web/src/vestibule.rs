@@ -69,6 +69,11 @@ impl Vestibule {
         &self.accounts().policy().site_name
     }
 
+    /// Whether strangers are shown the way to the sign-up page: not where it is closed, nor where it takes an invitation.
+    pub fn offers_sign_up(&self) -> bool {
+        self.accounts().policy().sign_up.is_for_everybody()
+    }
+
     pub(crate) fn random(&self) -> &dyn Random {
         &*self.0.parts.random
     }

@@ -5,15 +5,18 @@ use crate::layout::Layout;
 use crate::pages::account::AccountPage;
 use crate::pages::admin::audit_trail::AuditPage;
 use crate::pages::admin::find_users::{UserPage, UsersPage};
+use crate::pages::admin::invite::InvitationsPage;
 use crate::pages::admin::manage_mails::MailsPage;
 use crate::pages::admin::statistics::StatisticsPage;
 use crate::pages::api_docs::ApiDocsPage;
 use crate::pages::confirm_email::{ConfirmEmailDonePage, ConfirmEmailPage};
 use crate::pages::confirm_password::ConfirmPasswordPage;
+use crate::pages::confirm_sign_up::{ConfirmSignUpPage, SignUpDeclinedPage};
 use crate::pages::dev_mailbox::DevMailboxPage;
 use crate::pages::forgot_password::{ForgotPasswordPage, ForgotPasswordSentPage};
 use crate::pages::log_in::LogInPage;
 use crate::pages::resend_confirmation::ResendConfirmationPage;
+use crate::pages::resend_sign_up::SignUpSentPage;
 use crate::pages::reset_password::ResetPasswordPage;
 use crate::pages::sign_up::SignUpPage;
 use crate::request_log::ErrorPage;
@@ -65,6 +68,12 @@ views! {
     LogIn(LogInPage<'a>) = "log_in.html";
     /// `/sign-up`.
     SignUp(SignUpPage<'a>) = "sign_up.html";
+    /// `/sign-up/sent`, where the address is confirmed before there is an account.
+    SignUpSent(SignUpSentPage<'a>) = "sign_up_sent.html";
+    /// `/confirm-sign-up`, where the link of its mail leads.
+    ConfirmSignUp(ConfirmSignUpPage<'a>) = "confirm_sign_up.html";
+    /// `/confirm-sign-up/declined`.
+    SignUpDeclined(SignUpDeclinedPage) = "sign_up_declined.html";
     /// `/confirm-email`, where the link of a mail leads.
     ConfirmEmail(ConfirmEmailPage<'a>) = "confirm_email.html";
     /// `/confirm-email/done`.
@@ -89,6 +98,8 @@ views! {
     Users(UsersPage<'a>) = "admin/users.html";
     /// `/admin/users/{id}`.
     User(UserPage<'a>) = "admin/user.html";
+    /// `/admin/invitations`.
+    Invitations(InvitationsPage<'a>) = "admin/invitations.html";
     /// `/admin/mails`.
     Mails(MailsPage<'a>) = "admin/mails.html";
     /// `/admin/audit`.

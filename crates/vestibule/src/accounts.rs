@@ -4,7 +4,8 @@ use time::Duration;
 
 use crate::live_keys::LiveKeys;
 use crate::models::{
-    PublicKey, PublicUrl, RateLimits, Role, SecretKeys, ServerKeys, SessionLifetimes, SigningKeyError,
+    PublicKey, PublicUrl, RateLimits, Role, SecretKeys, ServerKeys, SessionLifetimes, SignUpMode,
+    SigningKeyError,
 };
 use crate::ports::{Clock, PasswordHasher, PersonalData, Random};
 use crate::repository::{Store, StoreError};
@@ -49,6 +50,8 @@ pub struct Policy {
     pub access_ttl: Duration,
     /// How long sessions live.
     pub session: SessionLifetimes,
+    /// How people come by accounts.
+    pub sign_up: SignUpMode,
     /// How long a link that confirms an address is good.
     pub confirm_ttl: Duration,
     /// How long a link that resets a password is good.
@@ -86,6 +89,7 @@ impl Policy {
             public_url,
             access_ttl: Duration::minutes(5),
             session: SessionLifetimes { idle: Duration::days(7), absolute: Duration::days(30) },
+            sign_up: SignUpMode::Open,
             confirm_ttl: Duration::hours(24),
             reset_ttl: Duration::minutes(30),
             require_confirmed_email: false,

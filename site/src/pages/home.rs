@@ -12,6 +12,7 @@ use crate::public;
 struct HomeTemplate<'a> {
     site_name: &'a str,
     visitor: Option<&'a str>,
+    offers_sign_up: bool,
     picture: String,
 }
 
@@ -20,6 +21,7 @@ pub async fn home(State(vestibule): State<Vestibule>, visit: PageVisit) -> Respo
     let content = HomeTemplate {
         site_name: vestibule.site_name(),
         visitor: visit.current_user().map(|current| current.user().name.as_str()),
+        offers_sign_up: vestibule.offers_sign_up(),
         picture: public::address("doorway.svg"),
     };
     vestibule.page(&visit, "Home", &content)

@@ -9,6 +9,7 @@ mod delete_user;
 mod disable_user;
 mod find_users;
 mod hand_out_link;
+mod invite;
 pub(crate) mod manage_mails;
 pub(crate) mod manage_sessions;
 pub(crate) mod migrate;

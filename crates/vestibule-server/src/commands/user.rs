@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use vestibule::services::LinkPurpose;
 
 use super::office::Office;
-use super::{add_user, change_role, delete_user, disable_user, find_users, hand_out_link};
+use super::{add_user, change_role, delete_user, disable_user, find_users, hand_out_link, invite};
 use crate::app::App;
 use crate::command_line::UserAction;
 use crate::failure::Failure;
@@ -33,6 +33,11 @@ pub(crate) async fn run(
         UserAction::Disable { email } => disable_user::disable(&office, &email, json).await,
         UserAction::Enable { email } => disable_user::enable(&office, &email, json).await,
         UserAction::Delete { email, yes } => delete_user::delete_user(&office, &email, yes, json).await,
+        UserAction::Invite { email, expires, role } => {
+            invite::invite(&office, email.as_deref(), expires, &role, json).await
+        }
+        UserAction::Invitations => invite::list(&office, json).await,
+        UserAction::RevokeInvitation { id } => invite::revoke(&office, id, json).await,
         UserAction::Link { .. } => unreachable!("answered above"),
     };
     office.close().await;

@@ -98,6 +98,13 @@ pub const KEYS: &[Key] = &[
         ..Key::EMPTY
     },
     Key {
+        name: "SIGN_UP",
+        default: "open",
+        about: "How people come by accounts: `open` (at once, the address is confirmed later), `confirm_first` (the account is made when the address is confirmed, and nothing tells strangers who has one), `invite` (with a link of `user invite` or `/admin/invitations`), `closed` (with `user add` alone).",
+        way_out: "Set `open`, `confirm_first`, `invite` or `closed`.",
+        ..Key::EMPTY
+    },
+    Key {
         name: "CONFIRM_TTL",
         default: "24h",
         about: "How long a link is good that confirms an address.",

@@ -7,6 +7,7 @@ pub mod change_name;
 pub mod change_password;
 pub mod confirm_email;
 pub mod confirm_password;
+pub mod confirm_sign_up;
 pub mod current_session;
 pub mod delete_account;
 pub mod dev_mailbox;

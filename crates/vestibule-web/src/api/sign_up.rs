@@ -1,16 +1,15 @@
 //! `POST /api/auth/sign-up`.
 
-use crate::problem::ProblemBody;
-use ::vestibule::services::SignUp;
+use ::vestibule::services::{SignUp, SignUpRequest, SignedUp};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
-use super::answers;
-use super::answers::UserAndSession;
-use crate::{ClientOf, CookieValues, Json, Problem, Vestibule, nullable_text};
+use super::answers::{self, UserAndSession, set};
+use crate::{ClientOf, CookieValues, Json, Problem, ProblemBody, Vestibule, nullable_text};
 
 /// What is sent.
 #[derive(Deserialize, Default, ToSchema)]
@@ -26,9 +25,11 @@ pub struct Body {
     #[serde(deserialize_with = "nullable_text::deserialize")]
     #[schema(required, format = Password)]
     password: String,
+    #[serde(deserialize_with = "nullable_text::deserialize")]
+    invite: String,
 }
 
-/// Makes an account and logs in.
+/// Makes an account and logs in or, where the address is confirmed first, says no more than that a mail is on its way.
 #[utoipa::path(
     post,
     path = "/api/auth/sign-up",
@@ -37,6 +38,8 @@ pub struct Body {
     request_body = Body,
     responses(
         (status = 201, description = "The account, logged in; sets the cookies", body = UserAndSession),
+        (status = 202, description = "Where the address is confirmed first: a mail is on its way, whether or not anybody has the address"),
+        (status = 403, description = "`forbidden`: nobody can sign up, or not without an invitation", body = ProblemBody),
         (status = 409, description = "`email_taken`", body = ProblemBody),
         (status = 422, description = "`invalid_input`, with every field that is not right", body = ProblemBody),
     ),
@@ -48,8 +51,14 @@ pub async fn sign_up(
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
     let cookies = CookieValues::read(&headers, vestibule.cookie_names());
-    let devices = cookies.devices();
+    let (devices, browsers) = (cookies.devices(), cookies.sign_ups());
     let typed = SignUp { name: &body.name, email: &body.email, password: &body.password, devices: &devices };
-    let logged_in = vestibule.accounts().sign_up(typed, &client).await?;
-    Ok(answers::of_new_session(&vestibule, StatusCode::CREATED, &logged_in))
+    let request = SignUpRequest { typed, invite: &body.invite, browsers: &browsers };
+    Ok(match vestibule.accounts().request_sign_up(request, &client).await? {
+        SignedUp::LoggedIn(logged_in) => answers::of_new_session(&vestibule, StatusCode::CREATED, &logged_in),
+        SignedUp::Begun(begun) => {
+            let cookie = vestibule.cookie_names().of_begun_sign_up(&begun, vestibule.accounts().now());
+            (StatusCode::ACCEPTED, set(vec![cookie]), axum::Json(json!({}))).into_response()
+        }
+    })
 }

@@ -24,7 +24,7 @@ macro_rules! built_in {
 }
 
 /// All files, by name. What they share comes first.
-const BUILT_IN: [(&str, &str); 21] = built_in![
+const BUILT_IN: [(&str, &str); 25] = built_in![
     "layout.txt",
     "layout.html",
     "button.html",
@@ -32,6 +32,10 @@ const BUILT_IN: [(&str, &str); 21] = built_in![
     "what_happened.html",
     "confirm_email.txt",
     "confirm_email.html",
+    "confirm_sign_up.txt",
+    "confirm_sign_up.html",
+    "sign_up_attempted.txt",
+    "sign_up_attempted.html",
     "confirm_new_email.txt",
     "confirm_new_email.html",
     "reset_password.txt",
@@ -186,9 +190,11 @@ fn check_complete(mail: &Mail, letter: &Letter) -> Result<(), TemplateError> {
     let kind = mail.message.kind().as_str();
     let link = match &mail.message {
         MailMessage::ConfirmEmail(link)
+        | MailMessage::ConfirmSignUp(link, _)
         | MailMessage::ConfirmNewEmail(link)
         | MailMessage::ResetPassword(link, _) => Some(link.url()),
-        MailMessage::PasswordChanged(_)
+        MailMessage::SignUpAttempted(_)
+        | MailMessage::PasswordChanged(_)
         | MailMessage::EmailChangeRequested(_)
         | MailMessage::EmailChanged(_)
         | MailMessage::NewLogIn(_)
@@ -220,6 +226,7 @@ fn values(mail: &Mail, site: &Site) -> Value {
     let common = context! {
         site_name => one_line(&site.name),
         site_url => address(url.origin()),
+        log_in_url => address(url.link("/log-in")),
         forgot_password_url => address(url.link("/forgot-password")),
         account_url => address(url.link("/account")),
         greeting => greeting(&mail.name),
@@ -236,8 +243,11 @@ fn values(mail: &Mail, site: &Site) -> Value {
     };
     match &mail.message {
         MailMessage::ConfirmEmail(of) | MailMessage::ConfirmNewEmail(of) => context! { ..link(of), ..common },
-        MailMessage::ResetPassword(of, what) => context! { ..link(of), ..happened(what), ..common },
-        MailMessage::PasswordChanged(what)
+        MailMessage::ConfirmSignUp(of, what) | MailMessage::ResetPassword(of, what) => {
+            context! { ..link(of), ..happened(what), ..common }
+        }
+        MailMessage::SignUpAttempted(what)
+        | MailMessage::PasswordChanged(what)
         | MailMessage::EmailChangeRequested(what)
         | MailMessage::EmailChanged(what)
         | MailMessage::NewLogIn(what)
@@ -276,6 +286,8 @@ fn sample(kind: MailKind) -> Mail {
         sent_at: SAMPLE_TIME,
         message: match kind {
             MailKind::ConfirmEmail => MailMessage::ConfirmEmail(link("/confirm-email")),
+            MailKind::ConfirmSignUp => MailMessage::ConfirmSignUp(link("/confirm-sign-up"), happened),
+            MailKind::SignUpAttempted => MailMessage::SignUpAttempted(happened),
             MailKind::ConfirmNewEmail => MailMessage::ConfirmNewEmail(link("/confirm-email")),
             MailKind::ResetPassword => MailMessage::ResetPassword(link("/reset-password"), happened),
             MailKind::PasswordChanged => MailMessage::PasswordChanged(happened),
@@ -324,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_link_stands_alone_on_its_line() {
-        for kind in [MailKind::ConfirmEmail, MailKind::ConfirmNewEmail, MailKind::ResetPassword] {
+        for kind in MailKind::ALL.into_iter().filter(|kind| kind.has_link()) {
             let letter = render(&sample(kind));
             assert!(
                 letter
@@ -347,6 +359,7 @@ mod tests {
             ),
         };
         for message in [
+            MailMessage::SignUpAttempted(happened.clone()),
             MailMessage::PasswordChanged(happened.clone()),
             MailMessage::EmailChangeRequested(happened.clone()),
             MailMessage::EmailChanged(happened.clone()),

@@ -52,8 +52,8 @@ pub struct LogInPage<'a> {
     pub email: &'a str,
     /// Where to go afterwards, sent along as `next`; empty where nothing was asked for.
     pub next: &'a str,
-    /// To the sign-up page, with the same `next`.
-    pub sign_up_link: String,
+    /// To the sign-up page, with the same `next`; none where strangers cannot sign up.
+    pub sign_up_link: Option<String>,
     /// What is wrong, field by field.
     pub errors: FieldErrors,
     /// What is wrong where no field is to blame.
@@ -102,7 +102,7 @@ fn page(
     super::form_page(vestibule, visit, "Log in", problem, |errors, summary| LogInPage {
         email: &fields.email,
         next: fields.next.path().unwrap_or_default(),
-        sign_up_link: fields.next.link("/sign-up"),
+        sign_up_link: vestibule.offers_sign_up().then(|| fields.next.link("/sign-up")),
         errors,
         summary,
         notice,

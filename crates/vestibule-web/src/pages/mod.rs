@@ -8,6 +8,7 @@ pub mod change_name;
 pub mod change_password;
 pub mod confirm_email;
 pub mod confirm_password;
+pub mod confirm_sign_up;
 pub mod delete_account;
 pub mod dev_mailbox;
 pub mod export;
@@ -17,6 +18,7 @@ pub mod log_out;
 pub mod manage_sessions;
 pub mod refresh;
 pub mod resend_confirmation;
+pub mod resend_sign_up;
 pub mod reset_password;
 pub mod sign_up;
 

@@ -44,6 +44,10 @@ pub enum Actor {
 pub enum AuditEventKind {
     /// An account was made.
     SignedUp,
+    /// Somebody began a sign-up whose address is to be confirmed first. Whether the address has an account is not known.
+    SignUpRequested,
+    /// The owner of an address said that a sign-up with it was not theirs.
+    SignUpDeclined,
     /// A session began with the right password.
     LoggedIn,
     /// A wrong password, or an address that nobody has.
@@ -80,6 +84,10 @@ pub enum AuditEventKind {
     AccountDeleted,
     /// An operator made a link that confirms the address or resets the password.
     LinkHandedOut,
+    /// A link was made by which somebody may sign up.
+    InvitationMade,
+    /// Such a link was ended before it was used.
+    InvitationRevoked,
     /// Somebody logged in gave their password once more, for what asks for it.
     PasswordConfirmed,
     /// An account was made for somebody.
@@ -100,8 +108,10 @@ pub enum AuditEventKind {
 
 impl AuditEventKind {
     /// All kinds, for those who list or store them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 31] = [
         Self::SignedUp,
+        Self::SignUpRequested,
+        Self::SignUpDeclined,
         Self::LoggedIn,
         Self::LogInFailed,
         Self::LoggedOut,
@@ -120,6 +130,8 @@ impl AuditEventKind {
         Self::AccountExported,
         Self::AccountDeleted,
         Self::LinkHandedOut,
+        Self::InvitationMade,
+        Self::InvitationRevoked,
         Self::PasswordConfirmed,
         Self::UserAdded,
         Self::RoleChanged,
@@ -134,6 +146,8 @@ impl AuditEventKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SignedUp => "signed_up",
+            Self::SignUpRequested => "sign_up_requested",
+            Self::SignUpDeclined => "sign_up_declined",
             Self::LoggedIn => "logged_in",
             Self::LogInFailed => "log_in_failed",
             Self::LoggedOut => "logged_out",
@@ -152,6 +166,8 @@ impl AuditEventKind {
             Self::AccountExported => "account_exported",
             Self::AccountDeleted => "account_deleted",
             Self::LinkHandedOut => "link_handed_out",
+            Self::InvitationMade => "invitation_made",
+            Self::InvitationRevoked => "invitation_revoked",
             Self::PasswordConfirmed => "password_confirmed",
             Self::UserAdded => "user_added",
             Self::RoleChanged => "role_changed",

@@ -29,6 +29,10 @@ pub struct Mail {
 pub enum MailMessage {
     /// Asks to confirm the address of a new account.
     ConfirmEmail(MailedLink),
+    /// Asks to confirm the address of a sign-up that has no account yet.
+    ConfirmSignUp(MailedLink, Happened),
+    /// Somebody tried to sign up with the address of an account.
+    SignUpAttempted(Happened),
     /// Asks to confirm the address that shall replace another.
     ConfirmNewEmail(MailedLink),
     /// Lets somebody choose a new password.
@@ -85,6 +89,8 @@ impl MailMessage {
     pub fn kind(&self) -> MailKind {
         match self {
             Self::ConfirmEmail(_) => MailKind::ConfirmEmail,
+            Self::ConfirmSignUp(..) => MailKind::ConfirmSignUp,
+            Self::SignUpAttempted(_) => MailKind::SignUpAttempted,
             Self::ConfirmNewEmail(_) => MailKind::ConfirmNewEmail,
             Self::ResetPassword(..) => MailKind::ResetPassword,
             Self::PasswordChanged(_) => MailKind::PasswordChanged,

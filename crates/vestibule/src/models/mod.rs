@@ -7,6 +7,7 @@ mod csrf_token;
 mod device;
 mod email_address;
 pub(crate) mod invalid_input;
+mod invitation;
 mod mail;
 mod one_time_token;
 mod outgoing_mail;
@@ -18,6 +19,8 @@ mod refresh_token;
 mod role;
 mod secret_key;
 mod session;
+mod sign_up_attempt;
+mod sign_up_mode;
 mod signing_key;
 mod user;
 
@@ -28,9 +31,11 @@ pub use csrf_token::{CsrfProof, CsrfToken};
 pub use device::{Device, DeviceHash};
 pub use email_address::{EmailAddress, EmailAddressError};
 pub use invalid_input::{InvalidField, InvalidInput};
+pub use invitation::{Invitation, InvitationId};
 pub use mail::{Happened, Mail, MailMessage, MailedLink};
 pub use one_time_token::{
-    ConfirmsEmail, EmailToken, OneTimeToken, OneTimeTokenHash, ResetToken, ResetsPassword, TokenPurpose,
+    ConfirmsEmail, ConfirmsSignUp, EmailToken, InvitesToSignUp, OneTimeToken, OneTimeTokenHash, ResetToken,
+    ResetsPassword, TokenPurpose,
 };
 pub use outgoing_mail::{
     BrokenMail, ClaimedMail, MailCounts, MailKind, MailOutcome, MailState, MailUrgency, OutgoingMail,
@@ -47,6 +52,8 @@ pub use role::{Role, RoleError, RoleName};
 pub(crate) use secret_key::DerivedKeys;
 pub use secret_key::{SecretKey, SecretKeyError, SecretKeys, SecretKeysError, ServerKeys};
 pub use session::{PublicSessionId, SecretStanding, Session, SessionEnded, SessionLifetimes};
+pub use sign_up_attempt::{SignUpAttempt, SignUpAttemptId, SignUpBrowser, SignUpBrowserHash};
+pub use sign_up_mode::{SignUpMode, SignUpModeError};
 pub use signing_key::{KEY_LEARNING_TIME, SealedSigningKey, SigningKey, SigningKeyError};
 pub use user::{User, UserId};
 

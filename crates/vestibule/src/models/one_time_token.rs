@@ -24,12 +24,28 @@ pub trait TokenPurpose: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy)]
 pub enum ConfirmsEmail {}
 
+/// Makes the account of a sign-up that waited for its address to be confirmed.
+#[derive(Debug, Clone, Copy)]
+pub enum ConfirmsSignUp {}
+
+/// Lets somebody sign up where that is by invitation.
+#[derive(Debug, Clone, Copy)]
+pub enum InvitesToSignUp {}
+
 /// Allows to choose a new password.
 #[derive(Debug, Clone, Copy)]
 pub enum ResetsPassword {}
 
 impl TokenPurpose for ConfirmsEmail {
     const LABEL: &'static str = "vestibule/confirms-email/v1";
+}
+
+impl TokenPurpose for ConfirmsSignUp {
+    const LABEL: &'static str = "vestibule/confirms-sign-up/v1";
+}
+
+impl TokenPurpose for InvitesToSignUp {
+    const LABEL: &'static str = "vestibule/invites-to-sign-up/v1";
 }
 
 impl TokenPurpose for ResetsPassword {

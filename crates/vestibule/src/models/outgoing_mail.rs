@@ -178,6 +178,11 @@ impl MailUrgency {
 pub enum MailKind {
     /// Asks to confirm the address of a new account.
     ConfirmEmail,
+    /// Asks to confirm the address of a sign-up that has no account yet. Where its address has one, the mail that is
+    /// sent is [`Self::SignUpAttempted`].
+    ConfirmSignUp,
+    /// Somebody tried to sign up with the address of an account. Never written as such: who sends the mail finds out.
+    SignUpAttempted,
     /// Asks to confirm the address that shall replace another.
     ConfirmNewEmail,
     /// Lets somebody choose a new password.
@@ -196,8 +201,10 @@ pub enum MailKind {
 
 impl MailKind {
     /// All kinds, for those who list or store them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::ConfirmEmail,
+        Self::ConfirmSignUp,
+        Self::SignUpAttempted,
         Self::ConfirmNewEmail,
         Self::ResetPassword,
         Self::PasswordChanged,
@@ -211,6 +218,8 @@ impl MailKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ConfirmEmail => "confirm_email",
+            Self::ConfirmSignUp => "confirm_sign_up",
+            Self::SignUpAttempted => "sign_up_attempted",
             Self::ConfirmNewEmail => "confirm_new_email",
             Self::ResetPassword => "reset_password",
             Self::PasswordChanged => "password_changed",
@@ -236,7 +245,7 @@ impl MailKind {
 
     /// Whether it carries a link that does something.
     pub fn has_link(self) -> bool {
-        matches!(self, Self::ConfirmEmail | Self::ConfirmNewEmail | Self::ResetPassword)
+        matches!(self, Self::ConfirmEmail | Self::ConfirmSignUp | Self::ConfirmNewEmail | Self::ResetPassword)
     }
 }
 

@@ -134,6 +134,11 @@ impl RateLimits {
         by_address("sign-up", self.sign_ups_by_address, client)
     }
 
+    /// The same where the sign-up sends a mail.
+    pub fn for_sign_up_by_mail(&self, client: &Client) -> Vec<Bucket> {
+        [self.for_sign_up(client), self.for_mail(client)].concat()
+    }
+
     /// What a link is taken from that somebody came by.
     pub fn for_link(&self, client: &Client) -> Vec<Bucket> {
         by_address("link", self.links_by_address, client)

@@ -73,6 +73,7 @@ impl SecretKey {
             refresh_successor: self.derive_for(b"vestibule/refresh-successor/v1"),
             signing_key_seal: self.derive_for(b"vestibule/signing-key-seal/v1"),
             device_cookie: self.derive_for(b"vestibule/device-cookie/v1"),
+            sign_up_cookie: self.derive_for(b"vestibule/sign-up-cookie/v1"),
             mail_quota: self.derive_for(b"vestibule/mail-quota/v1"),
         }
     }
@@ -257,6 +258,8 @@ pub(crate) struct DerivedKeys {
     pub(crate) signing_key_seal: DerivedKey,
     /// Authenticates device cookies.
     pub(crate) device_cookie: DerivedKey,
+    /// Authenticates the cookies of browsers that began a sign-up.
+    pub(crate) sign_up_cookie: DerivedKey,
     /// Names a mailbox in the table of quotas without telling whose it is.
     pub(crate) mail_quota: DerivedKey,
 }

@@ -5,10 +5,12 @@
 
 mod audit_events;
 mod devices;
+mod invitations;
 mod one_time_tokens;
 mod outgoing_mails;
 mod rate_limits;
 mod sessions;
+mod sign_up_attempts;
 mod signing_keys;
 mod users;
 
@@ -16,10 +18,12 @@ use async_trait::async_trait;
 
 pub use audit_events::{AuditEvents, AuditFilter, EventCount};
 pub use devices::Devices;
+pub use invitations::Invitations;
 pub use one_time_tokens::{EmailTokenAndOwner, OneTimeTokens};
 pub use outgoing_mails::{ClaimError, MailFilter, OutgoingMails};
 pub use rate_limits::RateLimits;
 pub use sessions::{NewSession, Rotation, SessionAndUser, Sessions};
+pub use sign_up_attempts::SignUpAttempts;
 pub use signing_keys::SigningKeys;
 pub use users::{Credentials, CredentialsAndDevice, EmailReplaced, Inserted, UserFilter, Users};
 
@@ -35,13 +39,25 @@ pub trait Store: Send + Sync + 'static {
 
 /// All that can be asked of the store.
 pub trait Repository:
-    Users + Sessions + OneTimeTokens + Devices + OutgoingMails + AuditEvents + SigningKeys + RateLimits + Send
+    Users
+    + Sessions
+    + SignUpAttempts
+    + Invitations
+    + OneTimeTokens
+    + Devices
+    + OutgoingMails
+    + AuditEvents
+    + SigningKeys
+    + RateLimits
+    + Send
 {
 }
 
 impl<T> Repository for T where
     T: Users
         + Sessions
+        + SignUpAttempts
+        + Invitations
         + OneTimeTokens
         + Devices
         + OutgoingMails

@@ -20,6 +20,10 @@ const DEVICES_KEPT: Duration = Duration::days(400);
 pub struct CleanedUp {
     /// Links whose time was over.
     pub tokens: u64,
+    /// Sign-ups that were not confirmed in time.
+    pub sign_ups: u64,
+    /// Invitations that nobody used in time.
+    pub invitations: u64,
     /// Mails that were sent or given up, and quotas of past days.
     pub mails: u64,
     /// Events older than the retention.
@@ -44,6 +48,8 @@ impl Accounts {
         Ok(CleanedUp {
             keys,
             tokens: repository.delete_expired_tokens(now, BATCH).await?,
+            sign_ups: repository.delete_expired_sign_up_attempts(now, BATCH).await?,
+            invitations: repository.delete_expired_invitations(now, BATCH).await?,
             mails: repository.delete_old_mails(now - SENT_MAILS_KEPT, now - DEAD_MAILS_KEPT, BATCH).await?,
             events: repository
                 .delete_old_audit_events(AuditEventId::lowest_at(now - self.policy.audit_retention), BATCH)
@@ -58,7 +64,8 @@ impl CleanedUp {
     /// Whether there may be more to remove.
     pub fn may_be_more(&self) -> bool {
         let batch = u64::from(BATCH);
-        [self.tokens, self.mails, self.events, self.devices, self.buckets]
+        let Self { tokens, sign_ups, invitations, mails, events, devices, buckets, keys } = *self;
+        [tokens, sign_ups, invitations, mails, events, devices, buckets, keys]
             .into_iter()
             .any(|count| count >= batch)
     }

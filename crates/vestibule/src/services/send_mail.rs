@@ -7,7 +7,8 @@ use time::{Date, Duration, OffsetDateTime, Time};
 use crate::Accounts;
 use crate::models::{
     AuditEventKind, ClaimedMail, EmailAddress, EmailToken, Happened, Mail, MailKind, MailMessage,
-    MailOutcome, MailUrgency, MailedLink, OneTimeToken, OutgoingMail, ResetToken, User,
+    MailOutcome, MailUrgency, MailedLink, OneTimeToken, OutgoingMail, PersonName, ResetToken, SignUpAttempt,
+    User,
 };
 use crate::ports::{MailError, Mailer};
 use crate::repository::{ClaimError, StoreError};
@@ -58,8 +59,16 @@ pub enum SendMailError {
 
 /// What is to be sent, or why not.
 enum Composed {
-    Message(MailMessage, Box<User>),
+    Message(MailMessage, PersonName),
     Moot(&'static str),
+}
+
+/// Whom a mail concerns.
+enum Reader {
+    /// Somebody with an account.
+    User(User),
+    /// Somebody who has none yet.
+    Newcomer(SignUpAttempt),
 }
 
 impl Accounts {
@@ -90,6 +99,19 @@ impl Accounts {
             self.store.alone().finish_mail(id, attempt, MailOutcome::Dead, reason, now).await?;
             return Ok(MailSent::Dead { reason: reason.into() });
         }
+        if mail.kind == MailKind::ConfirmSignUp {
+            // A later mail to the same address may be of another sign-up, begun by a stranger: it does not take the place
+            // of this one.
+            let found = self.store.alone().find_sign_up_attempt_by_mail(mail.id, self.clock.now()).await?;
+            let Some(attempt) = found.filter(|attempt| !attempt.is_declined) else {
+                return self
+                    .finish_moot(claimed, "the sign-up is over, or a newer mail was written for it")
+                    .await;
+            };
+            let account = self.reader_of(mail).await?;
+            let reader = account.map_or(Reader::Newcomer(attempt), Reader::User);
+            return self.send_to(reader, claimed, mailer).await;
+        }
         if mail.kind.has_link() && self.store.alone().has_newer_mail(mail).await? {
             return self.finish_moot(claimed, "a newer mail of the kind was written").await;
         }
@@ -99,7 +121,17 @@ impl Accounts {
             }
             return self.finish_moot(claimed, "there is no such user").await;
         };
-        if user.is_disabled {
+        self.send_to(Reader::User(user), claimed, mailer).await
+    }
+
+    async fn send_to(
+        &self,
+        reader: Reader,
+        claimed: &ClaimedMail,
+        mailer: &dyn Mailer,
+    ) -> Result<MailSent, SendMailError> {
+        let mail = &claimed.mail;
+        if matches!(&reader, Reader::User(user) if user.is_disabled) {
             return self.finish_moot(claimed, "the user is disabled").await;
         }
 
@@ -113,15 +145,19 @@ impl Accounts {
             return self.wait_for_tomorrow(claimed).await;
         }
 
-        let sent = match self.compose(claimed, user).await? {
+        let composed = match reader {
+            Reader::User(user) => self.compose(claimed, user).await?,
+            Reader::Newcomer(attempt) => self.compose_for_newcomer(claimed, attempt).await?,
+        };
+        let sent = match composed {
             Composed::Moot(why) => self.finish_moot(claimed, why).await?,
-            Composed::Message(message, user) => {
+            Composed::Message(message, name) => {
                 let now = self.clock.now();
                 let mail = Mail {
                     id: mail.id,
                     attempt: claimed.attempt,
                     to: mail.recipient.clone(),
-                    name: user.name,
+                    name,
                     sent_at: now,
                     message,
                 };
@@ -138,8 +174,8 @@ impl Accounts {
         Ok(sent)
     }
 
-    /// Whom a mail concerns. A request to reset a password names only an address: here, away from the request, is
-    /// looked up whose it is.
+    /// Who has the account that a mail concerns. A request to reset a password and a sign-up that is to be confirmed first
+    /// name only an address: here, away from the request, is looked up whose it is.
     async fn reader_of(&self, mail: &OutgoingMail) -> Result<Option<User>, StoreError> {
         let mut repository = self.store.alone();
         Ok(match mail.user_id {
@@ -163,6 +199,8 @@ impl Accounts {
                 };
                 MailMessage::ConfirmEmail(link)
             }
+            // Told to the account's owner alone, and in the words of the account: a stranger's name is not in it.
+            MailKind::ConfirmSignUp | MailKind::SignUpAttempted => MailMessage::SignUpAttempted(happened),
             MailKind::ConfirmNewEmail => {
                 let Some(link) = self.mint_confirm_link(&user, &mail.recipient, true, now).await? else {
                     return Ok(Composed::Moot("somebody has the address by now"));
@@ -185,7 +223,22 @@ impl Accounts {
             MailKind::NewLogIn => MailMessage::NewLogIn(happened),
             MailKind::RefreshReused => MailMessage::RefreshReused(happened),
         };
-        Ok(Composed::Message(message, Box::new(user)))
+        Ok(Composed::Message(message, user.name))
+    }
+
+    async fn compose_for_newcomer(
+        &self,
+        claimed: &ClaimedMail,
+        attempt: SignUpAttempt,
+    ) -> Result<Composed, StoreError> {
+        let now = self.clock.now();
+        let token = OneTimeToken::generate(&*self.random);
+        if !self.store.alone().put_sign_up_token(claimed.mail.id, token.hash(), now).await? {
+            return Ok(Composed::Moot("the sign-up is over, or a newer mail was written for it"));
+        }
+        let link = self.link("/confirm-sign-up", &token.encode(), attempt.time_left(now));
+        let happened = Happened { at: claimed.mail.created_at, client: claimed.mail.client.clone() };
+        Ok(Composed::Message(MailMessage::ConfirmSignUp(link, happened), attempt.name))
     }
 
     /// A link that confirms an address, which ends the one before it. None where there is nothing to confirm.

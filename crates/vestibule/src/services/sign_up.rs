@@ -1,9 +1,9 @@
-use super::LoggedIn;
+use super::{BegunSignUp, LoggedIn};
 use crate::Accounts;
 use crate::models::invalid_input::take;
 use crate::models::{
-    AuditEventKind, CandidatePassword, Client, EmailAddress, InvalidInput, MailKind, NewPassword, PersonName,
-    Role, TooManyAttempts, User, UserId,
+    AuditEvent, AuditEventKind, CandidatePassword, Client, EmailAddress, InvalidInput, Invitation, MailKind,
+    NewPassword, OneTimeToken, PersonName, Role, SignUpMode, TooManyAttempts, User, UserId,
 };
 use crate::ports::HasherError;
 use crate::repository::{Inserted, NewSession, StoreError};
@@ -21,9 +21,35 @@ pub struct SignUp<'a> {
     pub devices: &'a [&'a str],
 }
 
+/// What is sent by who wants an account, in whichever way the site gives accounts.
+#[derive(Clone, Copy)]
+pub struct SignUpRequest<'a> {
+    /// What they typed.
+    pub typed: SignUp<'a>,
+    /// The token of their invitation; empty without one. It is looked at only where sign-up is by invitation.
+    pub invite: &'a str,
+    /// The cookies of sign-ups that their browser began before.
+    pub browsers: &'a [&'a str],
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum SignedUp {
+    /// There is an account, and its owner is logged in.
+    LoggedIn(Box<LoggedIn>),
+    /// A mail is on its way, of which kind is not known here. Until its link is used there is no account.
+    Begun(BegunSignUp),
+}
+
 /// Why there is no new account.
 #[derive(Debug, thiserror::Error)]
 pub enum SignUpError {
+    /// Not on this site, or not in this way.
+    #[error(transparent)]
+    Refused(#[from] SignUpRefused),
+    /// The invitation was used, is too old, was revoked, or is none.
+    #[error("the invitation is not good any more")]
+    InvitationOver,
     /// Something has to be typed again.
     #[error(transparent)]
     Invalid(#[from] InvalidInput),
@@ -41,39 +67,107 @@ pub enum SignUpError {
     Store(#[from] StoreError),
 }
 
-struct NewAccount {
-    name: PersonName,
-    email: EmailAddress,
-    password: NewPassword,
+/// The site does not give accounts in this way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("sign-up is {mode} on this site")]
+pub struct SignUpRefused {
+    /// How it gives them.
+    pub mode: SignUpMode,
+}
+
+pub(super) struct NewAccount {
+    pub(super) name: PersonName,
+    pub(super) email: EmailAddress,
+    pub(super) password: NewPassword,
 }
 
 impl Accounts {
-    /// Makes an account and logs its owner in. A mail that asks to confirm the address is queued with it: either
-    /// all of these are there afterwards or none is.
+    /// Takes a sign-up in the way that the owner of the site has decided. Pages and API come by this one door, so none of
+    /// them is open where another is closed.
+    pub async fn request_sign_up(
+        &self,
+        request: SignUpRequest<'_>,
+        client: &Client,
+    ) -> Result<SignedUp, SignUpError> {
+        let SignUpRequest { typed, invite, browsers } = request;
+        let logged_in = match self.policy.sign_up {
+            SignUpMode::Open => self.sign_up(typed, client).await?,
+            SignUpMode::ConfirmFirst => {
+                return self.begin_sign_up(typed, browsers, client).await.map(SignedUp::Begun);
+            }
+            SignUpMode::Invite => self.sign_up_by_invitation(typed, invite, client).await?,
+            mode @ SignUpMode::Closed => return Err(SignUpRefused { mode }.into()),
+        };
+        Ok(SignedUp::LoggedIn(Box::new(logged_in)))
+    }
+
+    /// Makes an account and logs its owner in, where sign-up is open. A mail that asks to confirm the address is queued
+    /// with it: either all of these are there afterwards or none is.
     pub async fn sign_up(&self, typed: SignUp<'_>, client: &Client) -> Result<LoggedIn, SignUpError> {
+        self.require_sign_up(&[SignUpMode::Open])?;
         let _ = self.take::<SignUpError>(|limits| limits.for_sign_up(client)).await?;
         let account = self.parse_sign_up(typed).await?;
-        let hash = self.hasher.hash(account.password.into_password()).await?;
+        self.make_account(account, None, typed.devices, client).await
+    }
 
+    /// The same with an invitation, which is used up in the same transaction: of many who race with one, one gets an
+    /// account, and a form that has to be typed again costs nothing.
+    async fn sign_up_by_invitation(
+        &self,
+        typed: SignUp<'_>,
+        invite: &str,
+        client: &Client,
+    ) -> Result<LoggedIn, SignUpError> {
+        if invite.trim().is_empty() {
+            return Err(SignUpRefused { mode: self.policy.sign_up }.into());
+        }
+        let _ = self.take::<SignUpError>(|limits| limits.for_sign_up(client)).await?;
+        let token = OneTimeToken::parse(invite).ok_or(SignUpError::InvitationOver)?;
+        let now = self.clock.now();
+        let found = self.store.alone().find_invitation(token.hash(), now).await?;
+        let invitation = found.ok_or(SignUpError::InvitationOver)?;
+        let account = self.parse_sign_up(typed).await?;
+        if !invitation.is_for(&account.email) {
+            let message = "This invitation is for another address. Use the one that was invited.";
+            return Err(InvalidInput::one("email", "not_invited", message).into());
+        }
+        self.make_account(account, Some(&invitation), typed.devices, client).await
+    }
+
+    async fn make_account(
+        &self,
+        account: NewAccount,
+        invitation: Option<&Invitation>,
+        devices: &[&str],
+        client: &Client,
+    ) -> Result<LoggedIn, SignUpError> {
+        let hash = self.hasher.hash(account.password.into_password()).await?;
         let now = self.clock.now();
         let user = User {
             id: UserId::new(now, &*self.random),
             email: account.email,
             name: account.name,
             is_email_verified: false,
-            role: Role::User,
+            role: invitation.map_or(Role::User, |invitation| invitation.role.clone()),
             is_disabled: false,
             created_at: now,
             updated_at: now,
         };
         let (session, token) = self.new_session(&user, client, now);
-        let device = self.device_of(typed.devices);
+        let device = self.device_of(devices);
         let mail = self.mail_about(&user, MailKind::ConfirmEmail, client, now);
         let event = self.event(AuditEventKind::SignedUp, Some(user.id), client, now);
+        let event =
+            AuditEvent { detail: invitation.map(|_| "invite".to_owned()).unwrap_or_default(), ..event };
 
         let mut work = self.store.begin().await?;
         if work.insert_user(&user, Some(&hash)).await? == Inserted::AlreadyThere {
             return Err(SignUpError::EmailTaken);
+        }
+        if let Some(invitation) = invitation
+            && !work.redeem_invitation(invitation.hash, now).await?
+        {
+            return Err(SignUpError::InvitationOver);
         }
         work.insert_session(NewSession { session: &session, password_hash: &hash }).await?;
         work.note_device(user.id, device.hash(), now).await?;
@@ -84,8 +178,14 @@ impl Accounts {
         Ok(self.logged_in_with(user, session, &token, &device, now))
     }
 
+    /// Refuses where the site gives accounts in none of these ways.
+    pub(super) fn require_sign_up(&self, modes: &[SignUpMode]) -> Result<(), SignUpRefused> {
+        let mode = self.policy.sign_up;
+        if modes.contains(&mode) { Ok(()) } else { Err(SignUpRefused { mode }) }
+    }
+
     /// Reads the form. All that is wrong is said at once.
-    async fn parse_sign_up(&self, typed: SignUp<'_>) -> Result<NewAccount, SignUpError> {
+    pub(super) async fn parse_sign_up(&self, typed: SignUp<'_>) -> Result<NewAccount, SignUpError> {
         let mut invalid = Vec::new();
         let name = take("name", PersonName::parse(typed.name), &mut invalid);
         let email = take("email", EmailAddress::parse(typed.email), &mut invalid);

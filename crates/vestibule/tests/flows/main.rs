@@ -5,7 +5,9 @@
 mod account;
 mod administration;
 mod confirm_email;
+mod confirm_sign_up;
 mod current_session;
+mod invite;
 mod judge_password;
 mod log_in;
 mod log_out;

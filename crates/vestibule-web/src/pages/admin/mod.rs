@@ -7,6 +7,7 @@ pub mod delete_user;
 pub mod disable_user;
 pub mod find_users;
 pub mod hand_out_link;
+pub mod invite;
 pub mod manage_mails;
 pub mod manage_sessions;
 pub mod statistics;
