@@ -45,7 +45,7 @@ impl Patience {
     async fn is_over(&self) {
         if self.stopping.clone().wait_for(|is_stopping| *is_stopping).await.is_err() {
             // Nobody can ask any more.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
