@@ -279,6 +279,19 @@ test('a draft outlives a closed tab and leaves when it was saved, discarded or i
   await context.close();
 });
 
+/** A site of its own, with other lifetimes, or one that can lose its database. */
+async function withSite(settings, live) {
+  const site = await openHouse({ ...settings });
+  const own = await openBrowser(site);
+  try {
+    await live(await own.person(), site, own);
+    own.assertQuiet();
+  } finally {
+    await own.close();
+    await site.close();
+  }
+}
+
 const drafts = (page) => page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('vestibule:draft:')).length);
 
 /** Opens the form of a new note and expects what was typed before. */
@@ -289,44 +302,44 @@ async function expectDraft(page, title) {
 }
 
 test('a draft outlives every way in which a note is not saved', async () => {
-  const context = await browser.person();
-  const page = await signUp(context, 'unsaved');
-  await page.goto('/notes/new');
-  await page.fill('#title', 'Not a word is lost');
+  await withSite({}, async (context, site, own) => {
+    const page = await signUp(context, 'unsaved');
+    await page.goto('/notes/new');
+    await page.fill('#title', 'Not a word is lost');
 
-  const bringBack = await house.loseDatabase('offline');
-  assert.equal((await send(page, SUBMIT)).status(), 503);
-  await bringBack();
-  await page.goto('/');
-  await expectDraft(page, 'Not a word is lost');
+    const bringBack = await site.loseDatabase('offline');
+    assert.equal((await send(page, SUBMIT)).status(), 503);
+    await bringBack();
+    await page.goto('/');
+    await expectDraft(page, 'Not a word is lost');
 
-  await page.fill('#body', 'x'.repeat(70_000));
-  assert.equal((await send(page, SUBMIT)).status(), 413);
-  await page.goto('/dashboard');
-  await expectDraft(page, 'Not a word is lost');
-  assert.equal((await page.inputValue('#body')).length, 70_000);
-  await page.fill('#body', 'Shorter.');
+    await page.fill('#body', 'x'.repeat(70_000));
+    assert.equal((await send(page, SUBMIT)).status(), 413);
+    await page.goto('/dashboard');
+    await expectDraft(page, 'Not a word is lost');
+    assert.equal((await page.inputValue('#body')).length, 70_000);
+    await page.fill('#body', 'Shorter.');
 
-  await house.stop();
-  await page.click(SUBMIT);
-  await page.waitForURL('chrome-error://**');
-  browser.complaints.splice(0);
-  await house.start();
-  await page.goto('/dashboard');
-  await expectDraft(page, 'Not a word is lost');
+    await site.stop();
+    await page.click(SUBMIT);
+    await page.waitForURL('chrome-error://**');
+    own.complaints.splice(0);
+    await site.start();
+    await page.goto('/dashboard');
+    await expectDraft(page, 'Not a word is lost');
 
-  await house.command('session', 'revoke', 'unsaved@example.com', '--yes');
-  await send(page, SUBMIT);
-  assert.equal(path(page), '/log-in');
-  await logIn(page, 'unsaved');
-  assert.equal(path(page), '/dashboard');
-  await expectDraft(page, 'Not a word is lost');
+    await site.command('session', 'revoke', 'unsaved@example.com', '--yes');
+    await send(page, SUBMIT);
+    assert.equal(path(page), '/log-in');
+    await logIn(page, 'unsaved');
+    assert.equal(path(page), '/dashboard');
+    await expectDraft(page, 'Not a word is lost');
 
-  await send(page, SUBMIT);
-  assert.equal(await page.textContent('article h1'), 'Not a word is lost');
-  assert.equal(new URL(page.url()).search, '', 'the word of the save does not stay in the address');
-  assert.equal(await drafts(page), 0);
-  await context.close();
+    await send(page, SUBMIT);
+    assert.equal(await page.textContent('article h1'), 'Not a word is lost');
+    assert.equal(new URL(page.url()).search, '', 'the word of the save does not stay in the address');
+    assert.equal(await drafts(page), 0);
+  });
 });
 
 test('a word of a save that nobody can know removes no draft', async () => {
@@ -400,36 +413,36 @@ test('a form may have a field that is called action', async () => {
 });
 
 test('drafts leave with every log-out that worked, and with no other', async () => {
-  const context = await browser.person();
-  const page = await signUp(context, 'leaves');
-  const write = async () => {
-    await page.goto('/notes/new');
-    await page.fill('#title', 'A secret');
+  await withSite({}, async (context, site) => {
+    const page = await signUp(context, 'leaves');
+    const write = async () => {
+      await page.goto('/notes/new');
+      await page.fill('#title', 'A secret');
+      await page.goto('/account');
+      assert.equal(await drafts(page), 1);
+    };
+    await write();
+    const bringBack = await site.loseDatabase('offline');
+    assert.equal((await send(page, '.visitor button')).status(), 503);
+    await bringBack();
+    assert.equal(await drafts(page), 1, 'who is not logged out keeps what they wrote');
     await page.goto('/account');
     assert.equal(await drafts(page), 1);
-  };
-  await write();
-  const bringBack = await house.loseDatabase('offline');
-  assert.equal((await send(page, '.visitor button')).status(), 503);
-  await bringBack();
-  assert.equal(await drafts(page), 1, 'who is not logged out keeps what they wrote');
-  await page.goto('/account');
-  assert.equal(await drafts(page), 1);
-  await send(page, '.sessions >> text=Log out');
-  assert.equal(path(page), '/');
-  assert.equal(await drafts(page), 0);
+    await send(page, '.sessions >> text=Log out');
+    assert.equal(path(page), '/');
+    assert.equal(await drafts(page), 0);
 
-  await logIn(page, 'leaves');
-  await write();
-  await page.click('#delete summary');
-  await page.fill('#delete-password', 'wrong window thursday');
-  await send(page, '#delete button.danger');
-  assert.equal(await drafts(page), 1);
-  await page.fill('#delete-password', PASSWORD);
-  await send(page, '#delete button.danger');
-  assert.equal(path(page), '/log-in');
-  assert.equal(await drafts(page), 0);
-  await context.close();
+    await logIn(page, 'leaves');
+    await write();
+    await page.click('#delete summary');
+    await page.fill('#delete-password', 'wrong window thursday');
+    await send(page, '#delete button.danger');
+    assert.equal(await drafts(page), 1);
+    await page.fill('#delete-password', PASSWORD);
+    await send(page, '#delete button.danger');
+    assert.equal(path(page), '/log-in');
+    assert.equal(await drafts(page), 0);
+  });
 });
 
 test('a password can be looked at, and is hidden again as it is sent', async () => {
@@ -509,21 +522,8 @@ test('a second click does not send a form again', async () => {
 
 const BANNER = '.session-end';
 
-/** A site of its own, with other lifetimes. */
-async function withSite(settings, live) {
-  const site = await openHouse({ VESTIBULE_ACCESS_TTL: '30s', ...settings });
-  const own = await openBrowser(site);
-  try {
-    await live(await own.person(), site);
-    own.assertQuiet();
-  } finally {
-    await own.close();
-    await site.close();
-  }
-}
-
 test('who is about to be logged out is told, and can stay', async () => {
-  await withSite({ VESTIBULE_SESSION_IDLE_TTL: '122s' }, async (context) => {
+  await withSite({ VESTIBULE_ACCESS_TTL: '30s', VESTIBULE_SESSION_IDLE_TTL: '122s' }, async (context) => {
     const page = await signUp(context, 'short');
     await page.goto('/notes/new');
     await page.fill('#title', 'In the middle of it');
@@ -542,7 +542,7 @@ test('who is about to be logged out is told, and can stay', async () => {
 });
 
 test('a session that has lived as long as it may is said to end, and no press makes it longer', async () => {
-  await withSite({ VESTIBULE_SESSION_IDLE_TTL: '110s', VESTIBULE_SESSION_ABSOLUTE_TTL: '110s' }, async (context) => {
+  await withSite({ VESTIBULE_ACCESS_TTL: '30s', VESTIBULE_SESSION_IDLE_TTL: '110s', VESTIBULE_SESSION_ABSOLUTE_TTL: '110s' }, async (context) => {
     const page = await signUp(context, 'last');
     await page.waitForSelector(BANNER);
     const refreshes = count(context, REFRESH);
@@ -557,7 +557,7 @@ test('a session that has lived as long as it may is said to end, and no press ma
 });
 
 test('a press while the site cannot be reached says so, and the next one helps', async () => {
-  await withSite({ VESTIBULE_SESSION_IDLE_TTL: '122s' }, async (context) => {
+  await withSite({ VESTIBULE_ACCESS_TTL: '30s', VESTIBULE_SESSION_IDLE_TTL: '122s' }, async (context) => {
     const page = await signUp(context, 'cut-off');
     await page.waitForSelector(BANNER);
     await context.route(`**${REFRESH}`, (route) => route.fulfill({ status: 503, body: '' }));
@@ -570,7 +570,7 @@ test('a press while the site cannot be reached says so, and the next one helps',
 });
 
 test('a page that the server refreshed tells the other tabs, and they do not warn', async () => {
-  await withSite({ VESTIBULE_SESSION_IDLE_TTL: '110s' }, async (context) => {
+  await withSite({ VESTIBULE_ACCESS_TTL: '30s', VESTIBULE_SESSION_IDLE_TTL: '110s' }, async (context) => {
     const one = await signUp(context, 'two');
     await one.waitForSelector(BANNER);
     const first = await one.evaluate(() => localStorage.getItem('vestibule:ends'));

@@ -267,21 +267,21 @@ async function follow(change) {
 
 /** Where a GET shows this page again. An answer to a form is not asked for once more, for that would send the form. */
 function address() {
-  return meta?.dataset.address ?? (meta ? null : location.href);
+  return meta?.dataset.address ?? location.pathname + location.search;
 }
 
 /** What stands here is not theirs who look at it now. The server says what is shown instead. */
 function leave() {
   isLeaving = true;
   document.querySelector('main')?.replaceChildren();
-  location.replace(address() ?? '/log-in');
+  location.replace(address() || '/log-in');
 }
 
 /** Puts the menu of the present visitor in its place, and leaves alone what is typed on the page. */
 async function showVisitor() {
   let page;
   try {
-    const answer = await fetch(address() ?? '/', { headers: { Accept: 'text/html' }, signal: AbortSignal.timeout(PATIENCE) });
+    const answer = await fetch(address() || '/', { headers: { Accept: 'text/html' }, signal: AbortSignal.timeout(PATIENCE) });
     if (!answer.ok) return;
     page = new DOMParser().parseFromString(await answer.text(), 'text/html');
   } catch {

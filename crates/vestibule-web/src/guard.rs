@@ -91,23 +91,27 @@ impl CurrentUser {
 pub struct PageVisit {
     current: Option<CurrentUser>,
     path: String,
-    address: Next,
+    form_on: Option<String>,
 }
 
 impl PageVisit {
     /// Somebody of whom nothing is known, for pages that stand behind no guard.
     pub(crate) fn of_stranger(path: &str) -> Self {
-        Self { current: None, path: path.to_owned(), address: Next::default() }
+        Self { current: None, path: path.to_owned(), form_on: None }
     }
 
     /// The visit that a request makes.
     fn of(request: &Request, current: Option<CurrentUser>) -> Self {
-        Self { current, path: request.uri().path().to_owned(), address: address_of_the_page(request) }
+        let form_on = (!request.method().is_safe()).then(|| {
+            let page = page_of_the_form(request.headers());
+            page.path().unwrap_or_default().split('?').next().unwrap_or_default().to_owned()
+        });
+        Self { current, path: request.uri().path().to_owned(), form_on }
     }
 
-    /// The same visit, of a page whose own address is known.
-    pub(crate) fn at(&self, address: &str) -> Self {
-        Self { address: Next::parse(address), ..self.clone() }
+    /// The same visit, of a page with forms whose own path is known.
+    pub(crate) fn of_form_on(&self, path: &str) -> Self {
+        Self { form_on: Some(path.to_owned()), ..self.clone() }
     }
 
     /// Who visits, where they are logged in.
@@ -120,10 +124,10 @@ impl PageVisit {
         &self.path
     }
 
-    /// Where a GET shows this page again. The answer to a form has the page that the form was on: its own address may have
-    /// none.
-    pub fn address(&self) -> Option<&str> {
-        self.address.path()
+    /// Of an answer to a form: the path of the page that the form was on, or nothing where that is not known. There a GET
+    /// shows the page again; the path that the form was sent to may have none.
+    pub fn form_on(&self) -> Option<&str> {
+        self.form_on.as_deref()
     }
 
     /// The token for the forms of this page. Empty for strangers, whose forms need none.
@@ -410,7 +414,13 @@ pub(crate) fn clearing_duplicates(cookies: &CookieValues, mut problem: Problem) 
 /// Sends people to the page on which they can do what is missing: log in, confirm their address, give their password once
 /// more. Tells everything else as it is.
 fn refuse_page(request: &Request, problem: Problem) -> Response {
-    let next = || address_of_the_page(request);
+    let next = || {
+        if request.method().is_safe() {
+            request.uri().path_and_query().map(|path| Next::parse(path.as_str())).unwrap_or_default()
+        } else {
+            page_of_the_form(request.headers())
+        }
+    };
     let page = match problem.way_out {
         Some(WayOut::ConfirmEmail) => CONFIRMATION_PAGE.to_owned(),
         Some(WayOut::ConfirmPassword) if request.method().is_safe() => next().link(PASSWORD_PAGE),
@@ -425,15 +435,6 @@ fn refuse_page(request: &Request, problem: Problem) -> Response {
     // The problem's own answer is not told, but its cookies are to be cleared.
     response.extensions_mut().insert(problem);
     response
-}
-
-/// Where a GET shows the page of a request.
-fn address_of_the_page(request: &Request) -> Next {
-    if request.method().is_safe() {
-        request.uri().path_and_query().map(|path| Next::parse(path.as_str())).unwrap_or_default()
-    } else {
-        page_of_the_form(request.headers())
-    }
 }
 
 /// The page that a form was on: the address it was posted to may have no page of its own. Without what the page said was

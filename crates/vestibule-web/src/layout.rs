@@ -95,13 +95,14 @@ impl Vestibule {
 }
 
 /// What the script of the pages knows of a session: whose it is, and when it ends unless it is refreshed. A layout puts it
-/// into its head as `<meta name="vestibule-session" content="ENDS" data-user="USER" data-address="ADDRESS">`.
+/// into its head as `<meta name="vestibule-session" content="ENDS" data-user="USER" data-address="ADDRESS">`, the last on answers to forms.
 pub struct SessionMeta {
     /// The user's id.
     pub user: String,
     /// The moment, in the form of RFC 3339.
     pub ends: String,
-    /// Where a GET shows this page again: the script goes there where another tab has logged out, and sends no form again.
+    /// Of an answer to a form: where a GET shows the page again, empty where that is not known. The script goes there where
+    /// another tab has logged out, and sends no form again.
     pub address: Option<String>,
 }
 
@@ -111,7 +112,7 @@ impl SessionMeta {
         visit.current_user().map(|current| Self {
             user: current.user().id.to_string(),
             ends: iso(current.session().expires_at),
-            address: visit.address().map(str::to_owned),
+            address: visit.form_on().map(str::to_owned),
         })
     }
 }

@@ -109,3 +109,37 @@ views! {
     /// `/dev/mailbox`.
     DevMailbox(DevMailboxPage) = "dev_mailbox.html";
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// On a phone their rows are blocks, and Safari takes what is no table by its look for none by its meaning.
+    #[test]
+    fn tables_that_are_cards_on_a_phone_name_their_roles() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/admin");
+        let templates = std::fs::read_dir(folder).expect("the folder is there");
+        let texts =
+            templates.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("a text"));
+        let mut tables = 0;
+        for text in texts {
+            for table in text.split("<table class=\"rows\"").skip(1) {
+                let (table, _) = table.split_once("</table>").expect("a table ends");
+                assert!(table.starts_with(" role=\"table\""), "{table}");
+                for (tag, role) in
+                    [("thead", "rowgroup"), ("tbody", "rowgroup"), ("tr", "row"), ("td", "cell")]
+                {
+                    let count = |words: String| table.matches(&words).count();
+                    let all = count(format!("<{tag}>")) + count(format!("<{tag} "));
+                    assert_eq!(all, count(format!("<{tag} role=\"{role}\"")), "{tag} of {table}");
+                }
+                let headers = table.matches("<th>").count() + table.matches("<th ").count();
+                let named = table.matches("<th role=\"columnheader\" scope=\"col\"").count()
+                    + table.matches("<th role=\"rowheader\" scope=\"row\"").count();
+                assert_eq!(headers, named, "{table}");
+                tables += 1;
+            }
+        }
+        assert!(tables >= 3, "{tables} tables were looked at");
+    }
+}

@@ -39,7 +39,7 @@ export async function openBrowser(house) {
       });
       page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error}`));
       page.on('request', (request) => {
-        if (new URL(request.url()).origin !== house.url) complaints.push(`${page.url()} asks ${request.url()}`);
+        if (![house.url, ...house.neighbours].includes(new URL(request.url()).origin)) complaints.push(`${page.url()} asks ${request.url()}`);
       });
     });
     return context;
@@ -62,10 +62,10 @@ export async function send(page, button) {
   return answer;
 }
 
-/** Signs up as NAME@example.com. */
-export async function signUp(context, name) {
+/** Signs up as NAME@example.com, at the site or another one. */
+export async function signUp(context, name, site = '') {
   const page = await context.newPage();
-  await page.goto('/sign-up');
+  await page.goto(`${site}/sign-up`);
   await page.fill('#name', name);
   await page.fill('#email', `${name}@example.com`);
   await page.fill('#password', PASSWORD);

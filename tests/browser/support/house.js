@@ -55,17 +55,16 @@ export async function openHouse(settings = {}) {
   };
   await start();
 
-  let strangers = 0;
-  /** Somebody signs up. Every connection of the server has to look into the database's file after that. */
-  const signUpStranger = async () => {
-    strangers += 1;
-    const body = JSON.stringify({ name: 'Stranger', email: `stranger${strangers}@example.com`, password: PASSWORD });
-    const answer = await fetch(`${url}/api/auth/sign-up`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
-    if (answer.status !== 201) throw new Error(`nobody can sign up: ${answer.status}`);
+  /** The server writes something and mails nothing. Every connection has to look into the database's file after that. */
+  const writeSomething = async () => {
+    const body = JSON.stringify({ email: 'nobody@example.com', password: 'wrong window thursday' });
+    await fetch(`${url}/api/auth/log-in`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
   };
 
   return {
     url,
+    /** Addresses of further houses that pages of this one may ask. */
+    neighbours: [],
     folder,
     start,
     stop,
@@ -79,20 +78,28 @@ export async function openHouse(settings = {}) {
     },
     /**
      * Takes the database from the running server: `offline`, it cannot be read (503); `broken`, what is read makes no sense
-     * (500). Gives a function that brings it back as it was.
+     * (500). Gives a function that starts the server anew with the database as it was. For a house that has not lived long:
+     * SQLite has all that is written in one file at first.
      */
     async loseDatabase(how) {
       const log = join(folder, 'data', 'vestibule.db-wal');
-      await signUpStranger();
-      const kept = await readFile(log);
-      const write = async (bytes) => {
+      const overwrite = async (bytes) => {
         const file = await open(log, 'r+');
         await file.write(bytes, 0, bytes.length, 0);
         await file.close();
       };
-      if (how === 'offline') await truncate(log, 0);
-      else await write(Buffer.alloc(kept.length, 7));
-      return () => write(kept);
+      await writeSomething();
+      // The server stands still, so that it writes nothing between two looks at the file.
+      child.kill('SIGSTOP');
+      const kept = await readFile(log);
+      await (how === 'offline' ? truncate(log, 0) : overwrite(Buffer.alloc(kept.length, 7)));
+      child.kill('SIGCONT');
+      return async () => {
+        await stop();
+        await overwrite(kept);
+        await truncate(log, kept.length);
+        await start();
+      };
     },
     /** The link of the newest mail to somebody with some words in it. */
     async mailedLink(to, words) {

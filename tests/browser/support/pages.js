@@ -1,7 +1,7 @@
 // Every page of the site, in every state that a person can bring it into: for the screenshots and for axe.
 
 import assert from 'node:assert/strict';
-import { OTHER_PASSWORD, PASSWORD } from './house.js';
+import { openHouse, OTHER_PASSWORD, PASSWORD } from './house.js';
 import { logIn, openBeforeTheEnd, send, signUp, writeNotes } from './browser.js';
 
 const SUBMIT = 'main form button[type=submit]';
@@ -163,13 +163,19 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await send(own, SUBMIT);
   await see(own, 'confirm-email-done');
 
-  for (const [how, status] of [['offline', 503], ['broken', 500]]) {
-    const bringBack = await house.loseDatabase(how);
-    assert.equal((await own.goto('/notes')).status(), status);
-    await see(own, `error-${status}`);
-    await bringBack();
-    assert.equal((await own.goto('/notes')).status(), 200);
-  }
   await own.close();
+
+  const fragile = await openHouse();
+  house.neighbours.push(fragile.url);
+  const stays = await signUp(context, name, fragile.url);
+  for (const [how, status] of [['offline', 503], ['broken', 500]]) {
+    const bringBack = await fragile.loseDatabase(how);
+    assert.equal((await stays.goto(`${fragile.url}/notes`)).status(), status);
+    await see(stays, `error-${status}`);
+    await bringBack();
+  }
+  assert.equal((await stays.goto(`${fragile.url}/notes`)).status(), 200);
+  await stays.close();
+  await fragile.close();
   return { email, logIn: (page) => logIn(page, name) };
 }

@@ -185,7 +185,7 @@ pub(super) async fn refused(
         return Err(refused.problem.clone());
     }
     // The address that the form was sent to has no page.
-    page(vestibule, &visit.at("/account"), current, None, Some(refused)).await
+    page(vestibule, &visit.of_form_on("/account"), current, None, Some(refused)).await
 }
 
 async fn page(
