@@ -81,13 +81,23 @@ impl Vestibule {
         title: &str,
         content: &impl Content,
     ) -> Response {
-        let rendered = content.html(self.layout(), visit).and_then(|content| {
-            self.layout().render(&Page { title, content: &content, site_name: self.site_name(), visit })
-        });
-        match rendered {
+        match self.rendered(visit, title, content) {
             Ok(html) => (status, Html(html)).into_response(),
             Err(error) => Problem::internal(error).into_response(),
         }
+    }
+}
+
+impl Vestibule {
+    /// A page's content in the site's layout.
+    pub(crate) fn rendered(
+        &self,
+        visit: &PageVisit,
+        title: &str,
+        content: &impl Content,
+    ) -> Result<String, askama::Error> {
+        let content = content.html(self.layout(), visit)?;
+        self.layout().render(&Page { title, content: &content, site_name: self.site_name(), visit })
     }
 }
 

@@ -19,7 +19,7 @@ pub use devices::Devices;
 pub use one_time_tokens::{EmailTokenAndOwner, OneTimeTokens};
 pub use outgoing_mails::{MailFilter, OutgoingMails};
 pub use rate_limits::RateLimits;
-pub use sessions::{NewSession, Rotation, SessionAndUser, Sessions};
+pub use sessions::{NewSession, Rotation, SessionAndUser, SessionDays, Sessions};
 pub use signing_keys::SigningKeys;
 pub use users::{Credentials, CredentialsAndDevice, EmailReplaced, Inserted, UserFilter, Users};
 
