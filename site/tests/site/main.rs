@@ -8,6 +8,7 @@ mod menu;
 mod notes_api;
 mod notes_pages;
 mod notes_repository;
+mod own_templates;
 mod pages;
 mod start;
 mod walk;
