@@ -182,7 +182,7 @@ for (const javaScript of [true, false]) {
       await house.command('user', 'set-role', `${own('admin')}@example.com`, 'admin');
       await page.goto('/dashboard');
       await send(page, 'nav >> text=Admin');
-      assert.equal(await page.locator('svg[role=img]').count(), 3);
+      assert.equal(await page.locator('svg[role=img]').count(), 4);
       await page.goto('/admin/users');
       await page.fill('#q', own('user'));
       await send(page, 'text=Search');

@@ -74,7 +74,7 @@ pub(crate) fn command(app: &App) -> clap::Command {
 fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
     let json = line.json;
     if let Some(Command::Completions { shell }) = line.command {
-        return Ok(commands::completions::run(app, shell));
+        return commands::completions::run(app, shell);
     }
     if let Some(Command::Openapi) = line.command {
         return Ok(commands::openapi::run(app));
@@ -82,7 +82,7 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
     let settings = Settings::load(line.config.as_deref(), app.site_name)?;
     let command = line.command.unwrap_or(Command::Serve);
     if let Command::Config { action } = command {
-        return Ok(commands::config::run(&action, &settings, json));
+        return commands::config::run(&action, &settings, json);
     }
     let is_serving = matches!(command, Command::Serve);
     telemetry::start(settings.log_format, is_serving);

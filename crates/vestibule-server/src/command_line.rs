@@ -241,7 +241,7 @@ pub(crate) enum SessionAction {
         /// The user's address.
         email: String,
     },
-    /// End a user's sessions. On a terminal it asks before it ends all of them.
+    /// End a user's sessions. Before it ends all of them it asks; a script says --yes.
     Revoke {
         /// The user's address.
         email: String,

@@ -1,8 +1,9 @@
 use std::error::Error;
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::settings::SettingError;
+use crate::terminal::{harmless_lines, wants_colours};
 
 /// `EX_CONFIG` of `sysexits.h`: something is wrong with the configuration.
 const EXIT_CONFIGURATION: u8 = 78;
@@ -14,6 +15,8 @@ pub(crate) enum Failure {
     Setting(SettingError),
     /// Anything else: what, why, and the way out where one is known.
     Other { what: String, way_out: Option<String> },
+    /// Nobody reads the answer any more, as behind `| head`. What was asked is done, so this is told to nobody.
+    NobodyReads,
 }
 
 impl Failure {
@@ -27,23 +30,32 @@ impl Failure {
         Self::Other { what: with_causes(&error), way_out: None }
     }
 
+    /// An answer that could not be written.
+    pub(crate) fn of_answer(error: std::io::Error) -> Self {
+        if error.kind() == ErrorKind::BrokenPipe {
+            return Self::NobodyReads;
+        }
+        Self::Other { what: format!("the answer could not be written: {error}"), way_out: None }
+    }
+
     /// Says it on standard error and gives the exit code.
-    #[expect(clippy::print_stderr, reason = "this is where the command line speaks")]
     pub(crate) fn tell(&self) -> ExitCode {
-        let (red, bold, plain) =
-            if std::io::stderr().is_terminal() { ("\x1b[31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
+        let has_colours = wants_colours(std::io::stderr().is_terminal());
+        let (red, bold, plain) = if has_colours { ("\x1b[31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
         match self {
             Self::Setting(error) => {
-                eprintln!("{red}{bold}wrong setting:{plain} {error}\n  {}", error.way_out);
+                note(&format!("{red}{bold}wrong setting:{plain} {}", harmless_lines(&error.to_string())));
+                note(&format!("  {}", harmless_lines(&error.way_out)));
                 ExitCode::from(EXIT_CONFIGURATION)
             }
             Self::Other { what, way_out } => {
-                eprintln!("{red}{bold}error:{plain} {what}");
+                note(&format!("{red}{bold}error:{plain} {}", harmless_lines(what)));
                 if let Some(way_out) = way_out {
-                    eprintln!("  {way_out}");
+                    note(&format!("  {}", harmless_lines(way_out)));
                 }
                 ExitCode::FAILURE
             }
+            Self::NobodyReads => ExitCode::SUCCESS,
         }
     }
 }
@@ -52,6 +64,11 @@ impl From<SettingError> for Failure {
     fn from(error: SettingError) -> Self {
         Self::Setting(error)
     }
+}
+
+/// Says something on standard error, beside the answer. Where nobody reads that, there is nobody to tell that to.
+pub(crate) fn note(line: &str) {
+    drop(writeln!(std::io::stderr().lock(), "{line}"));
 }
 
 /// An error and its causes, outermost first.

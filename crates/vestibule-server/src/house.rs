@@ -16,6 +16,11 @@ use crate::secret_file::secret_keys;
 use crate::settings::{MailSetting, Settings};
 use crate::transports::Patience;
 
+/// Whether the settings name an embedded database that is not there.
+pub(crate) fn is_embedded_missing(settings: &Settings) -> bool {
+    settings.database_url.file().is_some_and(|file| !file.exists())
+}
+
 /// Opens the database of the settings.
 pub(crate) async fn open_database(settings: &Settings) -> Result<Database, Failure> {
     Database::connect(&settings.database_url).await.map_err(|error| {

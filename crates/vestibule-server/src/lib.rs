@@ -18,6 +18,7 @@ mod metrics;
 mod secret_file;
 pub mod settings;
 mod telemetry;
+mod terminal;
 pub mod transports;
 mod workers;
 

@@ -1,14 +1,10 @@
 use async_trait::async_trait;
-use time::Date;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
 use vestibule::models::{Actor, AuditEvent, AuditEventId, AuditEventKind, UserId};
 use vestibule::repository::{AuditEvents, AuditFilter, EventCount, StoreError};
 
 use crate::database::{At, Connection, Id};
-use crate::store::{BrokenRow, client};
+use crate::store::{BrokenRow, client, day};
 
-const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 const VISITOR: &str = "visitor";
 const ADMIN: &str = "admin";
 const OPERATOR: &str = "operator";
@@ -171,7 +167,7 @@ impl TryFrom<EventCountRow> for EventCount {
     fn try_from(row: EventCountRow) -> Result<Self, BrokenRow> {
         const TABLE: &str = "audit_events";
         Ok(Self {
-            day: Date::parse(&row.day, DAY).map_err(|error| BrokenRow::new(TABLE, "created_at", error))?,
+            day: day(TABLE, "created_at", &row.day)?,
             kind: kind_of(&row.kind)?,
             count: row.count.unsigned_abs(),
         })

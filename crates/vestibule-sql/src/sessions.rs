@@ -3,10 +3,10 @@ use time::OffsetDateTime;
 use vestibule::models::{
     CsrfToken, PublicSessionId, RefreshSecretHash, Session, SessionIdHash, User, UserId,
 };
-use vestibule::repository::{NewSession, Rotation, SessionAndUser, Sessions, StoreError};
+use vestibule::repository::{NewSession, Rotation, SessionAndUser, SessionDays, Sessions, StoreError};
 
 use crate::database::{At, Connection, Id};
-use crate::store::{BrokenRow, Count, bytes32, client};
+use crate::store::{BrokenRow, Count, bytes32, client, day};
 use crate::users::UserRow;
 
 /// The statement of `insert_session`, and for PostgreSQL the same with a lock. There, without the lock, a
@@ -187,6 +187,20 @@ impl Sessions for Connection {
         Ok(row.map_or(0, |row| row.count.unsigned_abs()))
     }
 
+    async fn count_sessions_by_days(&mut self, from: OffsetDateTime) -> Result<Vec<SessionDays>, StoreError> {
+        // Both databases write a moment beginning with its day, and both connections are in UTC.
+        const SQL: &str = "
+            SELECT
+                substr(CAST(created_at AS text), 1, 10) AS first,
+                substr(CAST(expires_at AS text), 1, 10) AS last,
+                COUNT(*) AS count
+            FROM sessions
+            WHERE NOT is_revoked AND expires_at > $1
+            GROUP BY 1, 2";
+        let rows: Vec<SessionDaysRow> = self.read(SQL).bind(At(from)).all().await?;
+        Ok(rows.into_iter().map(SessionDays::try_from).collect::<Result<_, _>>()?)
+    }
+
     async fn delete_session(&mut self, id: SessionIdHash) -> Result<bool, StoreError> {
         const SQL: &str = "DELETE FROM sessions WHERE id_hash = $1";
         Ok(self.write(SQL).bind(id.as_bytes().to_vec()).execute().await? == 1)
@@ -212,6 +226,15 @@ impl Sessions for Connection {
         Ok(rows.into_iter().map(Session::try_from).collect::<Result<_, _>>()?)
     }
 
+    async fn count_sessions_of(&mut self, user: UserId, now: OffsetDateTime) -> Result<u64, StoreError> {
+        const SQL: &str = "
+            SELECT COUNT(*) AS count
+            FROM sessions
+            WHERE user_id = $1 AND NOT is_revoked AND expires_at > $2 AND absolute_expires_at > $2";
+        let row: Option<Count> = self.read(SQL).bind(Id(user.as_uuid())).bind(At(now)).optional().await?;
+        Ok(row.map_or(0, |row| row.count.unsigned_abs()))
+    }
+
     async fn delete_session_of(&mut self, user: UserId, id: PublicSessionId) -> Result<bool, StoreError> {
         const SQL: &str = "DELETE FROM sessions WHERE public_id = $1 AND user_id = $2";
         let deleted = self.write(SQL).bind(Id(id.as_uuid())).bind(Id(user.as_uuid())).execute().await?;
@@ -226,6 +249,26 @@ impl Sessions for Connection {
         const SQL: &str = "DELETE FROM sessions WHERE user_id = $1 AND ($2 IS NULL OR id_hash <> $2)";
         let but = but.map(|id| id.as_bytes().to_vec());
         self.write(SQL).bind(Id(user.as_uuid())).bind(but).execute().await
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct SessionDaysRow {
+    first: String,
+    last: String,
+    count: i64,
+}
+
+impl TryFrom<SessionDaysRow> for SessionDays {
+    type Error = BrokenRow;
+
+    fn try_from(row: SessionDaysRow) -> Result<Self, BrokenRow> {
+        const TABLE: &str = "sessions";
+        Ok(Self {
+            first: day(TABLE, "created_at", &row.first)?,
+            last: day(TABLE, "expires_at", &row.last)?,
+            count: row.count.unsigned_abs(),
+        })
     }
 }
 

@@ -1,4 +1,7 @@
 use async_trait::async_trait;
+use time::Date;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 use vestibule::repository::{Repository, Store, StoreError, UnitOfWork};
 
 use crate::database::{Connection, Database, Migrations};
@@ -73,6 +76,12 @@ pub(crate) fn containing(words: &str) -> String {
     let words = words.trim().to_lowercase();
     let literal = words.replace('!', "!!").replace('%', "!%").replace('_', "!_");
     format!("%{literal}%")
+}
+
+/// Reads a day, as both databases write the beginning of a moment.
+pub(crate) fn day(table: &'static str, column: &'static str, text: &str) -> Result<Date, BrokenRow> {
+    const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
+    Date::parse(text, DAY).map_err(|error| BrokenRow::new(table, column, error))
 }
 
 /// Reads 32 bytes.

@@ -83,14 +83,24 @@ impl Vestibule {
         title: &str,
         content: &impl Content,
     ) -> Response {
-        let rendered = content.html(self.layout(), visit).and_then(|content| {
-            let (site_name, offers_sign_up) = (self.site_name(), self.offers_sign_up());
-            self.layout().render(&Page { title, content: &content, site_name, visit, offers_sign_up })
-        });
-        match rendered {
+        match self.rendered(visit, title, content) {
             Ok(html) => (status, Html(html)).into_response(),
             Err(error) => Problem::internal(error).into_response(),
         }
+    }
+}
+
+impl Vestibule {
+    /// A page's content in the site's layout.
+    pub(crate) fn rendered(
+        &self,
+        visit: &PageVisit,
+        title: &str,
+        content: &impl Content,
+    ) -> Result<String, askama::Error> {
+        let content = content.html(self.layout(), visit)?;
+        let (site_name, offers_sign_up) = (self.site_name(), self.offers_sign_up());
+        self.layout().render(&Page { title, content: &content, site_name, visit, offers_sign_up })
     }
 }
 

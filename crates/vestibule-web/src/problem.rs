@@ -544,7 +544,7 @@ impl From<ChangeEmailError> for Problem {
 impl From<ManageSessionsError> for Problem {
     fn from(error: ManageSessionsError) -> Self {
         match error {
-            ManageSessionsError::NotFound => Self::not_found(),
+            ManageSessionsError::NoUser | ManageSessionsError::NotFound => Self::not_found(),
             ManageSessionsError::Store(error) => error.into(),
         }
     }

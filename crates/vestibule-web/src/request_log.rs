@@ -1,9 +1,11 @@
 use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use askama::Template;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, header};
 use axum::middleware::Next as Inner;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -112,6 +114,20 @@ pub struct ErrorPage<'a> {
     pub request_id: Option<&'a str>,
 }
 
+/// The same without any layout, for where that is what failed.
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r#"<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{ page.title }}</title></head>
+<body><main><h1>{{ page.title }}</h1><p>{{ page.message }}</p>
+{%- if let Some(id) = page.request_id %}<p>{{ id }}</p>{% endif %}<p><a href="/">Home</a></p></main></body></html>
+"#
+)]
+struct PlainErrorPage<'a> {
+    page: &'a ErrorPage<'a>,
+}
+
 fn error_page(vestibule: &Vestibule, path: &str, id: Uuid, problem: &Problem, told: &Response) -> Response {
     let id = id.to_string();
     let content = ErrorPage {
@@ -121,8 +137,21 @@ fn error_page(vestibule: &Vestibule, path: &str, id: Uuid, problem: &Problem, to
         request_id: problem.cause.is_some().then_some(id.as_str()),
     };
     let visit = told.extensions().get::<PageVisit>().cloned().unwrap_or_else(|| PageVisit::of_stranger(path));
-    let mut page =
-        vestibule.page_with_status(problem.status, &visit, problem.heading(), &content).into_response();
+    // Outside of the layer that catches panics, and the layout may be what is broken: then the page is told without it.
+    let drawn = catch_unwind(AssertUnwindSafe(|| vestibule.rendered(&visit, problem.heading(), &content)));
+    let failed = match drawn {
+        Ok(Ok(html)) => Ok(html),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("the layout panicked".to_owned()),
+    };
+    let html = failed.or_else(|cause| {
+        tracing::error!(request_id = %id, cause, "the page that tells an error could not be drawn");
+        PlainErrorPage { page: &content }.render()
+    });
+    let mut page = match html {
+        Ok(html) => (problem.status, Html(html)).into_response(),
+        Err(_) => (problem.status, problem.heading().to_owned()).into_response(),
+    };
     // What was told besides the body stays: `Retry-After`, cookies.
     for (name, value) in told.headers() {
         if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {

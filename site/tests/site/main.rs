@@ -12,6 +12,7 @@ mod notes_api;
 mod notes_pages;
 mod notes_repository;
 mod openapi;
+mod own_templates;
 mod pages;
 mod start;
 mod walk;

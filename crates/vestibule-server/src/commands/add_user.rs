@@ -22,9 +22,9 @@ pub(super) async fn add_user(
     let new = AddUser { name, email, password: &password, role: &role, is_email_verified };
     let user = office.accounts.add_user(new, &Office::operator()).await.map_err(|error| refusal(&error))?;
     if json {
-        print_json(&json!({ "user": user_json(&user) }));
+        print_json(&json!({ "user": user_json(&user) }))?;
     } else {
-        print_line(&format!("{} has an account now, with the role {}.", user.email, user.role));
+        print_line(&format!("{} has an account now, with the role {}.", user.email, user.role))?;
     }
     Ok(())
 }

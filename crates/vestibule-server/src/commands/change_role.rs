@@ -11,9 +11,9 @@ pub(super) async fn change_role(office: &Office, email: &str, role: &str, json: 
     let user = office.user(email).await?;
     let user = office.accounts.change_role(user.id, &role, &Office::operator()).await.map_err(refusal)?;
     if json {
-        print_json(&json!({ "user": user_json(&user) }));
+        print_json(&json!({ "user": user_json(&user) }))?;
     } else {
-        print_line(&format!("{} has the role {} now.", user.email, user.role));
+        print_line(&format!("{} has the role {} now.", user.email, user.role))?;
     }
     Ok(())
 }

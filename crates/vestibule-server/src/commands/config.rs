@@ -1,37 +1,33 @@
 use std::process::ExitCode;
 
+use serde_json::{Map, Value, json};
+
+use super::output::{print_json, print_line};
 use crate::command_line::ConfigAction;
+use crate::failure::Failure;
 use crate::settings::Settings;
 
 /// Shows the settings, which were checked when they were read.
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
-pub(crate) fn run(action: &ConfigAction, settings: &Settings, json: bool) -> ExitCode {
+pub(crate) fn run(action: &ConfigAction, settings: &Settings, json: bool) -> Result<ExitCode, Failure> {
     if !json {
         for warning in &settings.warnings {
-            println!("warning: {warning}");
+            print_line(&format!("warning: {warning}"))?;
         }
     }
     match action {
-        ConfigAction::Check if json => {
-            println!("{}", serde_json::json!({ "ok": true, "warnings": settings.warnings }));
-        }
-        ConfigAction::Check => println!("The settings are good."),
+        ConfigAction::Check if json => print_json(&json!({ "ok": true, "warnings": settings.warnings }))?,
+        ConfigAction::Check => print_line("The settings are good.")?,
         ConfigAction::Show if json => {
-            let shown: serde_json::Map<_, _> = settings
-                .shown
-                .iter()
-                .map(|shown| {
-                    let value = serde_json::json!({ "value": shown.value, "source": shown.source });
-                    (shown.variable.clone(), value)
-                })
-                .collect();
-            println!("{}", serde_json::Value::Object(shown));
+            let shown = settings.shown.iter().map(|shown| {
+                (shown.variable.clone(), json!({ "value": shown.value, "source": shown.source }))
+            });
+            print_json(&Value::Object(shown.collect::<Map<_, _>>()))?;
         }
         ConfigAction::Show => {
             for shown in &settings.shown {
-                println!("{:<32} {:<40} {}", shown.variable, shown.value, shown.source);
+                print_line(&format!("{:<32} {:<40} {}", shown.variable, shown.value, shown.source))?;
             }
         }
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }

@@ -13,9 +13,9 @@ pub(super) async fn delete_user(office: &Office, email: &str, yes: bool, json: b
     }
     office.accounts.delete_user(user.id, &Office::operator()).await.map_err(refusal)?;
     if json {
-        print_json(&json!({ "deleted": user.id.to_string() }));
+        print_json(&json!({ "deleted": user.id.to_string() }))?;
     } else {
-        print_line(&format!("{} and everything that belonged to them is deleted.", user.email));
+        print_line(&format!("{} and everything that belonged to them is deleted.", user.email))?;
     }
     Ok(())
 }

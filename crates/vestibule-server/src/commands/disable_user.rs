@@ -10,24 +10,21 @@ use crate::failure::Failure;
 pub(super) async fn disable(office: &Office, email: &str, json: bool) -> Result<(), Failure> {
     let user = office.user(email).await?;
     let user = office.accounts.disable_user(user.id, &Office::operator()).await.map_err(refusal)?;
-    tell(&user, "is disabled, and their sessions are ended", json);
-    Ok(())
+    tell(&user, "is disabled, and their sessions are ended", json)
 }
 
 /// Lets a user in again.
 pub(super) async fn enable(office: &Office, email: &str, json: bool) -> Result<(), Failure> {
     let user = office.user(email).await?;
     let user = office.accounts.enable_user(user.id, &Office::operator()).await.map_err(refusal)?;
-    tell(&user, "may log in", json);
-    Ok(())
+    tell(&user, "may log in", json)
 }
 
-fn tell(user: &User, what: &str, json: bool) {
+fn tell(user: &User, what: &str, json: bool) -> Result<(), Failure> {
     if json {
-        print_json(&json!({ "user": user_json(user) }));
-    } else {
-        print_line(&format!("{} {what}.", user.email));
+        return print_json(&json!({ "user": user_json(user) }));
     }
+    print_line(&format!("{} {what}.", user.email))
 }
 
 pub(super) fn refusal(error: DisableUserError) -> Failure {

@@ -6,6 +6,7 @@ use vestibule_web::moments::{day, minute};
 use super::office::{Office, parse_role};
 use super::output::{bold, faint, print_json, print_line, print_table, user_json};
 use crate::failure::Failure;
+use crate::terminal::harmless;
 
 /// Lists users.
 pub(super) async fn list(
@@ -20,17 +21,17 @@ pub(super) async fn list(
     let page = office.accounts.list_users(&filter, limit).await.map_err(Failure::because)?;
     if json {
         let users: Vec<_> = page.items.iter().map(user_json).collect();
-        print_json(&json!({ "users": users, "has_more": page.has_more }));
+        print_json(&json!({ "users": users, "has_more": page.has_more }))?;
         return Ok(());
     }
     if page.items.is_empty() {
-        print_line("No users.");
+        print_line("No users.")?;
         return Ok(());
     }
     let rows: Vec<Vec<String>> = page.items.iter().map(row).collect();
-    print_table(&["EMAIL", "NAME", "ROLE", "SINCE", "STATE"], &rows);
+    print_table(&["EMAIL", "NAME", "ROLE", "SINCE", "STATE"], &rows)?;
     if page.has_more {
-        print_line(&faint("There are more: give some letters to look for, or a higher --limit."));
+        print_line(&faint("There are more: give some letters to look for, or a higher --limit."))?;
     }
     Ok(())
 }
@@ -38,11 +39,10 @@ pub(super) async fn list(
 /// Shows one user.
 pub(super) async fn show(office: &Office, email: &str, json: bool) -> Result<(), Failure> {
     let user = office.user(email).await?;
+    let sessions = office.accounts.count_sessions_of(user.id).await.map_err(Failure::because)?;
     if json {
-        print_json(&json!({ "user": user_json(&user) }));
-        return Ok(());
+        return print_json(&json!({ "user": user_json(&user), "sessions": sessions }));
     }
-    let sessions = office.accounts.list_sessions_of(user.id).await.map_err(Failure::because)?;
     for (name, value) in [
         ("id", user.id.to_string()),
         ("email", user.email.to_string()),
@@ -50,9 +50,9 @@ pub(super) async fn show(office: &Office, email: &str, json: bool) -> Result<(),
         ("role", user.role.to_string()),
         ("state", state(&user)),
         ("since", minute(user.created_at)),
-        ("sessions", sessions.len().to_string()),
+        ("sessions", sessions.to_string()),
     ] {
-        print_line(&format!("{}  {value}", bold(&format!("{name:<9}"))));
+        print_line(&format!("{}  {}", bold(&format!("{name:<9}")), harmless(&value)))?;
     }
     Ok(())
 }

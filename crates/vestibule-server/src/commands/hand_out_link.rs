@@ -1,15 +1,16 @@
 use std::process::ExitCode;
 
+use serde_json::json;
 use vestibule::models::EmailAddress;
 use vestibule::services::{Administrator, HandOutLinkError, LinkPurpose};
 
 use super::office::{Office, parse_email};
+use super::output::{print_json, print_line};
 use crate::app::App;
-use crate::failure::Failure;
+use crate::failure::{Failure, note};
 use crate::settings::Settings;
 
 /// Prints a link that confirms the address or resets the password, for an operator to hand to a person.
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
 pub(super) async fn hand_out_link(
     app: &App,
     settings: &Settings,
@@ -28,27 +29,19 @@ pub(super) async fn hand_out_link(
 
     let minutes = link.lifetime.whole_minutes();
     if json {
-        println!(
-            "{}",
-            serde_json::json!({ "link": link.url(), "expires_in_seconds": link.lifetime.whole_seconds() })
-        );
+        print_json(&json!({ "link": link.url(), "expires_in_seconds": link.lifetime.whole_seconds() }))?;
     } else {
-        println!("{}", link.url());
+        print_line(link.url())?;
         let does = match purpose {
             LinkPurpose::Confirm => "confirms the address; the password or a session is asked for with it",
             LinkPurpose::Reset => "lets whoever has it choose a new password",
         };
-        eprintln_note(&format!(
+        // Beside the answer, so that a script gets the link alone.
+        note(&format!(
             "It {does}. It is good once, for {minutes} minutes, and ends the links before it. Hand it over in private."
         ));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Beside the answer, so that a script gets the link alone.
-#[expect(clippy::print_stderr, reason = "a note beside the answer of a command")]
-fn eprintln_note(note: &str) {
-    eprintln!("{note}");
 }
 
 fn refusal(error: &HandOutLinkError, email: &EmailAddress) -> Failure {

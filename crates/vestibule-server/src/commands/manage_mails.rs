@@ -23,7 +23,10 @@ pub(crate) async fn run(
     action: MailAction,
     json: bool,
 ) -> Result<ExitCode, Failure> {
-    let office = Office::open(app, settings).await?;
+    let office = match action {
+        MailAction::List { .. } => Office::open_to_read(app, settings).await?,
+        MailAction::Retry { .. } => Office::open(app, settings).await?,
+    };
     let done = match action {
         MailAction::List { state, limit } => list(&office, state.as_deref(), limit, json).await,
         MailAction::Retry { ids } => retry(&office, &ids, json).await,
@@ -37,17 +40,17 @@ async fn list(office: &Office, state: Option<&str>, limit: u32, json: bool) -> R
     let page = office.accounts.list_mails(filter, limit).await.map_err(Failure::because)?;
     if json {
         let mails: Vec<_> = page.items.iter().map(mail_json).collect();
-        print_json(&json!({ "mails": mails, "has_more": page.has_more }));
+        print_json(&json!({ "mails": mails, "has_more": page.has_more }))?;
         return Ok(ExitCode::SUCCESS);
     }
     if page.items.is_empty() {
-        print_line("No mails.");
+        print_line("No mails.")?;
         return Ok(ExitCode::SUCCESS);
     }
     let rows: Vec<Vec<String>> = page.items.iter().map(row).collect();
-    print_table(&["ID", "WRITTEN", "KIND", "TO", "STATE", "TRIED", "REASON"], &rows);
+    print_table(&["ID", "WRITTEN", "KIND", "TO", "STATE", "TRIED", "REASON"], &rows)?;
     if page.has_more {
-        print_line(&faint("There are more: give a --state or a higher --limit."));
+        print_line(&faint("There are more: give a --state or a higher --limit."))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -79,13 +82,13 @@ async fn retry(office: &Office, named: &[Uuid], json: bool) -> Result<ExitCode, 
         if is_retried { &mut retried } else { &mut left }.push(id.to_string());
     }
     if json {
-        print_json(&json!({ "retried": retried, "left": left }));
+        print_json(&json!({ "retried": retried, "left": left }))?;
     } else {
-        print_line(&format!("Mails that are tried again at once: {}.", retried.len()));
+        print_line(&format!("Mails that are tried again at once: {}.", retried.len()))?;
         for id in left.iter().filter(|_| !named.is_empty()) {
             print_line(&format!(
                 "Left alone: {id}. There is no such mail, it is over, or its turn comes within two minutes."
-            ));
+            ))?;
         }
     }
     let is_incomplete = !named.is_empty() && !left.is_empty();

@@ -6,7 +6,7 @@ use vestibule::models::PublicSessionId;
 use vestibule::services::ManageSessionsError;
 use vestibule_web::moments::minute;
 
-use super::office::{Office, confirm_on_terminal};
+use super::office::{Office, confirm};
 use super::output::{print_json, print_line, print_table, session_json};
 use crate::app::App;
 use crate::command_line::SessionAction;
@@ -20,7 +20,10 @@ pub(crate) async fn run(
     action: SessionAction,
     json: bool,
 ) -> Result<ExitCode, Failure> {
-    let office = Office::open(app, settings).await?;
+    let office = match action {
+        SessionAction::List { .. } => Office::open_to_read(app, settings).await?,
+        SessionAction::Revoke { .. } => Office::open(app, settings).await?,
+    };
     let done = match action {
         SessionAction::List { email } => list(&office, &email, json).await,
         SessionAction::Revoke { email, id, yes } => revoke(&office, &email, id, yes, json).await,
@@ -34,11 +37,11 @@ async fn list(office: &Office, email: &str, json: bool) -> Result<(), Failure> {
     let sessions = office.accounts.list_sessions_of(user.id).await.map_err(Failure::because)?;
     if json {
         let sessions: Vec<_> = sessions.iter().map(session_json).collect();
-        print_json(&json!({ "sessions": sessions }));
+        print_json(&json!({ "sessions": sessions }))?;
         return Ok(());
     }
     if sessions.is_empty() {
-        print_line(&format!("{} is not logged in anywhere.", user.email));
+        print_line(&format!("{} is not logged in anywhere.", user.email))?;
         return Ok(());
     }
     let rows: Vec<Vec<String>> = sessions
@@ -53,7 +56,7 @@ async fn list(office: &Office, email: &str, json: bool) -> Result<(), Failure> {
             ]
         })
         .collect();
-    print_table(&["ID", "DEVICE", "FROM", "LAST SEEN", "ENDS"], &rows);
+    print_table(&["ID", "DEVICE", "FROM", "LAST SEEN", "ENDS"], &rows)?;
     Ok(())
 }
 
@@ -73,18 +76,18 @@ async fn revoke(
                 format!("{} has no session {id}", user.email),
                 "`session list` lists those that they have.",
             ),
-            error @ ManageSessionsError::Store(_) => Failure::because(error),
+            error @ (ManageSessionsError::NoUser | ManageSessionsError::Store(_)) => Failure::because(error),
         })?
     } else {
         if !yes {
-            confirm_on_terminal(&format!("End every session of {}?", user.email))?;
+            confirm(&format!("End every session of {}?", user.email))?;
         }
         office.accounts.end_sessions_of(user.id, &Office::operator()).await.map_err(Failure::because)?
     };
     if json {
-        print_json(&json!({ "ended": ended }));
+        print_json(&json!({ "ended": ended }))?;
     } else {
-        print_line(&format!("Sessions of {} that were ended: {ended}.", user.email));
+        print_line(&format!("Sessions of {} that were ended: {ended}.", user.email))?;
     }
     Ok(())
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use vestibule::Accounts;
 use vestibule::models::{EmailAddress, Role, User};
 use vestibule::services::Administrator;
-use vestibule_sql::Database;
+use vestibule_sql::{Database, MIGRATIONS, SchemaState};
 
 use crate::app::App;
 use crate::failure::Failure;
-use crate::house::{open_accounts, open_database, prepare_schema};
+use crate::house::{difference, is_embedded_missing, open_accounts, open_database, prepare_schema};
 use crate::settings::Settings;
+use crate::terminal::harmless;
 
 /// Where an operator works: the accounts of the settings' database, beside servers that may run.
 pub(super) struct Office {
@@ -18,9 +19,36 @@ pub(super) struct Office {
 }
 
 impl Office {
+    /// For a command that changes something in a database that is there.
     pub(super) async fn open(app: &App, settings: &Settings) -> Result<Self, Failure> {
+        let database = existing_database(app, settings).await?;
+        prepare_schema(app, settings, &database).await?;
+        Self::over(app, settings, database).await
+    }
+
+    /// For a command that only reads: it does not even bring the schema up to date.
+    pub(super) async fn open_to_read(app: &App, settings: &Settings) -> Result<Self, Failure> {
+        let database = existing_database(app, settings).await?;
+        for migrations in app.all_migrations() {
+            let state = database.schema_state(&migrations).await.map_err(Failure::because)?;
+            if let Some(difference) = difference(&state) {
+                return Err(Failure::with_way_out(
+                    format!("the database's schema is not the expected one: {difference}"),
+                    format!("This command only reads. `{} migrate` brings the schema up to date.", app.name),
+                ));
+            }
+        }
+        Self::over(app, settings, database).await
+    }
+
+    /// For the first command on a fresh machine, which makes what is missing as the server does.
+    pub(super) async fn open_or_make(app: &App, settings: &Settings) -> Result<Self, Failure> {
         let database = open_database(settings).await?;
         prepare_schema(app, settings, &database).await?;
+        Self::over(app, settings, database).await
+    }
+
+    async fn over(app: &App, settings: &Settings, database: Database) -> Result<Self, Failure> {
         let accounts = open_accounts(app, settings, &database).await?;
         Ok(Self { accounts, database })
     }
@@ -45,6 +73,27 @@ impl Office {
     pub(super) fn operator() -> Administrator {
         Administrator::at_the_command_line()
     }
+}
+
+/// The database, unless there is none of a site: a command that is run in a wrong folder must not make a new one, in which it
+/// then finds nobody.
+async fn existing_database(app: &App, settings: &Settings) -> Result<Database, Failure> {
+    let none = |what: String| {
+        let way_out = format!(
+            "Run it in the folder of the site, or set VESTIBULE_DATABASE_URL. `{} migrate` makes a new one.",
+            app.name
+        );
+        Failure::with_way_out(what, way_out)
+    };
+    if is_embedded_missing(settings) {
+        return Err(none(format!("there is no database {}", settings.database_url)));
+    }
+    let database = open_database(settings).await?;
+    let state = database.schema_state(&MIGRATIONS).await.map_err(Failure::because)?;
+    if matches!(&state, SchemaState::Missing(missing) if *missing == MIGRATIONS.names()) {
+        return Err(none(format!("the database {} is empty", settings.database_url)));
+    }
+    Ok(database)
 }
 
 pub(super) fn parse_email(typed: &str) -> Result<EmailAddress, Failure> {
@@ -76,15 +125,11 @@ pub(super) fn confirm(question: &str) -> Result<(), Failure> {
     Err(Failure::with_way_out("nothing was changed", "Answer with y to go on."))
 }
 
-/// The same for what can be made good: where nobody can be asked, it is done.
-pub(super) fn confirm_on_terminal(question: &str) -> Result<(), Failure> {
-    if std::io::stdin().is_terminal() { confirm(question) } else { Ok(()) }
-}
-
-#[expect(clippy::print_stderr, reason = "a question beside the answer of a command")]
 fn ask(question: &str) -> Result<bool, Failure> {
-    eprint!("{question} [y/N] ");
-    std::io::stderr().flush().map_err(Failure::because)?;
+    let mut terminal = std::io::stderr().lock();
+    write!(terminal, "{} [y/N] ", harmless(question)).map_err(Failure::because)?;
+    terminal.flush().map_err(Failure::because)?;
+    drop(terminal);
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).map_err(Failure::because)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))

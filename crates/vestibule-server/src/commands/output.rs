@@ -1,27 +1,43 @@
 //! How commands answer: tables for people, JSON for scripts.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use serde_json::{Value, json};
 use vestibule::models::{Actor, AuditEvent, Session, TrackedMail, User};
 use vestibule_web::moments::iso;
 
+use crate::failure::Failure;
+use crate::terminal::{harmless, wants_colours};
+
+/// Answers with bytes as they are.
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    // Not by `println!`, which panics where nobody reads any more: `site audit tail | head`.
+    let mut output = std::io::stdout().lock();
+    output.write_all(bytes).and_then(|()| output.flush()).map_err(Failure::of_answer)
+}
+
 /// Answers in JSON.
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
-pub(super) fn print_json(value: &Value) {
-    println!("{value}");
+pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
+    // JSON lets some control characters stand, which terminals obey. They are only ever within texts.
+    let mut line = String::new();
+    for character in value.to_string().chars() {
+        if character.is_control() {
+            line += &format!("\\u{:04x}", u32::from(character));
+        } else {
+            line.push(character);
+        }
+    }
+    print_line(&line)
 }
 
-/// Answers in words.
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
-pub(super) fn print_line(line: &str) {
-    println!("{line}");
+/// Answers in words. What others may have written in them is to be [`harmless`].
+pub(super) fn print_line(line: &str) -> Result<(), Failure> {
+    print_bytes(format!("{line}\n").as_bytes())
 }
 
-/// Whether standard output is a terminal that wants colours (<https://no-color.org>).
-#[expect(clippy::disallowed_methods, reason = "a convention of terminals, no setting of ours")]
+/// Whether standard output is a terminal that wants colours.
 fn has_colours() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    wants_colours(std::io::stdout().is_terminal())
 }
 
 /// Bold on a terminal.
@@ -35,7 +51,9 @@ pub(super) fn faint(text: &str) -> String {
 }
 
 /// A table whose columns are as wide as they have to be.
-pub(super) fn print_table(heading: &[&str], rows: &[Vec<String>]) {
+pub(super) fn print_table(heading: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| harmless(cell).into_owned()).collect()).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain([heading.get(column).map_or(0, |cell| cell.len())]).max().unwrap_or(0)
@@ -46,10 +64,11 @@ pub(super) fn print_table(heading: &[&str], rows: &[Vec<String>]) {
             cells.zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
         padded.join("  ").trim_end().to_owned()
     };
-    print_line(&bold(&line(&mut heading.iter().copied())));
-    for row in rows {
-        print_line(&line(&mut row.iter().map(String::as_str)));
+    print_line(&bold(&line(&mut heading.iter().copied())))?;
+    for row in &rows {
+        print_line(&line(&mut row.iter().map(String::as_str)))?;
     }
+    Ok(())
 }
 
 /// A user as the API shows them, and whether they are disabled.
@@ -115,7 +134,8 @@ pub(super) fn event_json(event: &AuditEvent) -> Value {
 
 /// The same as a line for people.
 pub(super) fn event_line(event: &AuditEvent) -> String {
-    let detail = if event.detail.is_empty() { String::new() } else { format!(" ({})", event.detail) };
+    let detail =
+        if event.detail.is_empty() { String::new() } else { format!(" ({})", harmless(&event.detail)) };
     let user = event.user_id.map_or_else(|| "-".to_owned(), |id| id.to_string());
     let by = match event.actor {
         Actor::Visitor => String::new(),
@@ -128,5 +148,5 @@ pub(super) fn event_line(event: &AuditEvent) -> String {
         return line;
     }
     let client = format!("{} {}", event.client.place_in_words(), event.client.device_in_words());
-    format!("{line}  {}", faint(&client))
+    format!("{line}  {}", faint(&harmless(&client)))
 }

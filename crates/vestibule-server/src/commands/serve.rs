@@ -8,11 +8,13 @@ use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::output::print_line;
 use crate::app::App;
 use crate::failure::{Failure, with_causes};
 use crate::house::{furnish, open_accounts, open_database, open_post, prepare_schema};
 use crate::metrics::{self, MailMetrics};
 use crate::settings::Settings;
+use crate::terminal::wants_colours;
 use crate::workers;
 
 /// How long requests under way may take after the program was asked to stop.
@@ -98,17 +100,14 @@ async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failu
 }
 
 /// Tells a person where to look. Machines read the log.
-#[expect(clippy::print_stdout, reason = "the address is what the person who started the program waits for")]
 fn announce(app: &App, settings: &Settings, address: SocketAddr) {
     tracing::info!(%address, public_url = %settings.public_url, database = %settings.database_url, "serving");
-    if std::io::stdout().is_terminal() {
-        println!(
-            "\n  {} is open at \x1b[1;4m{}\x1b[0m\n  Ctrl-C stops it.\n",
-            app.site_name, settings.public_url
-        );
-    } else {
-        println!("{} is open at {}", app.site_name, settings.public_url);
-    }
+    let is_terminal = std::io::stdout().is_terminal();
+    let (bold, plain) = if wants_colours(is_terminal) { ("\x1b[1;4m", "\x1b[0m") } else { ("", "") };
+    let told = format!("{} is open at {bold}{}{plain}", app.site_name, settings.public_url);
+    let told = if is_terminal { format!("\n  {told}\n  Ctrl-C stops it.\n") } else { told };
+    // Where nobody reads that, the site is served all the same.
+    drop(print_line(&told));
 }
 
 /// Waits for Ctrl-C or, from systemd or a container, SIGTERM.

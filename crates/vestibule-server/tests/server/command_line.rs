@@ -79,6 +79,19 @@ fn the_api_is_described_without_settings_or_a_database() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is made");
 }
 
+#[test]
+fn config_check_answers_scripts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (output, told) = run(command(folder.path()).args(["config", "check", "--json"]));
+    assert!(output.status.success(), "{told}");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["ok"], told["warnings"].is_array()), (&true.into(), true));
+    let mut wrong = command(folder.path());
+    wrong.env("VESTIBULE_LISTEN", "somewhere").args(["config", "check", "--json"]);
+    let (output, _) = run(&mut wrong);
+    assert!(output.status.code() == Some(78) && output.stdout.is_empty());
+}
+
 #[tokio::test]
 async fn a_port_that_is_taken_is_said_to_be() {
     let folder = tempfile::tempdir().unwrap();

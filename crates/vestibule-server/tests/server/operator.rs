@@ -1,6 +1,6 @@
 //! The operator's commands, beside a running server.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -50,6 +50,7 @@ async fn an_operator_looks_after_users_beside_a_running_server() {
     assert_eq!(json(folder, &["user", "list", "BOB"])["users"][0]["email"], "bob@example.com");
     assert_eq!(json(folder, &["user", "list", "--role", "admin"])["users"][0]["email"], "ann@example.com");
     let shown = json(folder, &["user", "show", "ann@example.com"]);
+    assert_eq!(shown["sessions"], 1);
     assert_eq!((&shown["user"]["role"], &shown["user"]["is_disabled"]), (&"admin".into(), &false.into()));
     assert!(!shown.to_string().contains("argon2"));
 
@@ -70,7 +71,15 @@ async fn an_operator_looks_after_users_beside_a_running_server() {
         json(folder, &["session", "list", "bob@example.com"])["sessions"].as_array().unwrap().len(),
         1
     );
-    assert_eq!(json(folder, &["session", "revoke", "bob@example.com"])["ended"], 1);
+    let (code, _, told) = call(folder, &["session", "revoke", "bob@example.com"]);
+    assert!(code == 1 && told.contains("--yes"), "nobody was asked: {told}");
+    assert_eq!(client.log_in(&program.origin, "bob").await.unwrap().0, 200);
+    let sessions = json(folder, &["session", "list", "bob@example.com"]);
+    let id = sessions["sessions"][0]["id"].as_str().unwrap();
+    assert_eq!(json(folder, &["session", "revoke", "bob@example.com", "--id", id])["ended"], 1);
+    let (code, _, told) = call(folder, &["session", "revoke", "bob@example.com", "--id", id]);
+    assert!(code == 1 && told.contains("has no session"), "{told}");
+    assert_eq!(json(folder, &["session", "revoke", "bob@example.com", "--yes"])["ended"], 1);
     assert_eq!(
         json(folder, &["session", "list", "bob@example.com"])["sessions"].as_array().unwrap().len(),
         0
@@ -95,6 +104,152 @@ async fn an_operator_looks_after_users_beside_a_running_server() {
         call(folder, &["audit", "tail", "--kind", "user_added", "--user", "ann@example.com"]);
     assert!(answer.lines().count() == 1 && answer.contains("user_added (admin) by the operator"), "{answer}");
     assert!(!answer.contains("unknown"), "the server is no device that one has to wonder about: {answer}");
+}
+
+/// Runs a command as `head` would: its output is closed after some lines.
+fn closed_after(folder: &std::path::Path, arguments: &[&str], lines: usize) -> (i32, String) {
+    let mut command = command(folder);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    for _ in 0..lines {
+        output.read_line(&mut String::new()).unwrap();
+    }
+    drop(output);
+    let ended = child.wait_with_output().unwrap();
+    (ended.status.code().unwrap_or(-1), String::from_utf8_lossy(&ended.stderr).into_owned())
+}
+
+#[test]
+fn commands_end_quietly_where_nobody_reads_their_answer_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (code, _, told) = call(folder, &["migrate"]);
+    assert_eq!(code, 0, "{told}");
+    let mut add = command(folder);
+    add.args(["user", "add", "ann@example.com", "--name", "Ann"]);
+    assert_eq!(with_input(add, &format!("{PASSWORD}\n")).0, 0);
+    for arguments in [
+        &["audit", "tail"][..],
+        &["audit", "tail", "--json"],
+        &["user", "list"],
+        &["user", "show", "ann@example.com"],
+        &["user", "show", "ann@example.com", "--json"],
+        &["user", "link", "ann@example.com", "--reset"],
+        &["migrate", "--check"],
+        &["config", "show"],
+        &["config", "show", "--json"],
+        &["config", "check"],
+        &["completions", "bash"],
+    ] {
+        let (code, told) = closed_after(folder, arguments, 0);
+        assert!(code == 0 && !told.contains("panic"), "{arguments:?}: {code} {told}");
+    }
+}
+
+#[tokio::test]
+async fn the_trail_is_followed_until_nobody_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(folder.path(), None);
+    let client = Client::new();
+    assert_eq!(client.sign_up(&program.origin, "old").await.unwrap().0, 201);
+    let mut tail = command(folder.path());
+    tail.args(["audit", "tail", "-n", "1", "--follow", "--json"]);
+    tail.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut tail = tail.spawn().unwrap();
+    let mut output = BufReader::new(tail.stdout.take().unwrap());
+    let mut next = || {
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        serde_json::from_str::<Value>(&line).unwrap()
+    };
+    let first = next();
+    assert_eq!(first["kind"], "signed_up", "what there was");
+    assert_eq!(client.sign_up(&program.origin, "ann").await.unwrap().0, 201);
+    let second = next();
+    assert_eq!(second["kind"], "signed_up");
+    assert_ne!(second["id"], first["id"]);
+    assert_eq!(client.log_in(&program.origin, "nobody").await.unwrap().0, 401);
+    assert_eq!(next()["kind"], "log_in_failed", "and nothing twice");
+    drop(output);
+    assert_eq!(client.log_in(&program.origin, "nobody").await.unwrap().0, 401);
+    let ended = tokio::task::spawn_blocking(move || tail.wait_with_output().unwrap()).await.unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(ended.status.code() == Some(0) && !told.contains("panic"), "{told}");
+}
+
+#[test]
+fn a_command_in_the_wrong_folder_makes_no_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for arguments in [
+        &["user", "list"][..],
+        &["user", "show", "ann@example.com"],
+        &["user", "set-role", "ann@example.com", "admin"],
+        &["user", "delete", "ann@example.com", "--yes"],
+        &["user", "link", "ann@example.com", "--reset"],
+        &["session", "list", "ann@example.com"],
+        &["session", "revoke", "ann@example.com", "--yes"],
+        &["mail", "list"],
+        &["mail", "retry"],
+        &["audit", "tail"],
+    ] {
+        let (code, answer, told) = call(folder, arguments);
+        assert!(code == 1 && answer.is_empty(), "{arguments:?}: {answer}");
+        assert!(told.contains("there is no database") && told.contains("VESTIBULE_DATABASE_URL"), "{told}");
+    }
+    assert_eq!(call(folder, &["migrate", "--check"]).0, 1);
+    assert!(std::fs::read_dir(folder).unwrap().next().is_none(), "nothing was made");
+    // A file that is there and empty is no site's database either.
+    std::fs::create_dir(folder.join("data")).unwrap();
+    std::fs::write(folder.join("data/vestibule.db"), "").unwrap();
+    let (code, _, told) = call(folder, &["user", "list"]);
+    assert!(code == 1 && told.contains("is empty") && told.contains("migrate"), "{told}");
+    assert_eq!(call(folder, &["migrate"]).0, 0);
+    assert_eq!(call(folder, &["user", "list"]).0, 0);
+}
+
+/// Runs a command on a terminal of its own, by util-linux's `script`, and types.
+#[cfg(target_os = "linux")]
+fn on_terminal(folder: &std::path::Path, arguments: &str, no_colour: &str, typed: &str) -> (i32, String) {
+    let mut script = Command::new("script");
+    let plain = command(folder);
+    for (name, value) in plain.get_envs() {
+        if value.is_none() {
+            script.env_remove(name);
+        }
+    }
+    let program = format!("{} {arguments}", env!("CARGO_BIN_EXE_vestibule"));
+    script.args(["--quiet", "--return", "--command", &program, "/dev/null"]);
+    script.current_dir(folder).env("NO_COLOR", no_colour);
+    let (code, answer, told) = with_input(script, typed);
+    (code, format!("{answer}{told}"))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal_it_is_asked_and_told_in_colours_unless_they_are_not_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    assert_eq!(call(folder, &["migrate"]).0, 0);
+    let mut add = command(folder);
+    add.args(["user", "add", "ann@example.com", "--name", "Ann"]);
+    assert_eq!(with_input(add, &format!("{PASSWORD}\n")).0, 0);
+    let (code, told) = on_terminal(folder, "user list", "", "");
+    assert!(code == 0 && told.contains("\u{1b}[1mEMAIL"), "{told:?}");
+    let (code, told) = on_terminal(folder, "user list", "1", "");
+    assert!(code == 0 && told.contains("EMAIL") && !told.contains('\u{1b}'), "{told:?}");
+    let (code, told) = on_terminal(folder, "user show nobody@example.com", "", "");
+    assert!(code == 1 && told.contains("\u{1b}[31m"), "{told:?}");
+    let (code, told) = on_terminal(folder, "user show nobody@example.com", "1", "");
+    assert!(code == 1 && told.contains("error:") && !told.contains('\u{1b}'), "{told:?}");
+
+    let (code, told) = on_terminal(folder, "user delete ann@example.com", "1", "n\n");
+    assert!(code == 1 && told.contains("[y/N]") && told.contains("nothing was changed"), "{told:?}");
+    assert_eq!(call(folder, &["user", "show", "ann@example.com"]).0, 0);
+    let (code, told) = on_terminal(folder, "user delete ann@example.com", "1", "y\n");
+    assert!(code == 0 && told.contains("is deleted"), "{told:?}");
+    assert_eq!(call(folder, &["user", "show", "ann@example.com"]).0, 1);
 }
 
 #[test]

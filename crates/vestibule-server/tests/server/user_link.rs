@@ -36,6 +36,7 @@ async fn an_operator_hands_out_a_link_beside_a_running_server() {
 #[test]
 fn a_link_is_for_somebody_and_for_one_thing() {
     let folder = tempfile::tempdir().unwrap();
+    assert!(run(command(folder.path()).arg("migrate")).0.status.success());
     for (arguments, code, words) in [
         (&["user", "link", "nobody@example.com", "--reset"][..], 1, "no user"),
         (&["user", "link", "nobody", "--reset"], 1, "is no address"),

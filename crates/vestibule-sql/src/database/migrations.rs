@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use sqlx::PgPool;
-use sqlx::migrate::{Migrate, Migrator};
+use sqlx::migrate::{Migrate, Migration, Migrator};
 use sqlx::postgres::PgPoolOptions;
 
 use super::{Database, POSTGRES_LIMITS, Pools, private_file};
@@ -97,7 +97,7 @@ impl Database {
         };
         let mut missing = Vec::new();
         for migration in migrations.migrator(self).iter() {
-            let name = format!("{:04} {}", migration.version, migration.description);
+            let name = name_of(migration);
             match applied.iter().find(|applied| applied.version == migration.version) {
                 None => missing.push(name),
                 Some(applied) if applied.checksum != migration.checksum => {
@@ -111,6 +111,11 @@ impl Database {
 }
 
 impl Migrations {
+    /// What they are called, in the order in which they are applied.
+    pub fn names(&self) -> Vec<String> {
+        (self.sqlite)().iter().map(name_of).collect()
+    }
+
     fn migrator(&self, database: &Database) -> Migrator {
         let mut migrator = match database.pools {
             Pools::Sqlite { .. } => (self.sqlite)(),
@@ -121,6 +126,10 @@ impl Migrations {
         migrator.set_ignore_missing(true);
         migrator
     }
+}
+
+fn name_of(migration: &Migration) -> String {
+    format!("{:04} {}", migration.version, migration.description)
 }
 
 /// A connection on which a statement may take and wait as long as it must: an index on a large table takes longer

@@ -405,6 +405,12 @@ async fn sessions_of_a_user_are_listed_and_removed_and_nobody_elses(
     let listed = ids(alone.list_sessions(ann.id, at(2), 10).await.unwrap());
     assert_eq!(listed, [second.public_id, first.public_id]);
     assert_eq!(ids(alone.list_sessions(ann.id, at(2), 1).await.unwrap()), [second.public_id]);
+    assert_eq!(alone.count_sessions_of(ann.id, at(2)).await.unwrap(), 2, "those that could be listed");
+    assert_eq!(alone.count_sessions_of(bob.id, at(2)).await.unwrap(), 1);
+    let days = alone.count_sessions_by_days(NOON).await.unwrap();
+    assert!(days.iter().all(|days| days.first == NOON.date() && days.last >= days.first), "{days:?}");
+    assert!(days.iter().map(|days| days.count).sum::<u64>() >= 3);
+    assert!(alone.count_sessions_by_days(NOON + Duration::days(4000)).await.unwrap().is_empty());
 
     assert!(!alone.delete_session_of(bob.id, first.public_id).await.unwrap());
     assert!(alone.delete_session_of(ann.id, first.public_id).await.unwrap());

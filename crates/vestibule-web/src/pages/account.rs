@@ -1,6 +1,8 @@
 //! `/account`: everything that one can do with an account of one's own.
 
-use ::vestibule::models::Session;
+use ::vestibule::Accounts;
+use ::vestibule::models::{Session, UserId};
+use ::vestibule::repository::StoreError;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -8,6 +10,9 @@ use serde::Deserialize;
 
 use crate::moments::{day, iso, minute};
 use crate::{CurrentUser, FieldErrors, PageVisit, Problem, Query, Vestibule};
+
+/// How many sessions are told one by one. Who has more ends all others with one button.
+pub(super) const SESSIONS_SHOWN: usize = 10;
 
 /// A form of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +99,8 @@ pub struct AccountPage<'a> {
     pub is_delete_open: bool,
     /// Where one is logged in.
     pub sessions: Vec<SessionView>,
+    /// How many sessions there are besides those.
+    pub more_sessions: u64,
     /// Whether there is another session than this one.
     pub has_others: bool,
 }
@@ -150,6 +157,19 @@ impl Done {
             Self::Unknown => None,
         }
     }
+}
+
+/// How many sessions somebody has besides those that are shown. The list itself is limited, so they are counted.
+pub(super) async fn more_sessions(
+    accounts: &Accounts,
+    user: UserId,
+    listed: usize,
+) -> Result<u64, StoreError> {
+    if listed <= SESSIONS_SHOWN {
+        return Ok(0);
+    }
+    let shown = u64::try_from(SESSIONS_SHOWN).unwrap_or(u64::MAX);
+    Ok(accounts.count_sessions_of(user).await?.saturating_sub(shown))
 }
 
 /// The page.
@@ -230,8 +250,10 @@ async fn page(
         delete_errors: errors_of(Part::Delete),
         is_delete_open: refused.is_some_and(|refused| refused.part == Part::Delete),
         has_others: sessions.len() > 1,
+        more_sessions: more_sessions(vestibule.accounts(), user.id, sessions.len()).await?,
         sessions: sessions
             .iter()
+            .take(SESSIONS_SHOWN)
             .map(|session| {
                 let end_action = format!("/account/sessions/{}/end", session.public_id);
                 SessionView::of(session, current.session(), end_action)

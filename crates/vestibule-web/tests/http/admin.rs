@@ -6,7 +6,8 @@ use serde_json::json;
 use time::Duration;
 use vestibule::models::{Actor, AuditEventKind, MailKind, Role};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
-use vestibule_testkit::{Answer, Browser, PASSWORD, TestServer};
+use vestibule_testkit::{Answer, Browser, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer};
+use vestibule_web::{Routes, Vestibule, Who};
 
 use crate::{FORM, is_logged_in, signed_up};
 
@@ -145,9 +146,16 @@ async fn users_are_found_and_looked_at(#[values(Sqlite, Postgres)] kind: Databas
     for secret in [bob.csrf(), "argon2"] {
         assert!(!page.text.contains(secret), "{secret}");
     }
-    for nobody in ["/admin/users/00000000-0000-7000-8000-000000000000", "/admin/users/bob"] {
+    let nobody = "/admin/users/00000000-0000-7000-8000-000000000000";
+    for nobody in [nobody, "/admin/users/bob"] {
         assert_eq!(browser.get(nobody).await.status, 404);
     }
+    let events = server.house.audit_trail().await.len();
+    for action in ["disable", "enable", "delete", "reset-link", "sessions/end"] {
+        let refused = post(&mut browser, &format!("{nobody}/{action}"), &[]).await;
+        assert_eq!(refused.status, 404, "{action}");
+    }
+    assert_eq!(server.house.audit_trail().await.len(), events, "of nobody, nothing is told");
     assert_eq!(browser.get("/admin").await.header("cache-control"), Some("private, no-store"));
 }
 
@@ -206,6 +214,35 @@ async fn what_an_admin_does_holds_at_once_and_is_audited_with_their_name(
 
 #[rstest]
 #[tokio::test]
+async fn a_route_asks_for_a_role_of_the_configuration(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let house = HouseOptions {
+        policy: |policy| vestibule::Policy { roles: vec!["editor".parse().unwrap()], ..policy },
+        ..HouseOptions::default()
+    };
+    let routes: fn(&Vestibule, &_) -> Routes = |vestibule, _| {
+        let editor = || Who::Role("editor".parse().expect("a role"));
+        let drafts = || async { "drafts" };
+        Routes::new(vestibule.clone()).page(editor(), Method::GET, "/drafts", drafts).api(
+            editor(),
+            Method::GET,
+            "/api/drafts",
+            drafts,
+        )
+    };
+    let options = ServerOptions { house, routes, ..ServerOptions::default() };
+    let server = TestServer::start_on(&TestDatabase::create(kind).await, options).await;
+    assert_eq!(server.browser().get("/drafts").await.location(), "/log-in?next=%2Fdrafts");
+    let mut ann = signed_up(&server, "ann").await;
+    for (role, status) in [("user", 403), ("editor", 200), ("admin", 200), ("user", 403)] {
+        server.house.set_role("ann@example.com", role.parse().unwrap()).await;
+        assert_eq!(ann.get("/drafts").await.status, status, "{role}");
+        assert_eq!(ann.get("/api/drafts").await.status, status, "{role}");
+        assert_eq!(ann.get("/admin").await.status, if role == "admin" { 200 } else { 403 });
+    }
+}
+
+#[rstest]
+#[tokio::test]
 async fn the_last_admin_cannot_be_lost_on_the_pages_either(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     let (server, mut browser) = admin(kind).await;
     let page = page_of(&server, ADMIN).await;
@@ -236,14 +273,13 @@ async fn mails_and_events_are_listed_with_filters(#[values(Sqlite, Postgres)] ki
     server.house.deliver().await;
     let dead = browser.get("/admin/mails?state=dead").await.text;
     assert!(dead.contains("no such mailbox"), "{dead}");
-    let retry =
-        dead.split('"').find(|part| part.ends_with("/retry")).expect("a dead mail can be tried again");
+    let retry = dead.split('"').find(|part| part.contains("/retry")).expect("a dead mail can be tried again");
     let answer = post(&mut browser, retry, &[]).await;
-    assert_eq!(answer.location(), "/admin/mails?done=retried");
+    assert_eq!(answer.location(), "/admin/mails?state=dead&done=retried", "back to where one was");
     server.house.post.recover();
     server.house.deliver().await;
     assert_eq!(server.house.post.kinds_for(ADMIN), [MailKind::ConfirmEmail]);
-    assert_eq!(post(&mut browser, retry, &[]).await.location(), "/admin/mails?done=not-retried");
+    assert_eq!(post(&mut browser, retry, &[]).await.location(), "/admin/mails?state=dead&done=not-retried");
 
     let trail = browser.get("/admin/audit?kind=signed_up&user=&admin=").await.text;
     assert!(
@@ -260,7 +296,11 @@ async fn the_overview_draws_what_happened(#[values(Sqlite, Postgres)] kind: Data
     let (server, mut browser) = admin(kind).await;
     server.browser().log_in("nobody").await;
     let page = browser.get("/admin").await.text;
-    assert_eq!(page.matches("<svg").count(), 3);
+    assert_eq!(page.matches("<svg").count(), 4);
+    assert!(
+        page.contains("Active sessions on each day") && page.contains("1 today, 1 on the busiest day."),
+        "{page}"
+    );
     assert!(page.contains("Failed log-ins") && page.contains("1 in the last thirty days, 1 on the busiest"));
     assert!(!page.contains("style="), "a policy without inline styles must not break it");
 }
@@ -269,15 +309,78 @@ async fn the_overview_draws_what_happened(#[values(Sqlite, Postgres)] kind: Data
 #[tokio::test]
 async fn a_list_goes_on_page_by_page(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     let (server, mut browser) = admin(kind).await;
-    for number in 0..51 {
+    for number in 0..21 {
         let name = format!("user{number}");
         server.house.signed_up(&name).await;
     }
     let first = browser.get("/admin/users?q=user").await.text;
-    assert!(first.contains("user50@") && first.contains("user1@") && !first.contains("user0@"));
+    assert!(first.contains("user20@") && first.contains("user1@") && !first.contains("user0@"));
     let older = first.split('"').find(|part| part.contains("below=")).expect("there is another page");
     let second = browser.get(&older.replace("&#38;", "&").replace("&amp;", "&")).await.text;
     assert!(second.contains("user0@") && !second.contains("user1@") && second.contains("Newest"), "{second}");
+}
+
+/// What a page weighs with the style and the script that it names, as a browser takes them.
+async fn weight(server: &TestServer, page: &str) -> usize {
+    let mut total = page.len();
+    for asset in page.split('"').filter(|part| part.starts_with("/assets/")) {
+        let gzip = [("accept-encoding", "gzip")];
+        let answer = server.anonymous().send(Method::GET, asset, &gzip, "").await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("content-encoding")),
+            (200, Some("gzip")),
+            "{asset}"
+        );
+        let length = answer.header("content-length").expect("the length is told");
+        total += length.parse::<usize>().unwrap();
+    }
+    total
+}
+
+#[tokio::test]
+async fn full_lists_come_with_style_and_script_in_fifty_kilobytes() {
+    const LONG: &str =
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/130.0 Safari/537.36 Edg/130.0";
+    let house = HouseOptions { policy: vestibule_testkit::generous, ..HouseOptions::default() };
+    let options = ServerOptions { house, ..ServerOptions::default() };
+    let server = TestServer::start_on(&TestDatabase::create(Sqlite).await, options).await;
+    let mut browser = signed_up(&server, "ada").await;
+    server.house.set_role(ADMIN, Role::Admin).await;
+    let house = &server.house;
+    let place = vestibule::models::Client::new(Some([203, 0, 113, 200].into()), Some(LONG));
+    for number in 0..25 {
+        let email = format!("a.rather.long.address.of.somebody.{number}@mail.a-long-domain.example.com");
+        let typed = vestibule_testkit::signing_up(&email, "Somebody With A Rather Long Name");
+        house.accounts.sign_up(typed, &place).await.unwrap();
+        server.clock.advance(Duration::seconds(61));
+    }
+    for _ in 0..40 {
+        let typed = vestibule::services::LogIn { email: ADMIN, password: PASSWORD, devices: &[] };
+        house.accounts.log_in(typed, &place).await.unwrap();
+        server.clock.advance(Duration::seconds(61));
+    }
+    // Every mail is given up for a long reason, and has its button.
+    let reason =
+        "550 5.7.1 ".to_owned() + &"this mailbox takes no mails from here, and here is why ".repeat(4);
+    house.post.fail_with(vestibule::ports::MailError::Refused(reason));
+    house.deliver().await;
+    browser.log_in("ada").await;
+
+    let user = page_of(&server, ADMIN).await;
+    for path in ["/account", &user, "/admin", "/admin/users", "/admin/mails?state=dead", "/admin/audit"] {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        if path == "/account" || path == user {
+            assert!(
+                page.text.contains("more, last seen before these")
+                    && page.text.matches("/end\"").count() >= 10
+            );
+        } else if path.contains("mails") {
+            assert_eq!(page.text.matches("/retry?state=dead\"").count(), 20, "the list is full");
+        }
+        let weight = weight(&server, &page.text).await;
+        assert!(weight < 50_000, "{path} weighs {weight} bytes, {} of them its own", page.text.len());
+    }
 }
 
 #[rstest]

@@ -76,3 +76,43 @@ async fn an_application_shows_pages_with_templates_of_its_own(
     assert_eq!(answer.status, 404);
     assert!(answer.text.contains("own error 404</main>"), "{answer:?}");
 }
+
+/// A layout with a mistake: it panics, or gives up.
+struct Broken {
+    panics: bool,
+}
+
+impl Layout for Broken {
+    fn render(&self, _: &Page<'_>) -> Result<String, askama::Error> {
+        assert!(!self.panics, "a layout of a test panics");
+        Err(askama::Error::custom("a layout of a test gives up"))
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn people_read_an_error_in_words_even_where_the_layout_is_what_is_broken(
+    #[values(true, false)] panics: bool,
+) {
+    let options = ServerOptions { layout: Arc::new(Broken { panics }), ..ServerOptions::default() };
+    let server = TestServer::start_on(&TestDatabase::create(Sqlite).await, options).await;
+    for (path, status) in [("/nowhere", 404), ("/log-in", 500)] {
+        let answer = server.anonymous().get(path).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(
+            answer.header("content-type"),
+            Some("text/html; charset=utf-8"),
+            "{path}: {}",
+            answer.text
+        );
+        assert!(
+            answer.text.contains("<h1>") && !answer.text.contains("of a test"),
+            "{path}: {}",
+            answer.text
+        );
+        assert!(
+            answer.header("x-request-id").is_some() && answer.header("content-security-policy").is_some()
+        );
+    }
+    assert_eq!(server.anonymous().get("/api/account").await.code(), "unauthenticated");
+}

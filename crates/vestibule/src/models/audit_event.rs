@@ -19,7 +19,7 @@ pub struct AuditEvent {
     pub user_id: Option<UserId>,
     /// Who did it.
     pub actor: Actor,
-    /// What the kind does not say: the role that somebody has now. Empty for most.
+    /// What the kind does not say: the role that somebody had and has now. Empty for most.
     pub detail: String,
     /// When.
     pub created_at: OffsetDateTime,

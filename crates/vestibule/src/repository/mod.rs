@@ -22,7 +22,7 @@ pub use invitations::Invitations;
 pub use one_time_tokens::{EmailTokenAndOwner, OneTimeTokens};
 pub use outgoing_mails::{ClaimError, MailFilter, OutgoingMails};
 pub use rate_limits::RateLimits;
-pub use sessions::{NewSession, Rotation, SessionAndUser, Sessions};
+pub use sessions::{NewSession, Rotation, SessionAndUser, SessionDays, Sessions};
 pub use sign_up_attempts::SignUpAttempts;
 pub use signing_keys::SigningKeys;
 pub use users::{Credentials, CredentialsAndDevice, EmailReplaced, Inserted, UserFilter, Users};

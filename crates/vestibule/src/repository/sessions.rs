@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 
 use super::StoreError;
 use crate::models::{PasswordHash, PublicSessionId, RefreshSecretHash, Session, SessionIdHash, User, UserId};
@@ -37,6 +37,17 @@ pub struct Rotation {
     pub grace_start: OffsetDateTime,
     /// When the session ends if it is not refreshed again.
     pub expires_at: OffsetDateTime,
+}
+
+/// How many sessions begin on a day and end on another, if they are not used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionDays {
+    /// The day on which they began, in UTC.
+    pub first: Date,
+    /// The day on which they expire, in UTC.
+    pub last: Date,
+    /// How many.
+    pub count: u64,
 }
 
 /// The sessions.
@@ -85,6 +96,10 @@ pub trait Sessions {
     /// How many sessions are alive.
     async fn count_sessions(&mut self, now: OffsetDateTime) -> Result<u64, StoreError>;
 
+    /// The sessions that had not expired before a moment, counted by the days on which they begin and end. Those that were
+    /// ended are not among them.
+    async fn count_sessions_by_days(&mut self, from: OffsetDateTime) -> Result<Vec<SessionDays>, StoreError>;
+
     /// Removes a session. `false` where it was gone.
     async fn delete_session(&mut self, id: SessionIdHash) -> Result<bool, StoreError>;
 
@@ -95,6 +110,9 @@ pub trait Sessions {
         now: OffsetDateTime,
         limit: u32,
     ) -> Result<Vec<Session>, StoreError>;
+
+    /// How many of a user's sessions are alive.
+    async fn count_sessions_of(&mut self, user: UserId, now: OffsetDateTime) -> Result<u64, StoreError>;
 
     /// Removes a session of a user by its public name. `false` where the user has none of that name.
     async fn delete_session_of(&mut self, user: UserId, id: PublicSessionId) -> Result<bool, StoreError>;

@@ -36,12 +36,14 @@ impl Accounts {
     ) -> Result<User, ChangeRoleError> {
         self.require_known_role(role)?;
         let now = self.clock.now();
-        let event = self.event_by(by, AuditEventKind::RoleChanged, Some(user), role.as_str(), now);
         let mut work = self.store.begin().await?;
         if *role != Role::Admin {
             require_another_admin(&mut *work, user).await?.map_err(ChangeRoleError::from)?;
         }
+        let before = work.find_credentials(user).await?.ok_or(ChangeRoleError::NoUser)?.user.role;
         let user = work.set_role(user, role, now).await?.ok_or(ChangeRoleError::NoUser)?;
+        let detail = format!("{before} to {role}");
+        let event = self.event_by(by, AuditEventKind::RoleChanged, Some(user.id), detail, now);
         work.insert_audit_event(&event).await?;
         work.commit().await?;
         Ok(user)

@@ -9,6 +9,9 @@ pub(super) const MAX_SESSIONS_LISTED: u32 = 100;
 /// Why a session is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum ManageSessionsError {
+    /// There is no such user.
+    #[error("there is no such user")]
+    NoUser,
     /// The user has no such session.
     #[error("there is no such session")]
     NotFound,
@@ -62,6 +65,11 @@ impl Accounts {
         self.store.alone().list_sessions(user, self.clock.now(), MAX_SESSIONS_LISTED).await
     }
 
+    /// How many sessions of a user are alive, those included that a list would be too long for.
+    pub async fn count_sessions_of(&self, user: UserId) -> Result<u64, StoreError> {
+        self.store.alone().count_sessions_of(user, self.clock.now()).await
+    }
+
     /// Ends one session of a user.
     pub async fn end_session_of(
         &self,
@@ -80,10 +88,18 @@ impl Accounts {
     }
 
     /// Ends all sessions of a user. Gives how many these were.
-    pub async fn end_sessions_of(&self, user: UserId, by: &Administrator) -> Result<u64, StoreError> {
+    pub async fn end_sessions_of(
+        &self,
+        user: UserId,
+        by: &Administrator,
+    ) -> Result<u64, ManageSessionsError> {
         let event = self.event_by(by, AuditEventKind::AllSessionsEnded, Some(user), "", self.clock.now());
         let mut work = self.store.begin().await?;
         let ended = work.delete_sessions_of(user, None).await?;
+        // Of a user who is not there nothing is told, and the event would be nobody's.
+        if ended == 0 && work.find_credentials(user).await?.is_none() {
+            return Err(ManageSessionsError::NoUser);
+        }
         work.insert_audit_event(&event).await?;
         work.commit().await?;
         Ok(ended)

@@ -31,19 +31,27 @@ pub struct DayCounts {
     pub log_ins: u64,
     /// How many log-ins failed.
     pub failures: u64,
+    /// How many sessions could be used on it, of those that nobody has ended since.
+    pub sessions: u64,
 }
 
 impl Accounts {
-    /// How the site is doing. Days beyond the audit trail's retention are empty.
+    /// How the site is doing. Of days beyond the audit trail's retention there are only sessions.
     pub async fn statistics(&self) -> Result<Statistics, StoreError> {
         use AuditEventKind::{LogInFailed, LoggedIn, SignedUp};
         let now = self.clock.now();
         let first = now.date() - Duration::days(i64::from(DAYS) - 1);
-        let from = AuditEventId::lowest_at(first.with_time(Time::MIDNIGHT).assume_utc());
+        let start = first.with_time(Time::MIDNIGHT).assume_utc();
+        let from = AuditEventId::lowest_at(start);
         let mut store = self.store.alone();
         let counts = store.count_audit_events([SignedUp, LoggedIn, LogInFailed], from).await?;
         let count = |day, kind| {
             counts.iter().find(|count| count.day == day && count.kind == kind).map_or(0, |count| count.count)
+        };
+        let sessions = store.count_sessions_by_days(start).await?;
+        let alive_on = |day: Date| -> u64 {
+            let alive = sessions.iter().filter(|each| each.first <= day && day <= each.last);
+            alive.map(|each| each.count).sum()
         };
         let days = (0..DAYS)
             .map(|number| first + Duration::days(i64::from(number)))
@@ -52,6 +60,7 @@ impl Accounts {
                 sign_ups: count(day, SignedUp),
                 log_ins: count(day, LoggedIn),
                 failures: count(day, LogInFailed),
+                sessions: alive_on(day),
             })
             .collect();
         Ok(Statistics {

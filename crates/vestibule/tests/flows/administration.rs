@@ -82,6 +82,8 @@ async fn a_role_of_the_sites_own_is_one_once_it_is_configured(
     assert!(house.accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.is_ok());
     let refused = house.accounts.check_session(&reading(&ann), Asked::role(Role::Admin)).await;
     assert!(matches!(refused, Err(CheckError::Forbidden)));
+    let told = house.audit_trail().await.remove(0);
+    assert_eq!((told.kind, told.detail.as_str()), (AuditEventKind::RoleChanged, "user to editor"));
     let unknown = "writer".parse().unwrap();
     let refused = house.accounts.change_role(ann.user.id, &unknown, &operator()).await;
     let Err(ChangeRoleError::Role(error)) = refused else { panic!("there is no such role") };
@@ -429,6 +431,10 @@ async fn the_numbers_are_those_of_the_last_thirty_days(#[values(Sqlite, Postgres
     assert_eq!(today.day, house.accounts.now().date());
     assert_eq!((today.sign_ups, today.log_ins, today.failures), (1, 1, 2));
     assert_eq!((first.sign_ups, first.log_ins, first.failures), (1, 0, 0));
+    let sessions: Vec<u64> = statistics.days.iter().map(|day| day.sessions).collect();
+    // One that nobody used for a week, and the two of today.
+    assert_eq!(sessions[..10], [1, 1, 1, 1, 1, 1, 1, 1, 0, 0]);
+    assert_eq!(sessions[28..], [0, 2]);
     house.clock.advance(Duration::days(1));
     assert_eq!(
         house.accounts.statistics().await.unwrap().days.iter().map(|day| day.sign_ups).sum::<u64>(),

@@ -12,11 +12,11 @@ use super::audit_trail::EventView;
 use super::{ROWS, Section, Tab, link, tabs};
 use crate::moments::{day, iso};
 use crate::pages::NOT_YET;
-use crate::pages::account::SessionView;
+use crate::pages::account::{SESSIONS_SHOWN, SessionView, more_sessions};
 use crate::{CurrentUser, PageVisit, Path, Problem, Query, Vestibule};
 
 /// How many events stand on a user's page. The audit trail has the rest.
-const EVENTS: u32 = 20;
+const EVENTS: u32 = 10;
 
 /// What is looked for, and what was just done.
 #[derive(Deserialize, Default)]
@@ -136,6 +136,8 @@ pub struct UserPage<'a> {
     pub roles: Vec<Role>,
     /// Where the user is logged in.
     pub sessions: Vec<SessionView>,
+    /// How many sessions there are besides those.
+    pub more_sessions: u64,
     /// What happened lately.
     pub events: Vec<EventView>,
     /// Where the rest of that is.
@@ -245,8 +247,10 @@ async fn user_page(
         summary,
         is_self: user.id == current.user().id,
         roles,
+        more_sessions: more_sessions(accounts, id, sessions.len()).await?,
         sessions: sessions
             .iter()
+            .take(SESSIONS_SHOWN)
             .map(|session| {
                 let end_action = format!("/admin/users/{id}/sessions/{}/end", session.public_id);
                 SessionView::of(session, current.session(), end_action)

@@ -74,7 +74,7 @@ pub struct MailView {
 }
 
 impl MailView {
-    fn of(tracked: &TrackedMail) -> Self {
+    fn of(tracked: &TrackedMail, place: &[(&str, &str)]) -> Self {
         let moment = tracked.finished_at.unwrap_or(tracked.next_attempt_at);
         let is_dead = tracked.state.as_str() == "dead";
         Self {
@@ -89,7 +89,7 @@ impl MailView {
             moment: minute(moment),
             moment_iso: iso(moment),
             reason: tracked.reason.clone(),
-            retry_action: format!("/admin/mails/{}/retry", tracked.mail.id),
+            retry_action: link(&format!("/admin/mails/{}/retry", tracked.mail.id), place),
         }
     }
 }
@@ -117,13 +117,16 @@ pub async fn list(
         "not-yet" => Some(NOT_YET),
         _ => None,
     };
+    // So that who tries one again is back where they were.
+    let below = query.below.map(|below| below.to_string()).unwrap_or_default();
+    let place = [("state", query.state.as_str()), ("below", &below)];
     let content = MailsPage {
         tabs: tabs(Section::Mails),
         csrf_token: visit.csrf_token(),
         notice,
         counts: accounts.count_mails().await?,
         states: &MailState::ALL,
-        mails: page.items.iter().map(MailView::of).collect(),
+        mails: page.items.iter().map(|tracked| MailView::of(tracked, &place)).collect(),
         is_first_page: query.below.is_none(),
         first_page: link("/admin/mails", &[("state", &query.state)]),
         next_page,
@@ -138,9 +141,12 @@ pub async fn retry(
     ClientOf(client): ClientOf,
     current: CurrentUser,
     Path(id): Path<Uuid>,
+    Query(query): Query<MailsQuery>,
 ) -> Result<Response, Problem> {
     let by = administrator(&vestibule, &current, &client)?;
     let is_retried = vestibule.accounts().retry_mail(id.into(), &by).await?;
     let word = if is_retried { "retried" } else { "not-retried" };
-    Ok(Redirect::to(&format!("/admin/mails?done={word}")).into_response())
+    let below = query.below.map(|below| below.to_string()).unwrap_or_default();
+    let back = link("/admin/mails", &[("state", &query.state), ("below", &below), ("done", word)]);
+    Ok(Redirect::to(&back).into_response())
 }

@@ -15,7 +15,7 @@ pub struct StatisticsPage {
     /// The numbers.
     pub statistics: Statistics,
     /// The same day by day, as drawings.
-    pub charts: [Chart; 3],
+    pub charts: [Chart; 4],
 }
 
 /// The page.
@@ -26,6 +26,7 @@ pub async fn statistics(State(vestibule): State<Vestibule>, visit: PageVisit) ->
         Chart::of("Sign-ups", days, |day| day.sign_ups),
         Chart::of("Log-ins", days, |day| day.log_ins),
         Chart::of("Failed log-ins", days, |day| day.failures),
+        Chart::of_what_lasts("Active sessions", days, |day| day.sessions),
     ];
     let content = StatisticsPage { tabs: tabs(Section::Overview), statistics, charts };
     Ok(vestibule.page(&visit, "Admin", &content))
