@@ -525,6 +525,7 @@ impl From<HandOutLinkError> for Problem {
             HandOutLinkError::Disabled => {
                 Self::new(StatusCode::CONFLICT, "conflict", "The account is disabled. Enable it first.")
             }
+            HandOutLinkError::TooMany(refusal) => refusal.into(),
             HandOutLinkError::Store(error) => error.into(),
         }
     }
