@@ -120,6 +120,15 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "The request is larger than 64 KiB.")
     }
 
+    /// A body that comes so slowly that it is not waited for.
+    pub(crate) fn too_slow() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "invalid_input",
+            "The request came too slowly. Please try again.",
+        )
+    }
+
     /// A body of a kind that is not read here.
     pub fn unsupported_media_type(wanted: &str) -> Self {
         let detail = format!("Send the body as {wanted}.");

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod command_line;
+mod door;
 mod kill;
 mod log;
 mod operator;
