@@ -41,6 +41,7 @@ use vestibule_testkit::{
 const ACCESS: &str = "vestibule_access";
 const REFRESH: &str = "vestibule_refresh";
 const CSRF: &str = "vestibule_csrf";
+const DEVICE: &str = "vestibule_device";
 const JSON: (&str, &str) = ("content-type", "application/json");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
