@@ -4,6 +4,7 @@
 
 mod command_line;
 mod door;
+mod fail2ban;
 mod kill;
 mod log;
 mod operator;
