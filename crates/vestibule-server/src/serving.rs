@@ -1,5 +1,5 @@
 //! The door: takes connections and speaks HTTP over them, with a limit to everything that a stranger could draw out.
-//! Why it is not `axum::serve` is told in `docs/adr/0015-own-accept-loop.md`.
+//! Why it is not `axum::serve` is told in `docs/adr/0018-own-accept-loop.md`.
 
 mod body;
 mod patience;
