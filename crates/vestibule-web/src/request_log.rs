@@ -59,10 +59,8 @@ pub(crate) async fn log_and_finish(
 /// The line that fail2ban reads (`deploy/fail2ban/filter.d/vestibule.conf`): its words do not change within a major
 /// version. Nothing in it is a client's own text, so nobody can have somebody else banned (log injection).
 fn tell_attempt(request_id: Uuid, code: &'static str, address: Option<IpAddr>) {
-    match address {
-        Some(address) => tracing::warn!(%request_id, "refused attempt: {code} from {address}"),
-        None => tracing::warn!(%request_id, "refused attempt: {code} from an unknown address"),
-    }
+    let address = address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
+    tracing::warn!(%request_id, "refused attempt: {code} from {address}");
 }
 
 struct Line<'a> {
