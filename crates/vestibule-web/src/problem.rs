@@ -41,8 +41,8 @@ pub struct Problem {
     pub errors: Vec<InvalidField>,
     /// Seconds after which to try again.
     pub retry_after: Option<u64>,
-    /// The quota that is used up.
-    pub quota: Option<Quota>,
+    /// The quota that is used up. Rarely there, so not worth its room in every answer.
+    pub quota: Option<Box<Quota>>,
     /// The session is certainly over, so its cookies are removed.
     pub is_session_over: bool,
     /// The page on which somebody can do what is missing: browsers are sent there.
@@ -187,7 +187,7 @@ impl Problem {
     pub(crate) fn tell_when(&self, headers: &mut HeaderMap) {
         let Some(seconds) = self.retry_after else { return };
         headers.insert(header::RETRY_AFTER, seconds.into());
-        if let Some(quota) = self.quota {
+        if let Some(quota) = &self.quota {
             let policy = format!("\"attempts\";q={};w={}", quota.burst, quota.span().whole_seconds());
             let left = format!("\"attempts\";r=0;t={seconds}");
             for (name, text) in [("ratelimit-policy", policy), ("ratelimit", left)] {
@@ -553,7 +553,7 @@ impl From<TooManyAttempts> for Problem {
         let detail = format!("There were too many attempts. Please try again {}.", in_words(seconds));
         Self {
             retry_after: Some(seconds),
-            quota: Some(refusal.quota),
+            quota: Some(Box::new(refusal.quota)),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
         }
     }
