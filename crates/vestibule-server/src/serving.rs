@@ -46,7 +46,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// How long to wait after the system refused to take a connection: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// What goes on and on is logged that often.
-const SELDOM: Duration = Duration::from_secs(60);
+const SELDOM: Duration = Duration::from_mins(1);
 
 /// Serves until `stopped` says so, then finishes what is under way.
 pub(crate) async fn serve(

@@ -13,7 +13,7 @@ use super::patience::Work;
 /// the edge of its network is faster; who sends a byte a second to keep us waiting (R-U-Dead-Yet) is not.
 const AT_LEAST: Duration = Duration::from_secs(20);
 const FOR_EACH_KIB: Duration = Duration::from_secs(1);
-const AT_MOST: Duration = Duration::from_secs(300);
+const AT_MOST: Duration = Duration::from_mins(5);
 
 /// The body of a request as it comes in, for as long as it comes fast enough.
 pub(super) struct Arriving<B = Incoming> {

@@ -58,7 +58,7 @@ impl Places {
     /// Waits for a place.
     pub(super) async fn take(&self) -> Place {
         let permit = if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
-            self.is_crowded.send_if_modified(|is_crowded| std::mem::take(is_crowded));
+            self.is_crowded.send_if_modified(std::mem::take);
             permit
         } else {
             self.tell_that_it_is_crowded();

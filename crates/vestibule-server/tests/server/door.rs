@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::program::{Client, Program};
 
 /// Longer than any limit that these tests wait for.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 const GET: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 fn connect(program: &Program) -> TcpStream {
@@ -265,13 +265,13 @@ async fn http_2_is_spoken_without_asking_first() {
     let mut stream = connect(&program);
     let headers = [0x82, 0x86, 0x84, 0x41, 0x01, b'x'];
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
-    bytes.extend([0, 0, headers.len() as u8, 1, 5, 0, 0, 0, 1]);
+    bytes.extend([0, 0, u8::try_from(headers.len()).unwrap(), 1, 5, 0, 0, 0, 1]);
     bytes.extend(headers);
     stream.write_all(&bytes).unwrap();
     loop {
         let mut head = [0; 9];
         stream.read_exact(&mut head).unwrap();
-        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        let mut payload = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
         stream.read_exact(&mut payload).unwrap();
         if head[3] == 1 {
             // 404 of the binary without pages, by its index in the static table.
