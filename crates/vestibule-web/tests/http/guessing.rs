@@ -75,8 +75,11 @@ impl Besieged {
         let slots = HashingSlots::start(Argon2Parameters::FLOOR, NonZeroUsize::MIN, Arc::new(OsRandom));
         let hasher = Arc::new(Counting(slots, AtomicUsize::new(0)));
         let house = HouseOptions { policy: small, hasher: Some(hasher.clone()), ..HouseOptions::default() };
-        let options =
-            ServerOptions { house, trusted_proxies: proxies.parse().unwrap(), ..ServerOptions::default() };
+        let options = ServerOptions {
+            house,
+            trusted_proxies: proxies.parse().expect("a test names networks"),
+            ..ServerOptions::default()
+        };
         let server = TestServer::start_on(&TestDatabase::create(kind).await, options).await;
         Self { server, hasher }
     }

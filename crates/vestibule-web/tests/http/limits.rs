@@ -272,7 +272,7 @@ async fn every_limit_of_the_table_holds(#[values(Sqlite, Postgres)] kind: Databa
 }
 
 fn assert_told(row: &Limited, what: &str, answer: &Answer) {
-    let seconds: i64 = answer.header("retry-after").expect("when to try again").parse().unwrap();
+    let seconds: i64 = answer.header("retry-after").expect("when to try again").parse().expect("in seconds");
     assert!((1..=3600).contains(&seconds), "{what}: {seconds}");
     let policy = answer.header("ratelimit-policy").unwrap_or_default();
     assert!(policy.starts_with("\"attempts\";q=") && policy.contains(";w="), "{what}: {policy}");
