@@ -1,14 +1,17 @@
+use std::process::{Command, Stdio};
+
 use anyhow::Result;
 
 use crate::cargo::{self, cargo};
 use crate::postgres::Cluster;
 use crate::say;
-use crate::{browser, environment, smtp};
+use crate::{apt, browser, environment, smtp};
 
 const SERVER_VARIABLE: &str = "VESTIBULE_TEST_POSTGRES_URL";
 
 /// Runs every test, or those that `arguments` to the runner ask for.
 pub fn run(arguments: &[String]) -> Result<()> {
+    install_fail2ban();
     if let Some(url) = environment::variable(SERVER_VARIABLE) {
         say::note(&format!("using the PostgreSQL of {SERVER_VARIABLE}"));
         return run_on(&url, arguments);
@@ -17,6 +20,17 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let url = cluster.url();
     say::note(&format!("a throw-away PostgreSQL serves at {url}"));
     run_on(&url, arguments)
+}
+
+/// What reads the log in a test. Where it cannot be installed the tests still run, and the one that needs it says so.
+fn install_fail2ban() {
+    if Command::new("fail2ban-regex").arg("--version").stdout(Stdio::null()).status().is_ok() {
+        return;
+    }
+    let missing = "`fail2ban-regex` is missing, and a test reads the log with it: install fail2ban";
+    if let Err(error) = apt::install("fail2ban", &["fail2ban"], missing) {
+        say::note(&format!("{error}"));
+    }
 }
 
 fn run_on(server: &str, arguments: &[String]) -> Result<()> {

@@ -4,8 +4,9 @@
 //! 2. `command_line.rs` and `commands/`: what can be asked of the program;
 //! 3. [`settings`]: the configuration, from a file and the environment, checked before anything starts;
 //! 4. `house.rs`: puts database, accounts and routes together;
-//! 5. [`transports`]: how mails leave the house; `workers/`: who sends them, and who removes what is over;
-//! 6. `telemetry.rs`: the log; `metrics.rs`: the numbers.
+//! 5. `serving.rs`: takes connections, and puts a limit to what a stranger can draw out;
+//! 6. [`transports`]: how mails leave the house; `workers/`: who sends them, and who removes what is over;
+//! 7. `telemetry.rs`: the log; `metrics.rs`: the numbers.
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +17,7 @@ mod failure;
 mod house;
 mod metrics;
 mod secret_file;
+mod serving;
 pub mod settings;
 mod telemetry;
 mod terminal;

@@ -1,14 +1,23 @@
+use std::error::Error;
+
 use ::vestibule::models::InvalidInput;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
 
 /// The largest body that is read.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// A body that comes so slowly that it is not waited for. Whoever reads from the socket puts it in the place of the rest, and
+/// it is answered with 408.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the body came too slowly")]
+pub struct BodyTooSlow;
 
 /// A JSON body: 415 where it is not said to be JSON, 413 over 64 KiB, 400 where it is not JSON, 422 where it is
 /// of another shape.
@@ -87,10 +96,19 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 /// Reads a body that may be 64 KiB at most.
 pub(crate) async fn read(body: Body) -> Result<Bytes, Problem> {
     axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
-        let is_too_long = std::error::Error::source(&error)
-            .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
-        if is_too_long { Problem::payload_too_large() } else { Problem::malformed("The body broke off.") }
+        if is_caused_by::<LengthLimitError>(&error) {
+            Problem::payload_too_large()
+        } else if is_caused_by::<BodyTooSlow>(&error) {
+            Problem::too_slow()
+        } else {
+            Problem::malformed("The body broke off.")
+        }
     })
+}
+
+fn is_caused_by<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source())
+        .any(<dyn Error>::is::<E>)
 }
 
 fn wrong_type(field: &'static str, message: &str) -> Problem {

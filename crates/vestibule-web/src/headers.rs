@@ -1,25 +1,50 @@
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next as Inner;
 use axum::response::Response;
 
+use crate::vestibule::Vestibule;
+
 const PRIVATE: &str = "private, no-store";
 
-/// Headers of every answer that does not set them itself.
+/// Headers of every answer that does not set them itself. `docs/security/headers.md` tells what each is for.
 ///
 /// `Cache-Control`: an answer with a session's cookies or data that a shared cache kept would be handed to others.
-/// `Content-Security-Policy`: nothing is loaded from elsewhere, and no script or style stands within a page.
+/// `Content-Security-Policy`: nothing is loaded but our own styles, scripts and pictures, nothing is sent elsewhere, and
+/// no script or style stands within a page: markup that a stranger smuggled in does nothing (cross-site scripting).
+/// `X-Frame-Options`: for browsers that do not know `frame-ancestors`. Who frames a page lets people click on what they
+/// do not see (clickjacking).
 /// `Referrer-Policy`: addresses of our pages are not told to other sites, and those of links from mails, which hold a
 /// token, to nobody.
-const DEFAULTS: [(HeaderName, &str); 4] = [
+/// `Cross-Origin-*`: no other site gets hold of our windows, or of our answers in its own process (XS-Leaks, Spectre).
+/// `Permissions-Policy`: nothing here needs a camera, so what is smuggled in has none.
+const DEFAULTS: [(HeaderName, &str); 8] = [
     (header::CACHE_CONTROL, PRIVATE),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "same-origin"),
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
+         base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), display-capture=(), geolocation=(), hid=(), microphone=(), midi=(), payment=(), serial=(), usb=()",
     ),
 ];
+
+/// A year, on https only: a browser that saw it never speaks plain http with this host again, so nobody in between can
+/// keep it from https (SSL stripping). Without `includeSubDomains`: what other hosts below this one speak is not ours to
+/// decide, and they could not be reached for a year.
+const HSTS: &str = "max-age=31536000";
+
+/// What goes with the end of a session: the browser forgets what pages of it it kept, and what the script stored. Not
+/// `cookies`: those of the session are removed by name, and the browser's own name stays.
+pub(crate) const CLEAR_SITE_DATA: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\", \"storage\""));
 
 /// The pages that links from mails lead to.
 const PAGES_WITH_TOKENS: [&str; 4] =
@@ -27,7 +52,11 @@ const PAGES_WITH_TOKENS: [&str; 4] =
 /// An invitation leads to a page that is there without one too.
 const INVITED: (&str, &str) = ("/sign-up", "invite=");
 
-pub(crate) async fn add_defaults(request: Request, inner: Inner) -> Response {
+pub(crate) async fn add_defaults(
+    State(vestibule): State<Vestibule>,
+    request: Request,
+    inner: Inner,
+) -> Response {
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
     let is_invited = path == INVITED.0 && query.contains(INVITED.1);
     let has_token = is_invited || PAGES_WITH_TOKENS.contains(&path);
@@ -41,6 +70,12 @@ pub(crate) async fn add_defaults(request: Request, inner: Inner) -> Response {
     }
     for (name, value) in DEFAULTS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if vestibule.accounts().policy().public_url.is_https() {
+        response
+            .headers_mut()
+            .entry(header::STRICT_TRANSPORT_SECURITY)
+            .or_insert(HeaderValue::from_static(HSTS));
     }
     response
 }

@@ -35,7 +35,7 @@ mod trusted_proxies;
 mod vestibule;
 mod views;
 
-pub use body::{Form, Json, Path, Query, nullable_text};
+pub use body::{BodyTooSlow, Form, Json, Path, Query, nullable_text};
 pub use client::ClientOf;
 pub use cookies::{CookieNames, CookieValues};
 pub use dev_mailbox::DevMailbox;

@@ -43,8 +43,8 @@ pub struct Problem {
     pub errors: Vec<InvalidField>,
     /// Seconds after which to try again.
     pub retry_after: Option<u64>,
-    /// The quota that is used up.
-    pub quota: Option<Quota>,
+    /// The quota that is used up. Rarely there, so not worth its room in every answer.
+    pub quota: Option<Box<Quota>>,
     /// The session is certainly over, so its cookies are removed.
     pub is_session_over: bool,
     /// The page on which somebody can do what is missing: browsers are sent there.
@@ -129,6 +129,15 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "The request is larger than 64 KiB.")
     }
 
+    /// A body that comes so slowly that it is not waited for.
+    pub(crate) fn too_slow() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "invalid_input",
+            "The request came too slowly. Please try again.",
+        )
+    }
+
     /// A body of a kind that is not read here.
     pub fn unsupported_media_type(wanted: &str) -> Self {
         let detail = format!("Send the body as {wanted}.");
@@ -187,7 +196,7 @@ impl Problem {
     pub(crate) fn tell_when(&self, headers: &mut HeaderMap) {
         let Some(seconds) = self.retry_after else { return };
         headers.insert(header::RETRY_AFTER, seconds.into());
-        if let Some(quota) = self.quota {
+        if let Some(quota) = &self.quota {
             let policy = format!("\"attempts\";q={};w={}", quota.burst, quota.span().whole_seconds());
             let left = format!("\"attempts\";r=0;t={seconds}");
             for (name, text) in [("ratelimit-policy", policy), ("ratelimit", left)] {
@@ -628,6 +637,7 @@ impl From<HandOutLinkError> for Problem {
             HandOutLinkError::Disabled => {
                 Self::new(StatusCode::CONFLICT, "conflict", "The account is disabled. Enable it first.")
             }
+            HandOutLinkError::TooMany(refusal) => refusal.into(),
             HandOutLinkError::Store(error) => error.into(),
         }
     }
@@ -646,7 +656,7 @@ impl From<TooManyAttempts> for Problem {
         let detail = format!("There were too many attempts. Please try again {}.", in_words(seconds));
         Self {
             retry_after: Some(seconds),
-            quota: Some(refusal.quota),
+            quota: Some(Box::new(refusal.quota)),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
         }
     }

@@ -1,5 +1,6 @@
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::net::IpAddr;
 
 use askama::Template;
 use axum::extract::{MatchedPath, Request, State};
@@ -9,11 +10,14 @@ use axum::response::{Html, IntoResponse, Response};
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::client::ClientAddress;
 use crate::cookies::add_unless_set;
 use crate::guard::{PageVisit, RequestOf};
 use crate::problem::Problem;
 use crate::vestibule::Vestibule;
 
+/// The codes of problems that tell of guessing: a wrong password, and whatever there was too much of.
+const ATTEMPTS: [&str; 2] = ["invalid_credentials", "too_many_requests"];
 const REQUEST_ID: &str = "x-request-id";
 /// Where answers are for programs. Everything else is read by people.
 const API_PREFIXES: [&str; 5] = ["/api/", "/.well-known/", "/healthz", "/readyz", "/dev/mailbox.json"];
@@ -31,6 +35,7 @@ pub(crate) async fn log_and_finish(
     let id = vestibule.random().uuid_v7(started);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let address = request.extensions().get::<ClientAddress>().and_then(|ClientAddress(address)| *address);
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
 
     // An id that the client claims is not taken: it would let strangers write in our log.
@@ -40,6 +45,9 @@ pub(crate) async fn log_and_finish(
     let problem = response.extensions().get::<Problem>().cloned();
     let line = Line { id, method: &method, route: route.as_deref().unwrap_or("-"), response: &response };
     line.write(accounts.now() - started, problem.as_ref());
+    if let Some(problem) = problem.as_ref().filter(|problem| ATTEMPTS.contains(&problem.code)) {
+        tell_attempt(id, problem.code, address);
+    }
 
     let mut response = match problem {
         Some(problem) => finish(&vestibule, &path, id, &problem, response),
@@ -48,6 +56,13 @@ pub(crate) async fn log_and_finish(
     let id = HeaderValue::try_from(id.to_string()).expect("a UUID is visible ASCII");
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// The line that fail2ban reads (`deploy/fail2ban/filter.d/vestibule.conf`): its words do not change within a major
+/// version. Nothing in it is a client's own text, so nobody can have somebody else banned (log injection).
+fn tell_attempt(request_id: Uuid, code: &'static str, address: Option<IpAddr>) {
+    let address = address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
+    tracing::warn!(%request_id, "refused attempt: {code} from {address}");
 }
 
 struct Line<'a> {

@@ -3,7 +3,7 @@ use std::convert::Infallible;
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -118,7 +118,7 @@ impl Routes {
             .method_not_allowed_fallback(method_not_allowed.layer(guard))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(from_fn_with_state(self.vestibule.clone(), request_log::log_and_finish))
-            .layer(from_fn(headers::add_defaults))
+            .layer(from_fn_with_state(self.vestibule.clone(), headers::add_defaults))
             .layer(from_fn_with_state(self.vestibule, client::find_address))
     }
 }

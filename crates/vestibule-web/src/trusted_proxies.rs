@@ -355,8 +355,8 @@ mod tests {
         }
 
         #[test]
-        fn every_address_is_read_in_every_form(bits in any::<u128>(), port in any::<u16>(), v4 in any::<bool>()) {
-            let address = if v4 { IpAddr::from((bits as u32).to_be_bytes()) } else { IpAddr::from(bits.to_be_bytes()) };
+        fn every_address_is_read_in_every_form(v4 in any::<u32>(), v6 in any::<u128>(), port in any::<u16>(), is_v4 in any::<bool>()) {
+            let address = if is_v4 { IpAddr::from(v4.to_be_bytes()) } else { IpAddr::from(v6.to_be_bytes()) };
             let socket = SocketAddr::new(address, port).to_string();
             prop_assert_eq!(address_of_entry(address.to_string().as_bytes()), Some(address));
             prop_assert_eq!(address_of_entry(socket.as_bytes()), Some(address));

@@ -53,6 +53,7 @@ fn refusal(error: &HandOutLinkError, email: &EmailAddress) -> Failure {
             "There is nothing to do. To get back in, hand out a link with --reset."
         }
         HandOutLinkError::Disabled => "Enable the user first.",
+        HandOutLinkError::TooMany(_) => "Wait, or print a link with `user link`.",
         HandOutLinkError::Store(_) => "Check that the database runs and can be reached from here.",
     };
     Failure::with_way_out(format!("no link for {email}: {}", crate::failure::with_causes(error)), way_out)

@@ -1,24 +1,29 @@
 use std::io::{ErrorKind, IsTerminal};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::output::print_line;
 use crate::app::App;
-use crate::failure::{Failure, with_causes};
+use crate::failure::Failure;
 use crate::house::{furnish, open_accounts, open_database, open_post, prepare_schema};
 use crate::metrics::{self, MailMetrics};
+use crate::serving::{Limits, serve};
 use crate::settings::Settings;
 use crate::terminal::wants_colours;
 use crate::workers;
 
 /// How long requests under way may take after the program was asked to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// Connections at once unless set, where the system allows that many.
+const DEFAULT_CONNECTIONS: usize = 4096;
+/// Connections at once to the address of the metrics: one program asks there.
+const METRICS_CONNECTIONS: usize = 64;
 
 /// Serves until asked to stop.
 pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Failure> {
@@ -37,51 +42,62 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
         None => None,
     };
     announce(app, settings, listener.local_addr().unwrap_or(settings.listen));
-    // Small answers go out at once instead of waiting for more (Nagle).
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
 
     let mail_metrics = MailMetrics::default();
-    let mut workers = JoinSet::new();
+    let mut all = JoinSet::new();
     if let Some(mailer) = post.mailer {
         let accounts = Arc::clone(&accounts);
-        workers.spawn(workers::mail::run(accounts, mailer, mail_metrics.clone(), stopped.clone()));
+        all.spawn(workers::mail::run(accounts, mailer, mail_metrics.clone(), stopped.clone()));
     }
-    workers.spawn(workers::cleaning::run(Arc::clone(&accounts), stopped.clone()));
-    workers.spawn(workers::rotate_keys::run(Arc::clone(&accounts), stopped.clone()));
+    all.spawn(workers::rotate_keys::run(Arc::clone(&accounts), stopped.clone()));
+    all.spawn(workers::cleaning::run(Arc::clone(&accounts), stopped.clone()));
     if let Some(listener) = metrics_listener {
+        let limits = Limits::new(METRICS_CONNECTIONS, settings.trusted_proxies.clone());
         let router = metrics::router(accounts, mail_metrics);
-        let mut stopping = stopped.clone();
-        workers.spawn(async move {
-            let asked_to_stop = async move { drop(stopping.wait_for(|is_stopping| *is_stopping).await) };
-            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(asked_to_stop).await {
-                tracing::error!(cause = with_causes(&error), "the metrics are not served any more");
-            }
-        });
+        all.spawn(serve(listener, router, limits, stopped.clone()));
     }
+    let limits = Limits::new(max_connections(settings), settings.trusted_proxies.clone());
+    all.spawn(serve(listener, router, limits, stopped));
 
-    let mut stopping = stopped.clone();
-    let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move {
-            asked_to_stop().await;
-            tracing::info!("stopping: no new connections, finishing what is under way");
-            stop.send_replace(true);
-        });
-    let all = async move {
-        let served = serving.await;
-        while workers.join_next().await.is_some() {}
-        served
-    };
-    let too_long = async move {
-        let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
-        tokio::time::sleep(DRAIN_LIMIT).await;
-    };
+    asked_to_stop().await;
+    tracing::info!("stopping: no new connections, finishing what is under way");
+    stop.send_replace(true);
     tokio::select! {
-        served = all => served.map_err(Failure::because)?,
-        () = too_long => tracing::warn!("what is still under way after {} s is cut off", DRAIN_LIMIT.as_secs()),
+        () = async { while all.join_next().await.is_some() {} } => {}
+        () = tokio::time::sleep(DRAIN_LIMIT) => {
+            tracing::warn!("what is still under way after {} s is cut off", DRAIN_LIMIT.as_secs());
+        }
     }
     database.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many connections are held at once: what is set, or half of the files that may be open. The other half is for the
+/// database, mails and what else there is.
+fn max_connections(settings: &Settings) -> usize {
+    let files = open_files_limit();
+    let set = settings.max_connections.map(NonZeroUsize::get);
+    if let (Some(set), Some(files)) = (set, files)
+        && set >= files
+    {
+        tracing::warn!(
+            "VESTIBULE_MAX_CONNECTIONS is {set}, and the system lets this program open {files} files: raise `ulimit -n`"
+        );
+    }
+    let half = files.map_or(DEFAULT_CONNECTIONS, |files| (files / 2).clamp(16, DEFAULT_CONNECTIONS));
+    set.unwrap_or(half)
+}
+
+/// What `ulimit -n` says; none where there is no such limit.
+fn open_files_limit() -> Option<usize> {
+    #[cfg(unix)]
+    {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
+        usize::try_from(limit).ok()
+    }
+    #[cfg(not(unix))]
+    None
 }
 
 async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {

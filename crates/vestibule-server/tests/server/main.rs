@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod command_line;
+mod door;
+mod fail2ban;
 mod kill;
 mod log;
 mod mail_signals;

@@ -3,13 +3,14 @@
 use ::vestibule::models::{Session, User};
 use ::vestibule::services::LoggedIn;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, IntoResponseParts, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::guard::RequestOf;
+use crate::headers::CLEAR_SITE_DATA;
 use crate::vestibule::Vestibule;
 
 /// A user with their session.
@@ -128,6 +129,12 @@ fn answer(logged_in: &LoggedIn) -> Json<UserAndSession<'_>> {
 /// For the log: whose request it was.
 pub(crate) fn of(logged_in: &LoggedIn) -> Extension<RequestOf> {
     Extension(RequestOf(logged_in.user.id))
+}
+
+/// For who leaves: the cookies of the session are removed, and whoever sits down at the browser next finds nothing of
+/// them with the "back" button.
+pub(crate) fn farewell(vestibule: &Vestibule) -> impl IntoResponseParts + use<> {
+    (AppendHeaders([CLEAR_SITE_DATA]), set(vestibule.cookie_names().cleared()))
 }
 
 /// `Set-Cookie` for each.

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answers::set;
+use super::answers::farewell;
 use crate::{ClientOf, CurrentUser, Json, Problem, Vestibule, nullable_text};
 
 /// What is sent.
@@ -42,5 +42,5 @@ pub async fn delete_account(
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
     vestibule.accounts().delete_account(current.current(), &body.current_password, &client).await?;
-    Ok((StatusCode::NO_CONTENT, set(vestibule.cookie_names().cleared())).into_response())
+    Ok((farewell(&vestibule), StatusCode::NO_CONTENT).into_response())
 }

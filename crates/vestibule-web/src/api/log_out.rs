@@ -26,5 +26,5 @@ pub async fn log_out(
     current: CurrentUser,
 ) -> Result<Response, Problem> {
     vestibule.accounts().log_out(current.current(), &client).await?;
-    Ok((StatusCode::NO_CONTENT, answers::set(vestibule.cookie_names().cleared())).into_response())
+    Ok((answers::farewell(&vestibule), StatusCode::NO_CONTENT).into_response())
 }

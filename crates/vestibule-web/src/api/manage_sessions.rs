@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
-use super::answers::{Sessions, set};
+use super::answers::{Sessions, farewell};
 use crate::{ClientOf, CurrentUser, Path, Problem, Vestibule};
 
 /// Where one is logged in.
@@ -50,9 +50,10 @@ pub async fn end(
 ) -> Result<Response, Problem> {
     let id = PublicSessionId::from(id);
     vestibule.accounts().end_session(current.current(), id, &client).await?;
-    let is_own = current.session().public_id == id;
-    let cookies = if is_own { vestibule.cookie_names().cleared() } else { Vec::new() };
-    Ok((StatusCode::NO_CONTENT, set(cookies)).into_response())
+    if current.session().public_id == id {
+        return Ok((farewell(&vestibule), StatusCode::NO_CONTENT).into_response());
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Ends all sessions but the asking one.

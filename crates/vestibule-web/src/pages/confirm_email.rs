@@ -17,6 +17,9 @@ pub struct Fields {
     password: String,
 }
 
+const NOT_LOGGED_IN_HERE: &str =
+    "You are not logged in to the account of this link here. Its password does it too.";
+
 /// What the page shows.
 pub struct ConfirmEmailPage<'a> {
     /// The token of the link, sent along as `token`.
@@ -83,13 +86,15 @@ fn page(vestibule: &Vestibule, visit: &PageVisit, token: &str, problem: Option<&
     // Somebody may be logged in to another account than that of the link: only the answer tells.
     let asks_for_password =
         !is_logged_in || problem.is_some_and(|problem| problem.status == StatusCode::UNAUTHORIZED);
+    let is_unauthenticated = problem.is_some_and(|problem| problem.code == "unauthenticated");
     let is_link_over =
         token.trim().is_empty() || problem.is_some_and(|problem| problem.code == "token_invalid");
     super::form_page(vestibule, visit, "Confirm your address", problem, |errors, summary| ConfirmEmailPage {
         token,
         asks_for_password,
         errors,
-        summary,
+        // In words for a person: a program is told to log in or to send the password along.
+        summary: summary.map(|told| if is_unauthenticated { NOT_LOGGED_IN_HERE } else { told }),
         is_link_over,
         is_logged_in,
     })

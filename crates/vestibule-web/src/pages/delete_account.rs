@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::account::{Part, Refused, refused};
-use crate::api::answers::set;
+use crate::api::answers::farewell;
 use crate::{ClientOf, CurrentUser, Form, PageVisit, Problem, Vestibule};
 
 /// What is typed.
@@ -26,10 +26,7 @@ pub async fn delete_account(
     let accounts = vestibule.accounts();
     let deleted = accounts.delete_account(current.current(), &fields.current_password, &client).await;
     match deleted.map_err(Problem::from) {
-        Ok(()) => {
-            let cookies = vestibule.cookie_names().cleared();
-            Ok((set(cookies), Redirect::to("/log-in?notice=account-deleted")).into_response())
-        }
+        Ok(()) => Ok((farewell(&vestibule), Redirect::to("/log-in?notice=account-deleted")).into_response()),
         Err(problem) => {
             let form = Refused { part: Part::Delete, typed: "", problem: &problem };
             refused(&vestibule, &visit, &current, form).await

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::api::answers::set;
+use crate::api::answers::farewell;
 use crate::{ClientOf, CurrentUser, Problem, Vestibule};
 
 /// Ends the session, removes its cookies and goes home.
@@ -13,5 +13,5 @@ pub async fn log_out(
     current: CurrentUser,
 ) -> Result<Response, Problem> {
     vestibule.accounts().log_out(current.current(), &client).await?;
-    Ok((set(vestibule.cookie_names().cleared()), Redirect::to("/")).into_response())
+    Ok((farewell(&vestibule), Redirect::to("/")).into_response())
 }

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use uuid::Uuid;
 
 use super::account::{Part, Refused, done, refused};
-use crate::api::answers::set;
+use crate::api::answers::farewell;
 use crate::{ClientOf, CurrentUser, PageVisit, Path, Problem, Vestibule};
 
 /// Ends one session. Where that is the asking one, it is a log-out.
@@ -19,7 +19,7 @@ pub async fn end(
     let id = PublicSessionId::from(id);
     vestibule.accounts().end_session(current.current(), id, &client).await?;
     if current.session().public_id == id {
-        return Ok((set(vestibule.cookie_names().cleared()), Redirect::to("/")).into_response());
+        return Ok((farewell(&vestibule), Redirect::to("/")).into_response());
     }
     Ok(done("session-ended", "sessions").into_response())
 }

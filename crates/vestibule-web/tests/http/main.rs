@@ -12,11 +12,13 @@ mod dev_mailbox;
 mod duplicates;
 mod forged_headers;
 mod guard;
+mod guessing;
 mod headers;
 mod health;
 mod judge_password;
 mod jwks;
 mod layouts;
+mod limits;
 mod log_in;
 mod log_out;
 mod openapi;
@@ -43,6 +45,7 @@ use vestibule_testkit::{
 const ACCESS: &str = "vestibule_access";
 const REFRESH: &str = "vestibule_refresh";
 const CSRF: &str = "vestibule_csrf";
+const DEVICE: &str = "vestibule_device";
 const JSON: (&str, &str) = ("content-type", "application/json");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 

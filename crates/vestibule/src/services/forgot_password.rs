@@ -2,12 +2,14 @@ use time::Duration;
 
 use crate::Accounts;
 use crate::models::invalid_input::take;
-use crate::models::{Client, EmailAddress, InvalidInput, MailKind, TooManyAttempts};
+use crate::models::{Client, EmailAddress, InvalidInput, MailKind, Quota, TooManyAttempts};
 use crate::repository::StoreError;
 
 /// How many mails of one kind somebody may ask for to one address in an hour.
 pub(super) const MAILS_AN_HOUR: u32 = 5;
 pub(super) const HOUR: Duration = Duration::hours(1);
+/// The same as a quota, for who is told.
+pub(super) const MAILS: Quota = Quota::new(MAILS_AN_HOUR, Duration::minutes(12));
 
 /// Why nothing was noted.
 #[derive(Debug, thiserror::Error)]

@@ -1,13 +1,8 @@
-use time::Duration;
-
 use super::CurrentSession;
-use super::forgot_password::{HOUR, MAILS_AN_HOUR};
+use super::forgot_password::{HOUR, MAILS, MAILS_AN_HOUR};
 use crate::Accounts;
-use crate::models::{AuditEventKind, Client, MailKind, Quota, TooManyAttempts};
+use crate::models::{AuditEventKind, Client, MailKind, TooManyAttempts};
 use crate::repository::StoreError;
-
-/// The same as a quota, for who is told.
-const MAILS: Quota = Quota::new(MAILS_AN_HOUR, Duration::minutes(12));
 
 /// Why no other mail is sent.
 #[derive(Debug, thiserror::Error)]

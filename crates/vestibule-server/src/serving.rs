@@ -1,0 +1,373 @@
+//! The door: takes connections and speaks HTTP over them, with a limit to everything that a stranger could draw out.
+//! Why it is not `axum::serve` is told in `docs/adr/0018-own-accept-loop.md`.
+
+mod body;
+mod patience;
+mod places;
+mod watched;
+
+use std::convert::Infallible;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+use self::body::{Answering, Arriving};
+use self::patience::Patience;
+use self::places::{Place, Places};
+use self::watched::Watched;
+
+pub(crate) use self::places::Limits;
+
+/// The head of a request, all its headers together: cookies of ours are under 2 KiB. More is answered with 431.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// Headers of a request. More are answered with 431.
+const MAX_HEADERS: usize = 100;
+/// Requests at once over one connection of HTTP/2.
+const MAX_STREAMS: u32 = 100;
+/// How often a connection of HTTP/2 is asked whether anybody is there, and how long an answer may take.
+const PING_EVERY: Duration = Duration::from_secs(20);
+/// How long the last words of a connection may take.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// How long to wait after the system refused to take a connection: at first, and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// What goes on and on is logged that often.
+const SELDOM: Duration = Duration::from_mins(1);
+
+/// Serves until `stopped` says so, then finishes what is under way.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    stopped: watch::Receiver<bool>,
+) {
+    let places = Places::new(limits);
+    let (everybody, here) = watch::channel(());
+    let mut stopping = stopped.clone();
+    let mut asked_to_stop = pin!(stopping.wait_for(|is_stopping| *is_stopping));
+    let mut refused = Seldom::default();
+    loop {
+        let next = async {
+            let place = places.take().await;
+            let (stream, peer) = accept(&listener, &places).await;
+            (place, stream, peer)
+        };
+        let (place, stream, peer) = tokio::select! {
+            next = next => next,
+            _ = &mut asked_to_stop => break,
+        };
+        let Some(place) = place.for_address(peer.ip()) else {
+            // Dropped, and so closed. One address must not take what is there for all.
+            if refused.is_due() {
+                tracing::warn!(client.ip = %peer.ip().to_canonical(), "more connections from one address than it may have");
+            }
+            continue;
+        };
+        // Small answers go out at once instead of waiting for more (Nagle).
+        let _ = stream.set_nodelay(true);
+        let (router, stopped, here) = (router.clone(), stopped.clone(), here.clone());
+        tokio::spawn(async move {
+            hold(stream, peer, router, place, stopped).await;
+            drop(here);
+        });
+    }
+    drop(listener);
+    drop(here);
+    everybody.closed().await;
+}
+
+/// The next connection. That the system cannot give one is no reason to end, nor to ask it as fast as one can.
+async fn accept(listener: &TcpListener, places: &Places) -> (tokio::net::TcpStream, SocketAddr) {
+    let mut pause = PAUSES.0;
+    let mut told = false;
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                // Mostly that no more files can be opened: whoever is idle leaves.
+                places.tell_that_it_is_crowded();
+                if !told {
+                    tracing::error!(cause = %error, "no connection can be taken; trying again");
+                    told = true;
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSES.1);
+            }
+        }
+    }
+}
+
+/// Whether the other side was gone before it was taken: nothing is wrong here.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
+    )
+}
+
+/// Speaks HTTP over a connection for as long as there is something to say.
+async fn hold<I>(io: I, peer: SocketAddr, router: Router, place: Place, mut stopped: watch::Receiver<bool>)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let patience = Patience::begin(place.crowd());
+    let io = TokioIo::new(Watched::new(io, patience.clone(), place));
+    let service = {
+        let patience = patience.clone();
+        tower::service_fn(move |request: Request<Incoming>| {
+            answer(router.clone(), peer, request, patience.clone())
+        })
+    };
+    let builder = builder();
+    let mut connection = pin!(builder.serve_connection_with_upgrades(io, TowerToHyperService::new(service)));
+    let mut is_leaving = false;
+    loop {
+        tokio::select! {
+            // Whatever went wrong is the other side's affair: it hung up, or spoke no HTTP.
+            _ = connection.as_mut() => return,
+            over = patience.over(), if !is_leaving => {
+                if !over.deserves_a_farewell() {
+                    return;
+                }
+            }
+            _ = stopped.wait_for(|is_stopping| *is_stopping), if !is_leaving => {
+                is_leaving = true;
+                connection.as_mut().graceful_shutdown();
+                continue;
+            }
+        }
+        connection.as_mut().graceful_shutdown();
+        let _ = tokio::time::timeout(FAREWELL, connection.as_mut()).await;
+        return;
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(MAX_HEADERS)
+        // It counts idle time too, and not the time before it is known which HTTP is spoken: `Patience` counts both.
+        .header_read_timeout(None);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_EVERY)
+        // As `axum::serve` has it, for WebSockets of an application.
+        .enable_connect_protocol();
+    builder
+}
+
+async fn answer(
+    router: Router,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+    patience: Patience,
+) -> Result<Response<Body>, Infallible> {
+    let work = patience.work();
+    let mut request = request.map(|body| Body::new(Arriving::new(body)));
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let response = router.oneshot(request).await?;
+    Ok(response.map(|body| Body::new(Answering::new(body, work))))
+}
+
+/// Says no more than once a minute that it is time to say something.
+#[derive(Default)]
+struct Seldom(Option<Instant>);
+
+impl Seldom {
+    fn is_due(&mut self) -> bool {
+        let now = Instant::now();
+        let is_due = self.0.is_none_or(|last| now - last >= SELDOM);
+        if is_due {
+            self.0 = Some(now);
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::{get, post};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use vestibule_web::TrustedProxies;
+
+    use super::places::Limits;
+    use super::*;
+
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    /// Answers are larger than what the other side takes at once.
+    const PIPE: usize = 1024;
+
+    /// A connection to a door, in memory: its time is moved by the runtime whenever everybody waits.
+    async fn connect(places: &Places) -> (DuplexStream, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
+        let (stop, stopped) = watch::channel(false);
+        let router = Router::new()
+            .route("/", get(|| async { "hello" }))
+            .route("/much", get(|| async { "much ".repeat(100_000) }))
+            .route("/slow", get(|| async { tokio::time::sleep(Duration::from_secs(200)).await }))
+            .route("/echo", post(|body: String| async { body }));
+        let peer = SocketAddr::from(([192, 0, 2, 7], 4711));
+        let place = places.take().await.for_address(peer.ip()).expect("there is room");
+        let (ours, theirs) = duplex(PIPE);
+        let held = tokio::spawn(hold(theirs, peer, router, place, stopped));
+        (ours, stop, held)
+    }
+
+    fn places() -> Places {
+        Places::new(Limits::new(16, TrustedProxies::default()))
+    }
+
+    /// Reads until the answer that says hello has come.
+    async fn hello(stream: &mut DuplexStream) {
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"hello") {
+            seen.push(stream.read_u8().await.unwrap());
+        }
+    }
+
+    async fn seconds_until_closed(stream: &mut DuplexStream) -> (u64, String) {
+        let began = Instant::now();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+        (began.elapsed().as_secs(), String::from_utf8_lossy(&rest).into_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_waited_for_longer_between_requests_than_within_one() {
+        let places = places();
+        let (mut stream, _stop, _) = connect(&places).await;
+        assert_eq!(seconds_until_closed(&mut stream).await.0, 10, "nothing was ever said");
+
+        let (mut stream, _stop, _) = connect(&places).await;
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            stream.write_all(GET).await.unwrap();
+            hello(&mut stream).await;
+        }
+        tokio::time::sleep(Duration::from_secs(70)).await;
+        stream.write_all(GET).await.unwrap();
+        hello(&mut stream).await;
+        assert_eq!(seconds_until_closed(&mut stream).await.0, 75, "no other request came");
+
+        let (mut stream, _stop, _) = connect(&places).await;
+        stream.write_all(GET).await.unwrap();
+        hello(&mut stream).await;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        stream.write_all(b"GET / HT").await.unwrap();
+        assert_eq!(seconds_until_closed(&mut stream).await.0, 10, "the rest of a request did not come");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_may_take_its_time() {
+        let (mut stream, _stop, _) = connect(&places()).await;
+        stream.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let (seconds, answer) = seconds_until_closed(&mut stream).await;
+        assert!(seconds == 200 && answer.starts_with("HTTP/1.1 200 OK"), "{seconds} {answer}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_take_the_answer_is_let_go_and_leaves_the_place() {
+        let places = places();
+        let (mut stream, _stop, held) = connect(&places).await;
+        stream.write_all(b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let began = Instant::now();
+        held.await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), 30);
+        assert!(places.is_empty());
+        drop(stream);
+
+        // Who takes it, however slowly, gets it.
+        let (mut stream, _stop, _) = connect(&places).await;
+        stream.write_all(b"GET /much HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut taken = 0;
+        let mut some = [0; PIPE];
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            match stream.read(&mut some).await.unwrap() {
+                0 => break,
+                count => taken += count,
+            }
+        }
+        assert!(taken > 500_000, "{taken}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_has_twenty_seconds_and_one_more_for_each_kib() {
+        let head =
+            |length: usize| format!("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+        let (mut stream, _stop, _) = connect(&places()).await;
+        stream.write_all(head(10).as_bytes()).await.unwrap();
+        let (seconds, answer) = seconds_until_closed(&mut stream).await;
+        assert!(seconds == 20 && answer.starts_with("HTTP/1.1 400"), "{seconds} {answer}");
+
+        // Half a KiB a second is too slow: 20 s and what came by then.
+        for (bytes_a_second, is_taken) in [(512, false), (2048, true)] {
+            let (mut stream, _stop, _) = connect(&places()).await;
+            stream.write_all(head(60_000).as_bytes()).await.unwrap();
+            let mut sent = 0;
+            while sent < 60_000 {
+                let some = bytes_a_second.min(60_000 - sent);
+                if stream.write_all(&vec![b'a'; some]).await.is_err() {
+                    break;
+                }
+                sent += some;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await.unwrap();
+            let expected = if is_taken { b"HTTP/1.1 200" } else { b"HTTP/1.1 400" };
+            assert_eq!(&answer, expected, "{bytes_a_second} bytes a second");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_others_wait_who_is_idle_leaves_and_who_is_served_stays() {
+        let places = places();
+        let (mut idle, _stop, _) = connect(&places).await;
+        idle.write_all(GET).await.unwrap();
+        hello(&mut idle).await;
+        let (mut busy, _stop_too, _) = connect(&places).await;
+        busy.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        places.tell_that_it_is_crowded();
+        assert_eq!(seconds_until_closed(&mut idle).await.0, 0);
+        assert!(seconds_until_closed(&mut busy).await.1.starts_with("HTTP/1.1 200 OK"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_the_idle_at_once_and_the_busy_when_they_are_done() {
+        let places = places();
+        let (mut idle, stop, _) = connect(&places).await;
+        idle.write_all(GET).await.unwrap();
+        hello(&mut idle).await;
+        stop.send_replace(true);
+        assert_eq!(seconds_until_closed(&mut idle).await.0, 0);
+        let (mut busy, stop, _) = connect(&places).await;
+        busy.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stop.send_replace(true);
+        let (seconds, answer) = seconds_until_closed(&mut busy).await;
+        assert!(seconds == 199 && answer.starts_with("HTTP/1.1 200 OK"), "{seconds} {answer}");
+    }
+}

@@ -1,0 +1,298 @@
+//! Every route that checks a credential or sends a mail, and what limits it. A route that changes something and stands
+//! neither in the table nor among the exempt fails the first test: no door is forgotten (A13).
+
+use reqwest::Method;
+use rstest::rstest;
+use time::Duration;
+use vestibule::Policy;
+use vestibule::models::{Quota, RateLimits, Role};
+use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
+use vestibule_testkit::{Answer, Browser, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer};
+
+use crate::{CHANGING, FORM, JSON};
+
+const WRONG: &str = "wrong window thursday";
+const LINK: &str = "no-link-at-all";
+
+/// A route with a limit: which quotas, how the test calls it, how often it may in the test, and what a page keeps of what
+/// was typed.
+struct Limited {
+    method: Method,
+    path: &'static str,
+    quotas: &'static str,
+    why: &'static str,
+    caller: Caller,
+    fields: &'static [(&'static str, &'static str)],
+    allowed: u32,
+    kept: &'static [&'static str],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    Stranger,
+    User,
+    Admin,
+}
+
+const PASSWORDS: &str = "passwords";
+const SIGN_UPS: &str = "sign-ups";
+const LINKS: &str = "links";
+const LINKS_AND_PASSWORDS: &str = "links, passwords";
+const MAILBOX: &str = "mails to one mailbox";
+const BOTH_MAILS: &str = "mails, mails to one mailbox";
+const JUDGEMENTS: &str = "judgements";
+
+const POST: Method = Method::POST;
+const CURRENT: (&str, &str) = ("current_password", WRONG);
+const EMAIL: (&str, &str) = ("email", "ann@example.com");
+const KEEPS_EMAIL: &[&str] = &["value=\"ann@example.com\""];
+const NEW_EMAIL: &[(&str, &str)] = &[("email", "ann@example.org"), CURRENT];
+const NEW_PASSWORD: &[(&str, &str)] = &[CURRENT, ("new_password", "velvet orchard seventeen")];
+const RESET: &[(&str, &str)] = &[("token", LINK), ("password", PASSWORD)];
+const SIGN_UP: &[(&str, &str)] = &[("name", "Bob"), ("email", "bob@example.com"), ("password", PASSWORD)];
+const LOG_IN: &[(&str, &str)] = &[EMAIL, ("password", WRONG)];
+
+#[rustfmt::skip]
+fn table() -> Vec<Limited> {
+    use Caller::{Admin, Stranger, User};
+    let row = |method, path, quotas, why, caller, fields, allowed, kept| {
+        Limited { method, path, quotas, why, caller, fields, allowed, kept }
+    };
+    let password = "checks a password";
+    let link = "checks a link";
+    let mail = "sends a mail";
+    vec![
+        row(POST, "/sign-up", SIGN_UPS, mail, Stranger, SIGN_UP, 2, &["value=\"bob@example.com\"", "value=\"Bob\""]),
+        row(POST, "/log-in", PASSWORDS, password, Stranger, LOG_IN, 2, KEEPS_EMAIL),
+        row(POST, "/confirm-email", LINKS_AND_PASSWORDS, "checks a link, and a password", Stranger, &[("token", LINK), ("password", WRONG)], 2, &["value=\"no-link-at-all\""]),
+        row(POST, "/confirm-email/resend", BOTH_MAILS, mail, User, &[], 2, &[]),
+        row(POST, "/forgot-password", BOTH_MAILS, mail, Stranger, &[EMAIL], 2, KEEPS_EMAIL),
+        row(POST, "/reset-password", LINKS, link, Stranger, RESET, 2, &["value=\"no-link-at-all\""]),
+        row(POST, "/account/email", PASSWORDS, "checks a password, sends two mails", User, NEW_EMAIL, 2, &["value=\"ann@example.org\""]),
+        row(POST, "/account/password", PASSWORDS, password, User, NEW_PASSWORD, 2, &[]),
+        row(POST, "/account/delete", PASSWORDS, password, User, &[CURRENT], 2, &[]),
+        row(POST, "/confirm-password", PASSWORDS, password, User, &[("password", WRONG), ("next", "/account")], 2, &["value=\"/account\""]),
+        row(POST, "/api/auth/sign-up", SIGN_UPS, mail, Stranger, SIGN_UP, 2, &[]),
+        row(POST, "/api/auth/log-in", PASSWORDS, password, Stranger, LOG_IN, 2, &[]),
+        row(POST, "/api/auth/confirm-email", LINKS_AND_PASSWORDS, "checks a link, and a password", Stranger, &[("token", LINK), ("password", WRONG)], 2, &[]),
+        row(POST, "/api/auth/confirm-email/resend", BOTH_MAILS, mail, User, &[], 2, &[]),
+        row(POST, "/api/auth/check-password", JUDGEMENTS, "costs as much as a hash", Stranger, &[("password", PASSWORD)], 2, &[]),
+        row(POST, "/api/auth/confirm-password", PASSWORDS, password, User, &[("password", WRONG)], 2, &[]),
+        row(POST, "/api/auth/forgot-password", BOTH_MAILS, mail, Stranger, &[EMAIL], 2, &[]),
+        row(POST, "/api/auth/reset-password", LINKS, link, Stranger, RESET, 2, &[]),
+        row(Method::DELETE, "/api/account", PASSWORDS, password, User, &[CURRENT], 2, &[]),
+        row(POST, "/api/account/password", PASSWORDS, password, User, NEW_PASSWORD, 2, &[]),
+        row(POST, "/api/account/email", PASSWORDS, "checks a password, sends two mails", User, NEW_EMAIL, 2, &[]),
+        row(POST, "/admin/users/{id}/reset-link", MAILBOX, mail, Admin, &[], 5, &[]),
+    ]
+}
+
+const ENDS_OWN: &str = "ends sessions of who asks, and asks for no password";
+const NEEDS_SESSION: &str = "asks for a session and its CSRF token, checks no password and sends nothing";
+const NEEDS_ADMIN: &str =
+    "asks for an admin who gave their password within ten minutes, and there it was limited";
+
+/// Routes that change something and need no limit, with the reason.
+const EXEMPT: [(&str, &str, &str); 21] = [
+    ("POST", "/log-out", ENDS_OWN),
+    ("POST", "/account/name", NEEDS_SESSION),
+    ("POST", "/account/sessions/{id}/end", ENDS_OWN),
+    ("POST", "/account/sessions/end-others", ENDS_OWN),
+    ("POST", "/api/auth/log-out", ENDS_OWN),
+    (
+        "POST",
+        "/api/auth/refresh",
+        "the secret has 256 bits and a MAC: there is no guessing, and a wrong one costs no hash",
+    ),
+    ("PATCH", "/api/account", NEEDS_SESSION),
+    ("DELETE", "/api/account/sessions", ENDS_OWN),
+    ("DELETE", "/api/account/sessions/{id}", ENDS_OWN),
+    ("POST", "/admin/users/{id}/role", NEEDS_ADMIN),
+    ("POST", "/admin/users/{id}/disable", NEEDS_ADMIN),
+    ("POST", "/admin/users/{id}/enable", NEEDS_ADMIN),
+    ("POST", "/admin/users/{id}/delete", NEEDS_ADMIN),
+    ("POST", "/admin/users/{id}/sessions/end", NEEDS_ADMIN),
+    ("POST", "/admin/users/{id}/sessions/{session}/end", NEEDS_ADMIN),
+    (
+        "POST",
+        "/admin/mails/{id}/retry",
+        "asks for an admin, and tries a mail again that was given up: it makes no new one",
+    ),
+    ("POST", "/dashboard", "an example of the test server's"),
+    ("POST", "/api/echo", "an example of the test server's"),
+    ("GET", "/refresh", "as /api/auth/refresh"),
+    ("GET", "/api/auth/refresh", "as /api/auth/refresh"),
+    ("GET", "/api/auth/session", "an access token is signed: there is no guessing"),
+];
+
+// A13: one side door had no limiter.
+#[rstest]
+#[tokio::test]
+async fn every_route_that_changes_something_is_limited_or_exempt_for_a_reason(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let server = TestServer::start(kind).await;
+    let table = table();
+    let is_limited =
+        |method: &Method, path: &str| table.iter().any(|row| row.method == *method && row.path == path);
+    let is_exempt = |method: &Method, path: &str| {
+        EXEMPT.iter().any(|(exempt, at, _)| *exempt == method.as_str() && *at == path)
+    };
+    for route in server.list.iter().filter(|route| CHANGING.contains(&route.method)) {
+        let (limited, exempt) = (is_limited(&route.method, route.path), is_exempt(&route.method, route.path));
+        assert!(
+            limited != exempt,
+            "{route:?}: give it a limit or a reason (limited {limited}, exempt {exempt})"
+        );
+    }
+    for (method, path) in table
+        .iter()
+        .map(|row| (row.method.as_str(), row.path))
+        .chain(EXEMPT.map(|(method, path, _)| (method, path)))
+    {
+        let is_there = server.list.iter().any(|route| route.method == method && route.path == path);
+        assert!(is_there, "{method} {path} is in the table and not in the router");
+    }
+}
+
+#[test]
+fn the_page_about_limits_tells_what_is() {
+    let page = include_str!("../../../../docs/security/limits.md");
+    for row in table() {
+        let line = format!("| `{} {}` | {} | {} |", row.method, row.path, row.why, row.quotas);
+        assert!(page.contains(&line), "docs/security/limits.md should have the row:\n{line}");
+    }
+    for (method, path, reason) in EXEMPT.iter().filter(|(_, _, reason)| !reason.contains("test server")) {
+        let line = format!("| `{method} {path}` | {reason} |");
+        assert!(page.contains(&line), "docs/security/limits.md should have the row:\n{line}");
+    }
+    let limits = RateLimits::default();
+    for (quota, whose, size) in [
+        ("passwords", "one network address", limits.passwords_by_address),
+        ("passwords", "one account, by browsers that it was not used with", limits.passwords_by_account),
+        ("passwords", "one network address at one account", limits.passwords_by_pair),
+        ("passwords", "a browser that the account was used with", limits.passwords_by_device),
+        ("sign-ups", "one network address", limits.sign_ups_by_address),
+        ("links", "one network address", limits.links_by_address),
+        ("mails", "one network address", limits.mails_by_address),
+        ("mails to one mailbox", "one kind of mail to one mailbox", Quota::new(5, Duration::minutes(12))),
+        ("judgements", "one network address", limits.judgements_by_address),
+    ] {
+        let line = format!("| {quota} | {whose} | {} | {} |", size.burst, in_words(size.every));
+        assert!(page.contains(&line), "docs/security/limits.md should have the row:\n{line}");
+    }
+}
+
+fn in_words(every: Duration) -> String {
+    let seconds = every.whole_seconds();
+    if seconds % 60 == 0 { format!("{} min", seconds / 60) } else { format!("{seconds} s") }
+}
+
+/// Two of everything, and one more an hour.
+fn two_of_each(policy: Policy) -> Policy {
+    let two = Quota::new(2, Duration::hours(1));
+    let rate_limits = RateLimits {
+        passwords_by_address: two,
+        passwords_by_account: two,
+        passwords_by_pair: two,
+        passwords_by_device: two,
+        // One is for the sign-up with which a test begins.
+        sign_ups_by_address: Quota::new(3, Duration::hours(1)),
+        links_by_address: two,
+        mails_by_address: two,
+        judgements_by_address: two,
+    };
+    Policy { rate_limits: Some(rate_limits), ..policy }
+}
+
+async fn server(kind: DatabaseKind) -> TestServer {
+    let house = HouseOptions { policy: two_of_each, ..HouseOptions::default() };
+    let options = ServerOptions { house, ..ServerOptions::default() };
+    TestServer::start_on(&TestDatabase::create(kind).await, options).await
+}
+
+fn is_page(row: &Limited) -> bool {
+    !row.path.starts_with("/api/")
+}
+
+async fn call(row: &Limited, path: &str, browser: &mut Browser) -> Answer {
+    let csrf = browser.csrf().to_owned();
+    if is_page(row) {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(row.fields).append_pair("csrf_token", &csrf);
+        browser.send(row.method.clone(), path, &[FORM], form.finish()).await
+    } else {
+        let fields = row.fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
+        let body = serde_json::Value::Object(fields.collect()).to_string();
+        browser.send(row.method.clone(), path, &[JSON, ("x-csrf-token", &csrf)], body).await
+    }
+}
+
+/// Every row of the table is really used up.
+#[rstest]
+#[tokio::test]
+async fn every_limit_of_the_table_holds(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    for row in table() {
+        let what = format!("{} {}", row.method, row.path);
+        let server = server(kind).await;
+        let mut ann = server.browser();
+        ann.sign_up("ann").await;
+        let path = row.path.replace("{id}", ann.session().await.json()["user"]["id"].as_str().unwrap());
+        if row.caller == Caller::Admin {
+            server.house.set_role("ann@example.com", Role::Admin).await;
+        }
+        let mut asked = 0;
+        let answer = loop {
+            // A stranger throws all cookies away each time (A31).
+            let mut browser = if row.caller == Caller::Stranger { server.browser() } else { ann.clone() };
+            let answer = call(&row, &path, &mut browser).await;
+            if answer.status == 429 {
+                break answer;
+            }
+            asked += 1;
+            assert!(asked <= row.allowed, "{what} goes on: {answer:?}");
+            assert!(
+                answer.status.as_u16() < 500 && answer.status != 403 && answer.status != 404,
+                "{what}: {answer:?}"
+            );
+            assert!(answer.header("retry-after").is_none(), "{what}");
+        };
+        assert_eq!(asked, row.allowed, "{what}");
+        assert_told(&row, &what, &answer);
+        // What is told is true: a second too early is too early, and then there is one more.
+        let seconds: i64 = answer.header("retry-after").unwrap().parse().unwrap();
+        if row.caller == Caller::Stranger {
+            server.clock.advance(Duration::seconds(seconds - 1));
+            assert_eq!(call(&row, &path, &mut server.browser()).await.status, 429, "{what}");
+            server.clock.advance(Duration::SECOND);
+            assert_ne!(call(&row, &path, &mut server.browser()).await.status, 429, "{what}");
+            assert_eq!(call(&row, &path, &mut server.browser()).await.status, 429, "{what}: and one alone");
+        }
+    }
+}
+
+fn assert_told(row: &Limited, what: &str, answer: &Answer) {
+    let seconds: i64 = answer.header("retry-after").expect("when to try again").parse().expect("in seconds");
+    assert!((1..=3600).contains(&seconds), "{what}: {seconds}");
+    let policy = answer.header("ratelimit-policy").unwrap_or_default();
+    assert!(policy.starts_with("\"attempts\";q=") && policy.contains(";w="), "{what}: {policy}");
+    assert_eq!(answer.header("ratelimit"), Some(format!("\"attempts\";r=0;t={seconds}").as_str()), "{what}");
+    assert_eq!(answer.header("cache-control"), Some("private, no-store"), "{what}");
+    let words = if row.path.ends_with("/resend") {
+        "We have sent several mails within the last hour."
+    } else {
+        "There were too many attempts. Please try again in"
+    };
+    assert!(answer.text.contains(words), "{what}: {answer:?}");
+    for secret in [WRONG, PASSWORD, "velvet orchard"] {
+        assert!(!answer.text.contains(secret), "{what} shows a password again");
+    }
+    if is_page(row) {
+        assert!(answer.text.contains("<!doctype html>"), "{what}");
+        for kept in row.kept {
+            assert!(answer.text.contains(kept), "{what} keeps what was typed: {answer:?}");
+        }
+    } else {
+        assert_eq!(answer.code(), "too_many_requests", "{what}");
+    }
+}
