@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod command_line;
+mod hashing_flood;
 mod kill;
 mod log;
 mod operator;
