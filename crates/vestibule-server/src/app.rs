@@ -100,6 +100,7 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
             Command::Mail { action } => commands::manage_mails::run(app, &settings, action, json).await,
             Command::Audit { action } => commands::audit_trail::run(app, &settings, action, json).await,
             Command::Keys { action } => commands::rotate_keys::run(app, &settings, action, json).await,
+            Command::Hash { action } => commands::calibrate_hash::run(&settings, action, json).await,
             Command::Config { .. } | Command::Completions { .. } | Command::Openapi => {
                 unreachable!("answered above, without a runtime")
             }

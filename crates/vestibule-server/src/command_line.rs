@@ -77,6 +77,12 @@ pub(crate) enum Command {
         action: KeysAction,
     },
 
+    /// Look after how passwords are hashed.
+    Hash {
+        #[command(subcommand)]
+        action: HashAction,
+    },
+
     /// Look at the settings.
     Config {
         #[command(subcommand)]
@@ -126,6 +132,25 @@ pub(crate) enum KeysAction {
         /// Do not ask.
         #[arg(long)]
         yes: bool,
+    },
+}
+
+#[derive(Subcommand)]
+#[expect(clippy::doc_markdown, reason = "these texts are the help, which is no Markdown")]
+pub(crate) enum HashAction {
+    /// Measure what a hash may cost on this machine, and print the lines for the settings.
+    ///
+    /// The dearer a hash, the longer somebody who has stolen the database must guess, and the fewer log-ins this machine can
+    /// take. A tenth of a second is what people do not notice and leaves ten log-ins a second to each core; so much memory is
+    /// suggested as fills that time with two passes, and more passes only where there is no more memory: memory is what an
+    /// attacker's hardware has least of. All slots together get at most half of the memory that the server may use.
+    ///
+    /// Run it on the server itself, while it has little else to do. It takes a few seconds and touches no database. Passwords
+    /// are hashed anew with the new cost as their owners log in.
+    Calibrate {
+        /// How long one hash should take, all slots at work.
+        #[arg(long, default_value = "100ms", value_parser = humantime::parse_duration)]
+        target: std::time::Duration,
     },
 }
 

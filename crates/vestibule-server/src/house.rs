@@ -4,14 +4,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 use vestibule::models::RateLimits;
-use vestibule::ports::{HashingSlots, Mailer, OsRandom, SystemClock};
+use vestibule::ports::{HashingPlan, HashingSlots, Mailer, OsRandom, SystemClock};
 use vestibule::{Accounts, OpenError, Policy, Ports};
 use vestibule_sql::{Database, Migrations, SchemaState, SqlStore};
 use vestibule_web::mails::{MailTemplates, Postman, Site, Transport};
 use vestibule_web::{DevMailbox, Parts, Readiness, Routes, TrustedProxies, Vestibule};
 
 use crate::app::App;
+use crate::exposed_file::refuse_exposed;
 use crate::failure::{Failure, with_causes};
+use crate::memory::{MemoryLimit, SlotsThatFit};
+use crate::priority::lower_priority_of_this_thread;
 use crate::secret_file::secret_keys;
 use crate::settings::{MailSetting, Settings};
 use crate::transports::Patience;
@@ -23,6 +26,10 @@ pub(crate) fn is_embedded_missing(settings: &Settings) -> bool {
 
 /// Opens the database of the settings.
 pub(crate) async fn open_database(settings: &Settings) -> Result<Database, Failure> {
+    if let Some(file) = settings.database_url.file() {
+        let place = settings.error("DATABASE_URL", "").source_name;
+        refuse_exposed(file, "VESTIBULE_DATABASE_URL", place)?;
+    }
     Database::connect(&settings.database_url).await.map_err(|error| {
         Failure::with_way_out(
             with_causes(&error),
@@ -60,14 +67,16 @@ pub(crate) async fn open_accounts(
     database: &Database,
 ) -> Result<Arc<Accounts>, Failure> {
     let random = Arc::new(OsRandom);
-    let slots = settings
-        .hash_slots
-        .unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+    let plan = HashingPlan {
+        max_wait: settings.hash_max_wait,
+        on_thread_start: lower_priority_of_this_thread,
+        ..HashingPlan::new(settings.hash_parameters, hashing_slots(settings)?)
+    };
     let ports = Ports {
         store: Arc::new(SqlStore::new(database.clone())),
         clock: Arc::new(SystemClock),
         random: random.clone(),
-        hasher: Arc::new(HashingSlots::start(settings.hash_parameters, slots, random)),
+        hasher: Arc::new(HashingSlots::start(plan, random)),
         personal_data: (app.personal_data)(database),
     };
     let policy = Policy {
@@ -91,6 +100,25 @@ pub(crate) async fn open_accounts(
         ),
         OpenError::Store(error) => Failure::because(error),
     })
+}
+
+/// How many passwords are hashed at a time: as many as the settings say or there are cores, if they fit into memory.
+pub(crate) fn hashing_slots(settings: &Settings) -> Result<NonZeroUsize, Failure> {
+    let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let wanted = settings.hash_slots.unwrap_or_else(cores);
+    let Some(limit) = MemoryLimit::of_this_process() else { return Ok(wanted) };
+    let is_asked_for = settings.hash_slots.is_some();
+    match limit.slots(settings.hash_parameters, wanted, is_asked_for) {
+        SlotsThatFit::All(slots) => Ok(slots),
+        SlotsThatFit::Fewer(slots, why) => {
+            tracing::warn!(slots, why, "fewer passwords are hashed at a time than there are cores");
+            Ok(slots)
+        }
+        SlotsThatFit::TooMany(why) => {
+            let name = if is_asked_for { "HASH_SLOTS" } else { "HASH_MEMORY_KIB" };
+            Err(settings.error(name, &why).into())
+        }
+    }
 }
 
 /// The way that mails go: to a mail server or a provider, into the development mailbox, or nowhere for want of a

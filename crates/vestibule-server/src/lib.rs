@@ -3,19 +3,23 @@
 //! 1. [`App`]: what an application adds: its name, layout, tables and routes. [`run`] does the rest;
 //! 2. `command_line.rs` and `commands/`: what can be asked of the program;
 //! 3. [`settings`]: the configuration, from a file and the environment, checked before anything starts;
-//! 4. `house.rs`: puts database, accounts and routes together;
-//! 5. `serving.rs`: takes connections, and puts a limit to what a stranger can draw out;
-//! 6. [`transports`]: how mails leave the house; `workers/`: who sends them, and who removes what is over;
-//! 7. `telemetry.rs`: the log; `metrics.rs`: the numbers.
+//! 4. `exposed_file.rs`: refuses secrets that everybody can read; `memory.rs`: how much of it there is for hashing;
+//! 5. `house.rs`: puts database, accounts and routes together;
+//! 6. `serving.rs`: takes connections, and puts a limit to what a stranger can draw out;
+//! 7. [`transports`]: how mails leave the house; `workers/`: who sends them, removes what is over, and follows new keys;
+//! 8. `telemetry.rs`: the log; `metrics.rs`: the numbers.
 
 #![forbid(unsafe_code)]
 
 mod app;
 mod command_line;
 mod commands;
+mod exposed_file;
 mod failure;
 mod house;
+mod memory;
 mod metrics;
+mod priority;
 mod secret_file;
 mod serving;
 pub mod settings;
@@ -25,3 +29,4 @@ pub mod transports;
 mod workers;
 
 pub use app::{App, run};
+pub use priority::lower_priority_of_this_thread;

@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use vestibule::Accounts;
+use vestibule::ports::{HashingLoad, QueueCounts};
 use vestibule::services::{MailSent, SendMailError};
 
 use crate::failure::with_causes;
@@ -61,6 +62,46 @@ pub(crate) fn router(accounts: Arc<Accounts>, mails: MailMetrics) -> Router {
     Router::new().route("/metrics", get(metrics)).with_state((accounts, mails))
 }
 
+/// The queue of passwords that wait to be hashed or compared, and that of those that wait to be judged.
+fn tell_hashing(text: &mut String, load: &HashingLoad) {
+    let queues = [("hash", &load.hashing), ("judge", &load.judging)];
+    let mut tell = |name: &str, kind: &str, help: &str, value: &dyn Fn(&QueueCounts) -> f64| {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (work, counts) in queues {
+            let _ = writeln!(text, "{name}{{work=\"{work}\"}} {}", value(counts));
+        }
+    };
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus knows no other numbers")]
+    let number = |count: u64| count as f64;
+    tell("vestibule_hash_waiting", "gauge", "Passwords that wait for their turn.", &|counts| {
+        number(counts.waiting)
+    });
+    tell("vestibule_hash_running", "gauge", "Passwords that are worked on.", &|counts| {
+        number(counts.running)
+    });
+    tell(
+        "vestibule_hash_average_seconds",
+        "gauge",
+        "How long one takes at present, from which the length of the queue follows.",
+        &|counts| counts.average.as_secs_f64(),
+    );
+    tell("vestibule_hash_done_total", "counter", "Passwords that were worked on.", &|counts| {
+        number(counts.done)
+    });
+    tell(
+        "vestibule_hash_refused_total",
+        "counter",
+        "Passwords that were sent away because the wait was too long.",
+        &|counts| number(counts.refused),
+    );
+    tell("vestibule_hash_work_seconds_total", "counter", "How long that work took.", &|counts| {
+        counts.worked.as_secs_f64()
+    });
+    tell("vestibule_hash_wait_seconds_total", "counter", "How long it had waited before.", &|counts| {
+        counts.waited.as_secs_f64()
+    });
+}
+
 async fn metrics(State((accounts, mails)): State<(Arc<Accounts>, MailMetrics)>) -> Response {
     let counts = match accounts.count_mails().await {
         Ok(counts) => counts,
@@ -75,6 +116,9 @@ async fn metrics(State((accounts, mails)): State<(Arc<Accounts>, MailMetrics)>) 
     };
     gauge("vestibule_mails_waiting", "Mails that are still to be sent, by any server.", counts.waiting);
     gauge("vestibule_mails_dead", "Mails that were given up and wait for an operator.", counts.dead);
+    if let Some(load) = accounts.hashing_load() {
+        tell_hashing(&mut text, &load);
+    }
     text.push_str("# HELP vestibule_mail_attempts_total What this server did with mails.\n");
     text.push_str("# TYPE vestibule_mail_attempts_total counter\n");
     let counters = &mails.0;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use vestibule::models::{SecretKey, SecretKeys};
 use vestibule::ports::{OsRandom, Random};
 
+use crate::exposed_file::refuse_exposed;
 use crate::failure::Failure;
 use crate::settings::Settings;
 
@@ -24,6 +25,7 @@ pub(crate) fn secret_keys(settings: &Settings) -> Result<SecretKeys, Failure> {
         },
     );
     let path = folder.join(FILE_NAME);
+    refuse_exposed(&path, "VESTIBULE_SECRET_KEY", None)?;
     keep_or_make(&folder, &path).map(SecretKeys::from).map_err(|error| {
         Failure::with_way_out(
             format!("the secret key in {} cannot be kept: {error}", path.display()),

@@ -55,10 +55,12 @@ pub struct Settings {
     pub migrate: bool,
     /// The cost of a password hash.
     pub hash_parameters: Argon2Parameters,
-    /// How many passwords are hashed at once; one a core unless set.
+    /// How many passwords are hashed at once; one a core, as far as memory allows, unless set.
     pub hash_slots: Option<NonZeroUsize>,
     /// How people come by accounts.
     pub sign_up: SignUpMode,
+    /// How long somebody may wait until their password is looked at.
+    pub hash_max_wait: std::time::Duration,
     /// How long links that confirm an address are good.
     pub confirm_ttl: Duration,
     /// How long links that reset a password are good.
@@ -147,6 +149,7 @@ impl Settings {
         let mail = mail(sources, &public_url)?;
         let mail_from = mail_from(sources, &public_url)?;
         let mut warnings = sources.warnings().to_vec();
+        warnings.extend(warning_of_reach(listen, &public_url));
         if matches!(mail, MailSetting::Nowhere) {
             warnings.push(
                 "VESTIBULE_MAIL_URL is not set, so no mail is sent: mails wait until it is. `user link EMAIL --confirm` or \
@@ -173,7 +176,7 @@ impl Settings {
             database_url,
             site_name: sources
                 .value("SITE_NAME")
-                .map_or_else(|| site_name.to_owned(), |value| value.text.clone()),
+                .map_or_else(|| site_name.to_owned(), |value| value.text.to_string()),
             log_format: log_format(sources)?,
             access_ttl: sources.parse_with("ACCESS_TTL", duration)?,
             session_lifetimes: session_lifetimes(sources)?,
@@ -181,6 +184,7 @@ impl Settings {
             hash_parameters,
             hash_slots: sources.optional_with("HASH_SLOTS", hash_slots)?,
             sign_up: sources.parse("SIGN_UP")?,
+            hash_max_wait: sources.parse_with("HASH_MAX_WAIT", hash_max_wait)?,
             confirm_ttl: sources.parse_with("CONFIRM_TTL", duration)?,
             reset_ttl: reset_ttl(sources)?,
             require_confirmed_email: sources.parse_with("REQUIRE_CONFIRMED_EMAIL", switch)?,
@@ -227,7 +231,7 @@ impl Settings {
                 },
                 ("MAIL_FROM", _) => self.mail_from.to_string(),
                 (_, Some(_)) if key.is_secret => "(set, not shown)".to_owned(),
-                (_, Some(value)) => value.text.clone(),
+                (_, Some(value)) => value.text.to_string(),
                 (_, None) => key.default.to_owned(),
             };
             let source = set.map_or_else(|| "default".to_owned(), |value| value.source.clone());
@@ -246,6 +250,26 @@ fn public_url(sources: &Sources, listen: SocketAddr) -> Result<PublicUrl, Settin
         None => Ok(PublicUrl::parse(&format!("http://localhost:{}", listen.port()))
             .expect("localhost with a port is a public URL")),
     }
+}
+
+/// What is odd about where the site can be reached, and not wrong: it may be a container whose port is published on this machine
+/// alone, or a network in which nobody listens in.
+fn warning_of_reach(listen: SocketAddr, public_url: &PublicUrl) -> Option<String> {
+    if public_url.is_https() {
+        return None;
+    }
+    if !public_url.is_loopback() {
+        return Some(format!(
+            "VESTIBULE_PUBLIC_URL ({public_url}) is plain http: who listens in on that network reads passwords and cookies"
+        ));
+    }
+    (!listen.ip().is_loopback()).then(|| {
+        format!(
+            "VESTIBULE_LISTEN ({listen}) can be reached from other machines, while VESTIBULE_PUBLIC_URL ({public_url}) is that of \
+             development on this one: who reaches it can read the development mailbox, and so open every account. Set \
+             VESTIBULE_LISTEN to 127.0.0.1, or VESTIBULE_PUBLIC_URL to the address under which people reach the site"
+        )
+    })
 }
 
 fn secret_keys(sources: &Sources, public_url: &PublicUrl) -> Result<Option<SecretKeys>, SettingError> {
@@ -362,6 +386,13 @@ fn hash_parameters(sources: &Sources) -> Result<Argon2Parameters, SettingError> 
 fn hash_slots(text: &str) -> Result<NonZeroUsize, String> {
     let slots: NonZeroUsize = text.parse().map_err(|_| "it is not a number from 1".to_owned())?;
     if slots.get() > MAX_HASH_SLOTS { Err(format!("it is over {MAX_HASH_SLOTS}")) } else { Ok(slots) }
+}
+
+fn hash_max_wait(text: &str) -> Result<std::time::Duration, String> {
+    let parsed = humantime::parse_duration(text)
+        .map_err(|error| format!("it is not a duration such as 500ms or 1s: {error}"))?;
+    let range = std::time::Duration::from_millis(100)..=std::time::Duration::from_secs(30);
+    if range.contains(&parsed) { Ok(parsed) } else { Err("it must be from 100ms to 30s".to_owned()) }
 }
 
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -598,12 +629,29 @@ mod tests {
             ("VESTIBULE_MAX_CONNECTIONS", "3", "16"),
             ("VESTIBULE_MAX_CONNECTIONS", "many", "number"),
             ("VESTIBULE_RATE_LIMIT", "sometimes", "`on` or `off`"),
+            ("VESTIBULE_HASH_MAX_WAIT", "99ms", "100ms to 30s"),
+            ("VESTIBULE_HASH_MAX_WAIT", "soon", "duration"),
         ] {
             let error = settings(&[(name, value)], "").unwrap_err();
             assert_eq!(error.key, name);
             assert!(error.to_string().contains(part), "{error}");
             assert!(!error.way_out.is_empty());
         }
+    }
+
+    #[test]
+    fn a_site_that_can_be_reached_from_elsewhere_under_an_address_of_this_machine_is_warned() {
+        let warnings = |listen, url| {
+            let set = [("VESTIBULE_LISTEN", listen), ("VESTIBULE_PUBLIC_URL", url)];
+            settings(&set, "").unwrap().warnings
+        };
+        for listen in ["0.0.0.0:3000", "[::]:3000", "192.0.2.1:3000"] {
+            let warned = warnings(listen, "http://localhost:3000");
+            assert!(warned.len() == 1 && warned[0].contains(listen), "{warned:?}");
+        }
+        assert!(warnings("127.0.0.1:3000", "http://localhost:3000").is_empty());
+        let warned = warnings("0.0.0.0:3000", "http://accounts.internal");
+        assert!(warned[0].contains("plain http"), "{warned:?}");
     }
 
     #[test]

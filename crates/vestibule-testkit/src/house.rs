@@ -7,7 +7,7 @@ use vestibule::models::{
     AuditEvent, AuditEventKind, Client, CsrfProof, EmailAddress, MailKind, OutgoingMail, PublicUrl, Quota,
     RateLimits, Role, SecretKey, SecretKeys, User,
 };
-use vestibule::ports::{Argon2Parameters, HashingSlots, OsRandom, PasswordHasher, PersonalData};
+use vestibule::ports::{Argon2Parameters, HashingPlan, HashingSlots, OsRandom, PasswordHasher, PersonalData};
 use vestibule::repository::Store;
 use vestibule::services::{
     Asked, CurrentSession, LogIn, LogInError, LoggedIn, MailSent, PresentedSession, SignUp,
@@ -107,7 +107,10 @@ impl House {
         let database = test_database.connect().await;
         let random = Arc::new(OsRandom);
         let hasher = options.hasher.unwrap_or_else(|| {
-            Arc::new(HashingSlots::start(options.hash_parameters, NonZeroUsize::MIN, random.clone()))
+            Arc::new(HashingSlots::start(
+                HashingPlan::new(options.hash_parameters, NonZeroUsize::MIN),
+                random.clone(),
+            ))
         });
         let ports = Ports {
             store: Arc::new(SqlStore::new(database.clone())),

@@ -7,7 +7,7 @@ use crate::models::{
     PublicKey, PublicUrl, RateLimits, Role, SecretKeys, ServerKeys, SessionLifetimes, SignUpMode,
     SigningKeyError,
 };
-use crate::ports::{Clock, PasswordHasher, PersonalData, Random};
+use crate::ports::{Clock, HashingLoad, PasswordHasher, PersonalData, Random};
 use crate::repository::{Store, StoreError};
 use crate::services::{read_ring, seal_anew};
 
@@ -116,6 +116,11 @@ impl Accounts {
     /// The public halves of the keys that sign access tokens: the JWKS.
     pub fn public_keys(&self) -> Vec<PublicKey> {
         self.live_keys.ring().public_keys(self.clock.now())
+    }
+
+    /// How busy the place is where passwords are hashed, where it can tell.
+    pub fn hashing_load(&self) -> Option<HashingLoad> {
+        self.hasher.load()
     }
 
     /// What the owner of the site decided.

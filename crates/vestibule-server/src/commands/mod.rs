@@ -2,6 +2,7 @@
 
 mod add_user;
 pub(crate) mod audit_trail;
+pub(crate) mod calibrate_hash;
 mod change_role;
 pub(crate) mod completions;
 pub(crate) mod config;

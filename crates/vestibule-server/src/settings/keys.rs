@@ -57,7 +57,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "SECRET_KEY",
         default_in_words: "in development made and kept beside the embedded database; required on https",
-        about: "At least 32 random bytes in base64. Whoever has it can forge sessions.",
+        about: "At least 32 random bytes in base64. Whoever has it can forge sessions. Several, newest first and separated by commas or one a line, while it is given a successor.",
         way_out: "Make one with `head -c 32 /dev/urandom | base64` and keep it where only the server can read it.",
         is_secret: true,
         ..Key::EMPTY
@@ -206,9 +206,16 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "HASH_SLOTS",
-        default_in_words: "one a core",
-        about: "How many passwords are hashed at the same time. Each takes the memory of one hash.",
-        way_out: "Set a number from 1.",
+        default_in_words: "one a core, as far as memory allows",
+        about: "How many passwords are hashed at the same time. Each takes the memory of one hash, and all together at most half of the memory that the server may use.",
+        way_out: "Set a lower number, or leave it away; or lower VESTIBULE_HASH_MEMORY_KIB.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "HASH_MAX_WAIT",
+        default: "1s",
+        about: "How long somebody may wait until their password is looked at. Who would wait longer is told at once when to come back (`503` with `Retry-After`).",
+        way_out: "Set a duration from 100ms to 30s.",
         ..Key::EMPTY
     },
 ];

@@ -2,7 +2,10 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use super::{KEYS, Key, SettingError};
+use crate::exposed_file::refuse_exposed;
 
 const PREFIX: &str = "VESTIBULE_";
 const DEFAULT_FILE: &str = "vestibule.toml";
@@ -14,10 +17,13 @@ const NOT_SETTINGS: [&str; 3] =
 pub struct Sources {
     values: BTreeMap<&'static str, Value>,
     warnings: Vec<String>,
+    /// Whether the file holds secrets, instead of naming the files that do.
+    is_file_secret: bool,
 }
 
 pub(super) struct Value {
-    pub text: String,
+    /// Wiped with the settings' sources: it may be a secret.
+    pub text: Zeroizing<String>,
     pub source: String,
 }
 
@@ -30,18 +36,22 @@ impl Sources {
             .collect();
         let path = file.unwrap_or(Path::new(DEFAULT_FILE));
         let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound && file.is_none() => String::new(),
+            Ok(text) => Zeroizing::new(text),
+            Err(error) if error.kind() == ErrorKind::NotFound && file.is_none() => Zeroizing::default(),
             Err(error) => {
                 return Err(file_error(&path.display().to_string(), format!("it cannot be read: {error}")));
             }
         };
-        Self::of(&environment, &text)
+        let sources = Self::of(&environment, &text)?;
+        if sources.is_file_secret {
+            refuse_exposed(path, &path.display().to_string(), None)?;
+        }
+        Ok(sources)
     }
 
     /// The same of given texts.
     pub fn of(environment: &BTreeMap<String, String>, file: &str) -> Result<Self, SettingError> {
-        let mut sources = Self { values: BTreeMap::new(), warnings: Vec::new() };
+        let mut sources = Self { values: BTreeMap::new(), warnings: Vec::new(), is_file_secret: false };
         sources.take_file(file)?;
         sources.take_environment(environment)?;
         Ok(sources)
@@ -79,7 +89,8 @@ impl Sources {
                 }
             };
             let source = DEFAULT_FILE.to_owned();
-            let value = if is_path { read_value(key, &text)? } else { Value { text, source } };
+            self.is_file_secret |= !is_path && holds_a_secret(key, &text);
+            let value = if is_path { read_value(key, &text)? } else { Value { text: text.into(), source } };
             self.values.insert(key.name, value);
         }
         Ok(())
@@ -87,7 +98,7 @@ impl Sources {
 
     fn take_environment(&mut self, environment: &BTreeMap<String, String>) -> Result<(), SettingError> {
         if let Some(text) = environment.get("DATABASE_URL") {
-            let value = Value { text: text.clone(), source: "environment, DATABASE_URL".into() };
+            let value = Value { text: text.clone().into(), source: "environment, DATABASE_URL".into() };
             self.values.insert("DATABASE_URL", value);
         }
         for key in KEYS {
@@ -103,7 +114,8 @@ impl Sources {
                     });
                 }
                 (Some(text), None) => {
-                    self.values.insert(key.name, Value { text: text.clone(), source: "environment".into() });
+                    let text = text.clone().into();
+                    self.values.insert(key.name, Value { text, source: "environment".into() });
                 }
                 (None, Some(path)) => {
                     self.values.insert(key.name, read_value(key, path)?);
@@ -125,9 +137,20 @@ impl Sources {
     }
 }
 
+/// A key is one; an address of a database or of a mail server holds one where it names a user.
+fn holds_a_secret(key: &Key, text: &str) -> bool {
+    key.is_secret && (key.name == "SECRET_KEY" || text.contains('@'))
+}
+
 fn read_value(key: &Key, path: &str) -> Result<Value, SettingError> {
+    if key.is_secret {
+        refuse_exposed(Path::new(path), &format!("{}_FILE", key.variable()), None)?;
+    }
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Value { text: text.trim_end().to_owned(), source: format!("file {path}") }),
+        Ok(text) => {
+            let text = Zeroizing::new(text);
+            Ok(Value { text: text.trim_end().to_owned().into(), source: format!("file {path}") })
+        }
         Err(error) => Err(SettingError {
             key: format!("{}_FILE", key.variable()),
             source_name: None,

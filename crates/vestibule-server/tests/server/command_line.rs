@@ -8,7 +8,14 @@ fn help_tells_commands_and_settings() {
     for word in ["serve", "migrate", "user", "config", "VESTIBULE_DATABASE_URL", "vestibule.toml"] {
         assert!(told.contains(word), "{word}: {told}");
     }
-    for subcommand in [&["serve"][..], &["migrate"], &["config"], &["user", "link"], &["keys", "rotate"]] {
+    for subcommand in [
+        &["serve"][..],
+        &["migrate"],
+        &["config"],
+        &["user", "link"],
+        &["keys", "rotate"],
+        &["hash", "calibrate"],
+    ] {
         let (output, told) = run(command(folder.path()).args(subcommand).arg("--help"));
         assert!(output.status.success() && told.len() > 200, "{told}");
     }
@@ -23,12 +30,100 @@ fn a_wrong_setting_stops_the_start_with_78_and_a_way_out() {
         ("VESTIBULE_SECRET_KEY", "c2hvcnQ="),
         ("VESTIBULE_LISTEN", "somewhere"),
         ("VESTIBULE_HASH_PASSES", "1"),
+        ("VESTIBULE_HASH_MAX_WAIT", "1h"),
+        ("VESTIBULE_SECRET_KEY", "hkS5p3rlYVn7kcLxOmBIcBlX4DVlOYEgVGbe1bWZ1s0="),
+        ("VESTIBULE_SECRET_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+        ("VESTIBULE_SECRET_KEY", "changeMe0changeMe1changeMe2changeMe3changeMe"),
+        ("VESTIBULE_PUBLIC_URL", "http://192.0.2.1"),
+        ("VESTIBULE_PUBLIC_URL", "http://local.example.com:3000"),
     ] {
         let (output, told) = run(command(folder.path()).env(name, value));
         assert_eq!(output.status.code(), Some(78), "{told}");
         assert!(told.contains("VESTIBULE_") && told.lines().count() == 2, "{told}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was begun");
+}
+
+/// Each wrong start ends with 78, names the setting, and says the way out on a line of its own.
+#[cfg(unix)]
+#[test]
+fn secrets_that_everybody_on_the_machine_can_read_stop_the_start() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let set = |name: &str, mode| {
+        let path = folder.path().join(name);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let secret = vestibule_testkit::secret_key().to_base64();
+    for file in ["key", "data/secret.key"] {
+        std::fs::write(folder.path().join(file), &*secret).unwrap();
+    }
+    std::fs::write(folder.path().join("data/vestibule.db"), "").unwrap();
+    let start = |settings: &[(&str, &str)]| {
+        let (output, told) =
+            run(command(folder.path()).args(["user", "list"]).envs(settings.iter().copied()));
+        (output.status.code(), told)
+    };
+    // In a folder of the owner's alone nobody else gets to them, however they are written.
+    for file in ["key", "data/secret.key", "data/vestibule.db"] {
+        set(file, 0o644);
+    }
+    std::fs::write(folder.path().join("vestibule.toml"), "mail_url = \"smtp://ann:word@127.0.0.1\"").unwrap();
+    set("vestibule.toml", 0o644);
+    assert_eq!(start(&[("VESTIBULE_SECRET_KEY_FILE", "key")]).0, Some(0));
+    set("data", 0o755);
+    set("", 0o755);
+    let refused = |settings: &[(&str, &str)], key: &str, file: &str| {
+        let (code, told) = start(settings);
+        assert_eq!(code, Some(78), "{told}");
+        assert!(told.contains(key) && told.contains(file) && told.contains("chmod 600"), "{told}");
+        assert!(!told.contains(secret.as_str()) && !told.contains("word@"), "{told}");
+    };
+    refused(&[], "vestibule.toml", "vestibule.toml");
+    set("vestibule.toml", 0o640);
+    refused(&[("VESTIBULE_SECRET_KEY_FILE", "key")], "VESTIBULE_SECRET_KEY_FILE", "key");
+    set("key", 0o440);
+    refused(&[("VESTIBULE_SECRET_KEY_FILE", "key")], "VESTIBULE_DATABASE_URL", "vestibule.db");
+    set("data/vestibule.db", 0o600);
+    assert_eq!(start(&[("VESTIBULE_SECRET_KEY_FILE", "key")]).0, Some(0));
+    refused(&[], "VESTIBULE_SECRET_KEY", "secret.key");
+    // Without a secret in it, the file of the settings may be read by all.
+    std::fs::write(folder.path().join("vestibule.toml"), "site_name = \"A site\"").unwrap();
+    set("vestibule.toml", 0o644);
+    assert_eq!(start(&[("VESTIBULE_SECRET_KEY_FILE", "key")]).0, Some(0));
+}
+
+#[test]
+fn hashing_that_does_not_fit_into_memory_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut start = command(folder.path());
+    start.env("VESTIBULE_HASH_MEMORY_KIB", "1048576").env("VESTIBULE_HASH_SLOTS", "256");
+    let (output, told) = run(start.args(["user", "list"]));
+    assert_eq!(output.status.code(), Some(78), "{told}");
+    assert!(told.contains("VESTIBULE_HASH_SLOTS") && told.contains("262144 MiB"), "{told}");
+}
+
+#[test]
+fn calibrating_suggests_what_takes_the_time_that_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let calibrate = |arguments: &[&str]| {
+        let mut calibrate = command(folder.path());
+        calibrate.env("VESTIBULE_HASH_SLOTS", "1").args(["hash", "calibrate", "--target", "60ms"]);
+        run(calibrate.args(arguments))
+    };
+    let (output, told) = calibrate(&["--json"]);
+    assert!(output.status.success(), "{told}");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(told["memory_kib"].as_u64() >= Some(19456) && told["passes"].as_u64() >= Some(2), "{told}");
+    assert_eq!(told["settings"]["VESTIBULE_HASH_MEMORY_KIB"], told["memory_kib"].to_string());
+    assert!(told["hashes_per_second_per_slot"].as_f64() > Some(0.0), "{told}");
+    let (output, told) = calibrate(&[]);
+    assert!(
+        output.status.success() && told.contains("hash_memory_kib = ") && told.contains("a second"),
+        "{told}"
+    );
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "no database is touched");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod command_line;
 mod door;
 mod fail2ban;
+mod hashing_flood;
 mod kill;
 mod log;
 mod mail_signals;

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use rstest::rstest;
 use serde_json::{Value, json};
 use vestibule::models::{CandidatePassword, Password, PasswordHash};
-use vestibule::ports::{Argon2Parameters, HasherError, HashingSlots, Judgement, OsRandom, PasswordHasher};
+use vestibule::ports::{
+    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher,
+};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 use vestibule_testkit::{HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer, generous};
 
@@ -157,7 +159,10 @@ impl PasswordHasher for WithoutDecoy {
 
 #[tokio::test]
 async fn a_missing_hash_would_be_noticed() {
-    let slots = HashingSlots::start(Argon2Parameters::FLOOR, std::num::NonZeroUsize::MIN, Arc::new(OsRandom));
+    let slots = HashingSlots::start(
+        HashingPlan::new(Argon2Parameters::FLOOR, std::num::NonZeroUsize::MIN),
+        Arc::new(OsRandom),
+    );
     let house = HouseOptions {
         hasher: Some(Arc::new(WithoutDecoy(slots))),
         policy: generous,

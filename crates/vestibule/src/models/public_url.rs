@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use url::{Host, Url};
 
@@ -16,13 +17,13 @@ pub enum PublicUrlError {
     #[error("it is not a URL such as https://example.com ({0})")]
     Malformed(String),
     /// Another scheme than http or https.
-    #[error("its scheme must be https, or http on localhost")]
+    #[error("its scheme must be https, or http on localhost or a private network")]
     Scheme,
     /// A path, a query, a fragment, or a user.
     #[error("it must be scheme, host and port only, such as https://example.com")]
     NotAnOrigin,
-    /// Plain http on a host that is not this machine: cookies and passwords would be readable on the way.
-    #[error("plain http is for localhost only; use https")]
+    /// Plain http on a public host: cookies and passwords would be readable on the way.
+    #[error("plain http is for localhost and private networks only; use https")]
     PlainHttp,
 }
 
@@ -38,7 +39,7 @@ impl PublicUrl {
             return Err(PublicUrlError::NotAnOrigin);
         }
         let url = Self(url);
-        if !url.is_https() && !url.is_loopback() {
+        if !url.is_https() && !url.is_loopback() && !url.is_private() {
             return Err(PublicUrlError::PlainHttp);
         }
         Ok(url)
@@ -73,6 +74,30 @@ impl PublicUrl {
             None => false,
         }
     }
+
+    /// Whether its host is one of a private network: a private address, a name without a dot, or one that no public name
+    /// server knows (RFC 6761, 6762, 8375 and ICANN's `internal`).
+    fn is_private(&self) -> bool {
+        const PRIVATE_NAMES: [&str; 4] = [".test", ".local", ".internal", ".home.arpa"];
+        match self.0.host() {
+            Some(Host::Domain(name)) => {
+                !name.contains('.') || PRIVATE_NAMES.iter().any(|ending| name.ends_with(ending))
+            }
+            Some(Host::Ipv4(ip)) => is_private_v4(ip),
+            Some(Host::Ipv6(ip)) => match ip.to_ipv4_mapped() {
+                Some(ip) => is_private_v4(ip),
+                None => ip.is_unique_local() || ip.is_unicast_link_local(),
+            },
+            None => false,
+        }
+    }
+}
+
+/// RFC 1918, link-local addresses (RFC 3927), and those that carriers and private overlays share (RFC 6598).
+fn is_private_v4(ip: Ipv4Addr) -> bool {
+    let [first, second, ..] = ip.octets();
+    let is_shared = first == 100 && second & 0b1100_0000 == 64;
+    ip.is_private() || ip.is_link_local() || ip.is_loopback() || is_shared
 }
 
 impl fmt::Display for PublicUrl {
@@ -95,6 +120,14 @@ mod tests {
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
             ("http://[::1]:8080", "http://[::1]:8080"),
             ("http://shop.localhost", "http://shop.localhost"),
+            ("http://192.168.1.5:3000", "http://192.168.1.5:3000"),
+            ("http://10.0.0.1", "http://10.0.0.1"),
+            ("http://100.100.1.2", "http://100.100.1.2"),
+            ("http://[fd00::1]:3000", "http://[fd00::1]:3000"),
+            ("http://accounts:3000", "http://accounts:3000"),
+            ("http://site.internal", "http://site.internal"),
+            ("http://site.test", "http://site.test"),
+            ("http://pi.local", "http://pi.local"),
         ] {
             assert_eq!(PublicUrl::parse(text).unwrap().origin(), origin);
         }
@@ -110,6 +143,15 @@ mod tests {
             ("https://example.com/#top", PublicUrlError::NotAnOrigin),
             ("http://example.com", PublicUrlError::PlainHttp),
             ("http://localhost.example.com", PublicUrlError::PlainHttp),
+            ("http://internal.example.com", PublicUrlError::PlainHttp),
+            ("http://example.com.", PublicUrlError::PlainHttp),
+            ("http://com.", PublicUrlError::PlainHttp),
+            ("http://0.0.0.0:3000", PublicUrlError::PlainHttp),
+            ("http://192.169.0.1", PublicUrlError::PlainHttp),
+            ("http://100.128.0.1", PublicUrlError::PlainHttp),
+            ("http://3232235777.example", PublicUrlError::PlainHttp),
+            ("http://[2001:db8::1]", PublicUrlError::PlainHttp),
+            ("http://[::ffff:192.0.2.1]", PublicUrlError::PlainHttp),
         ] {
             assert_eq!(PublicUrl::parse(text).unwrap_err(), expected, "{text}");
         }

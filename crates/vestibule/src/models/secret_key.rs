@@ -391,7 +391,7 @@ mod tests {
         assert_eq!(error(&format!("{one},{two},{one}")), SecretKeysError::Repeated(1, 3));
         let same_in_another_alphabet = one.replace('+', "-").replace('/', "_").replace('=', "");
         assert_eq!(error(&format!("{one}\n{same_in_another_alphabet}")), SecretKeysError::Repeated(1, 2));
-        assert_eq!(error(&format!("{one},short")).to_string().contains("key 2 of 2"), true);
+        assert!(error(&format!("{one},short")).to_string().contains("key 2 of 2"));
         let many: Vec<_> = (0..9).map(|_| SecretKey::generate(&OsRandom).to_base64().to_string()).collect();
         assert_eq!(error(&many.join(",")), SecretKeysError::TooMany);
     }

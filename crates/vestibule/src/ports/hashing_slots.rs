@@ -5,21 +5,22 @@ use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use async_trait::async_trait;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use futures_channel::oneshot;
 use phc::{Output, ParamsString, Salt};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
 
-use super::{Argon2Parameters, HasherError, Judgement, Overloaded, PasswordHasher, Random};
+use super::hashing_queue::{Queue, Turn};
+use super::{
+    Argon2Parameters, HasherError, HashingLoad, Judgement, Overloaded, PasswordHasher, Random,
+    SystemStopwatch,
+};
 use crate::models::{CandidatePassword, Password, PasswordHash};
 
-/// How many checks may wait for one slot. At about 25 ms a hash the last in the queue waits under a second,
-/// which a person still takes for an answer; beyond that an honest "busy" is better than a page that hangs.
-const QUEUE_PER_SLOT: usize = 32;
-/// What a refused caller is told to wait.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// A slot with nothing to do for this long gives its memory back to the system.
-const IDLE_BEFORE_RELEASE: Duration = Duration::from_secs(10);
+/// What a hash of the least cost takes on an ordinary server: the guess from which the queue starts, until it has measured.
+const GUESS_AT_THE_FLOOR: Duration = Duration::from_millis(25);
+/// What a judgement takes at first guess. The worst takes 130 ms, a usual one a few.
+const GUESS_OF_A_JUDGEMENT: Duration = Duration::from_millis(20);
 /// RFC 9106, section 3.1: 128 bits of salt are enough for every use.
 const SALT_BYTES: usize = 16;
 /// RFC 9106, section 4: a 256-bit tag.
@@ -30,18 +31,39 @@ const OUTPUT_BYTES: usize = 32;
 /// A flood of log-ins therefore costs `slots × memory` and not more: allocating per request was measured to
 /// grow a server to gigabytes. The place in the queue belongs to the work and not to the request, so a client
 /// that hangs up does not make room for its next attempt while the first is still being computed.
+///
+/// Passwords are judged in one more thread, with a queue of its own. A judgement takes as long as several hashes and anybody
+/// may ask for one, so in one queue with log-ins it could keep people out who only want to log in.
 pub struct HashingSlots {
-    queue: Sender<Job>,
+    hashing: Arc<Queue<HashJob>>,
+    judging: Arc<Queue<JudgeJob>>,
     parameters: Argon2Parameters,
     random: Arc<dyn Random>,
     decoy: PasswordHash,
 }
 
-enum Job {
-    Judge {
-        candidate: CandidatePassword,
-        answer: oneshot::Sender<Judgement>,
-    },
+/// How passwords are to be hashed.
+#[derive(Debug, Clone, Copy)]
+pub struct HashingPlan {
+    /// The cost of one.
+    pub parameters: Argon2Parameters,
+    /// How many at the same time. One a core is the most that helps.
+    pub slots: NonZeroUsize,
+    /// How long somebody may wait for their turn. Who would wait longer is told at once when to come back: an honest "busy"
+    /// is better than a page that hangs.
+    pub max_wait: Duration,
+    /// What each thread does first: it may lower its own priority, so that a flood of log-ins does not slow down the rest.
+    pub on_thread_start: fn(),
+}
+
+impl HashingPlan {
+    /// A wait of a second, which a person still takes for an answer, and threads like any other.
+    pub fn new(parameters: Argon2Parameters, slots: NonZeroUsize) -> Self {
+        Self { parameters, slots, max_wait: Duration::from_secs(1), on_thread_start: || {} }
+    }
+}
+
+enum HashJob {
     Hash {
         password: Password,
         salt: [u8; SALT_BYTES],
@@ -54,29 +76,38 @@ enum Job {
     },
 }
 
+struct JudgeJob {
+    candidate: CandidatePassword,
+    answer: oneshot::Sender<Result<Judgement, HasherError>>,
+}
+
 impl HashingSlots {
-    /// Starts `slots` threads, which end when this value is dropped. One slot a core is the most that helps.
+    /// Starts as many threads as there are slots and one that judges, which end when this value is dropped.
     ///
     /// # Panics
     /// When the system refuses a thread.
-    pub fn start(parameters: Argon2Parameters, slots: NonZeroUsize, random: Arc<dyn Random>) -> Self {
-        let (queue, jobs) = crossbeam_channel::bounded(QUEUE_PER_SLOT * slots.get());
+    pub fn start(plan: HashingPlan, random: Arc<dyn Random>) -> Self {
+        let HashingPlan { parameters, slots, max_wait, on_thread_start } = plan;
+        let stopwatch = Arc::new(SystemStopwatch::start());
+        let guess = GUESS_AT_THE_FLOOR.mul_f64(work_of(parameters) / work_of(Argon2Parameters::FLOOR));
+        let hashing = Arc::new(Queue::new(slots.get(), max_wait, guess, stopwatch.clone()));
+        let judging = Arc::new(Queue::new(1, max_wait, GUESS_OF_A_JUDGEMENT, stopwatch));
         for slot in 0..slots.get() {
-            let jobs = jobs.clone();
-            std::thread::Builder::new()
-                .name(format!("hash-{slot}"))
-                .spawn(move || work(parameters, &jobs))
-                .expect("the system gives a thread for each hashing slot");
+            let queue = Arc::clone(&hashing);
+            spawn(format!("hash-{slot}"), on_thread_start, move || work(parameters, &queue));
         }
+        let queue = Arc::clone(&judging);
+        spawn("judge".to_owned(), on_thread_start, move || judge(&queue));
         let decoy = decoy(parameters, &*random);
-        Self { queue, parameters, random, decoy }
+        Self { hashing, judging, parameters, random, decoy }
     }
+}
 
-    fn enqueue(&self, job: Job) -> Result<(), HasherError> {
-        self.queue.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => Overloaded { retry_after: RETRY_AFTER }.into(),
-            TrySendError::Disconnected(_) => HasherError::Failed("every hashing thread has ended".into()),
-        })
+/// Dropping ends the threads, after what they are at.
+impl Drop for HashingSlots {
+    fn drop(&mut self) {
+        self.hashing.close();
+        self.judging.close();
     }
 }
 
@@ -84,13 +115,13 @@ impl HashingSlots {
 impl PasswordHasher for HashingSlots {
     async fn judge(&self, candidate: CandidatePassword) -> Result<Judgement, HasherError> {
         let (answer, judged) = oneshot::channel();
-        self.enqueue(Job::Judge { candidate, answer })?;
-        judged.await.map_err(|_| thread_ended())
+        self.judging.admit(JudgeJob { candidate, answer })?;
+        judged.await.map_err(|_| thread_ended())?
     }
 
     async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
         let (answer, made) = oneshot::channel();
-        self.enqueue(Job::Hash { password, salt: self.random.bytes(), answer })?;
+        self.hashing.admit(HashJob::Hash { password, salt: self.random.bytes(), answer })?;
         made.await.map_err(|_| thread_ended())?
     }
 
@@ -98,7 +129,7 @@ impl PasswordHasher for HashingSlots {
         let is_decoy = hash.is_none();
         let (answer, compared) = oneshot::channel();
         let hash = hash.unwrap_or_else(|| self.decoy.clone());
-        self.enqueue(Job::Match { password, hash, answer })?;
+        self.hashing.admit(HashJob::Match { password, hash, answer })?;
         let is_equal = compared.await.map_err(|_| thread_ended())??;
         // Nobody knows a password of the decoy, and even so it must never let anyone in.
         Ok(is_equal && !is_decoy)
@@ -109,43 +140,104 @@ impl PasswordHasher for HashingSlots {
             params.m_cost() < self.parameters.memory_kib() || params.t_cost() < self.parameters.passes()
         })
     }
+
+    fn load(&self) -> Option<HashingLoad> {
+        Some(HashingLoad { hashing: self.hashing.counts(), judging: self.judging.counts() })
+    }
 }
 
-/// One thread's life: take a job, do it, answer; let go of the memory when nothing comes.
-fn work(parameters: Argon2Parameters, jobs: &Receiver<Job>) {
+fn work_of(parameters: Argon2Parameters) -> f64 {
+    f64::from(parameters.memory_kib()) * f64::from(parameters.passes())
+}
+
+fn spawn(name: String, first: fn(), then: impl FnOnce() + Send + 'static) {
+    let run = move || {
+        first();
+        then();
+    };
+    std::thread::Builder::new()
+        .name(name)
+        .spawn(run)
+        .expect("the system gives a thread for each hashing slot and one that judges");
+}
+
+/// One hashing thread's life: take a job, do it, answer; let go of the memory when nothing comes.
+fn work(parameters: Argon2Parameters, queue: &Queue<HashJob>) {
     let mut memory = Memory::default();
     loop {
-        match jobs.recv_timeout(IDLE_BEFORE_RELEASE) {
-            Ok(job) => {
+        match queue.next() {
+            Turn::Work(job) => measured(queue, || {
                 // A panic in a library that reads strangers' passwords must cost one answer and not the slot: a
                 // thread that ended would be missed until the next start.
                 let run = AssertUnwindSafe(|| job.run(parameters, &mut memory));
-                if std::panic::catch_unwind(run).is_err() {
+                std::panic::catch_unwind(run).unwrap_or_else(|_| {
                     memory.release();
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => memory.release(),
-            Err(RecvTimeoutError::Disconnected) => return,
+                    true
+                })
+            }),
+            Turn::Refuse(job, overloaded) => job.refuse(overloaded),
+            Turn::Rest => memory.release(),
+            Turn::End => return,
         }
     }
 }
 
-impl Job {
-    fn run(self, parameters: Argon2Parameters, memory: &mut Memory) {
-        // Where nobody waits for an answer any more, nothing is done: the queue is not made longer by those who hung
-        // up. A send can fail only for that reason, and then there is nobody to tell.
+/// The judging thread's life.
+fn judge(queue: &Queue<JudgeJob>) {
+    loop {
+        match queue.next() {
+            Turn::Work(job) => measured(queue, || {
+                let run = AssertUnwindSafe(|| job.run());
+                std::panic::catch_unwind(run).unwrap_or(true)
+            }),
+            // A send can fail only where nobody waits for the answer any more.
+            Turn::Refuse(job, overloaded) => drop(job.answer.send(Err(overloaded.into()))),
+            Turn::Rest => {}
+            Turn::End => return,
+        }
+    }
+}
+
+/// Does one job and tells the queue how long it took, if anything was done.
+fn measured<J>(queue: &Queue<J>, job: impl FnOnce() -> bool) {
+    let began = queue.elapsed();
+    let was_done = job();
+    let took = queue.elapsed().saturating_sub(began);
+    queue.done(was_done.then_some(took));
+}
+
+impl HashJob {
+    /// Whether anything was done. Where nobody waits for an answer any more, nothing is: the queue is not made longer by
+    /// those who hung up. A send can fail only for that reason, and then there is nobody to tell.
+    fn run(self, parameters: Argon2Parameters, memory: &mut Memory) -> bool {
         match self {
-            Self::Judge { candidate, answer } if !answer.is_canceled() => {
-                let _ = answer.send(candidate.judge());
-            }
             Self::Hash { password, salt, answer } if !answer.is_canceled() => {
                 let _ = answer.send(hash(&password, salt, parameters, memory));
+                true
             }
             Self::Match { password, hash, answer } if !answer.is_canceled() => {
                 let _ = answer.send(matches(&password, &hash, parameters, memory));
+                true
             }
-            Self::Judge { .. } | Self::Hash { .. } | Self::Match { .. } => {}
+            Self::Hash { .. } | Self::Match { .. } => false,
         }
+    }
+
+    fn refuse(self, overloaded: Overloaded) {
+        match self {
+            Self::Hash { answer, .. } => drop(answer.send(Err(overloaded.into()))),
+            Self::Match { answer, .. } => drop(answer.send(Err(overloaded.into()))),
+        }
+    }
+}
+
+impl JudgeJob {
+    fn run(self) -> bool {
+        let is_wanted = !self.answer.is_canceled();
+        if is_wanted {
+            let _ = self.answer.send(Ok(self.candidate.judge()));
+        }
+        is_wanted
     }
 }
 
@@ -250,7 +342,9 @@ impl Memory {
         &mut self.0[..count]
     }
 
+    /// What is left of a password's hash in it is wiped, before others get the memory.
     fn release(&mut self) {
+        self.0.iter_mut().for_each(Zeroize::zeroize);
         self.0 = Vec::new();
     }
 }

@@ -1,15 +1,19 @@
 //! What the services need of the world besides a store: the time, chance and a place to hash passwords.
 
 mod clock;
+mod hashing_queue;
 mod hashing_slots;
 mod mailer;
 mod password_hasher;
 mod personal_data;
 mod random;
 
-pub use clock::{Clock, SystemClock};
-pub use hashing_slots::HashingSlots;
+pub use clock::{Clock, Stopwatch, SystemClock, SystemStopwatch};
+pub use hashing_queue::QueueCounts;
+pub use hashing_slots::{HashingPlan, HashingSlots};
 pub use mailer::{MailError, Mailer};
-pub use password_hasher::{Argon2Parameters, HasherError, Judgement, Overloaded, PasswordHasher};
+pub use password_hasher::{
+    Argon2Parameters, HasherError, HashingLoad, Judgement, Overloaded, PasswordHasher,
+};
 pub use personal_data::PersonalData;
 pub use random::{OsRandom, Random};

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::QueueCounts;
 use crate::models::{CandidatePassword, NewPassword, Password, PasswordError, PasswordHash};
 
 /// What became of a password that somebody wants to have.
@@ -27,6 +28,20 @@ pub trait PasswordHasher: Send + Sync + 'static {
 
     /// Whether the hash was made with other parameters than today's and should be made again.
     fn is_outdated(&self, hash: &PasswordHash) -> bool;
+
+    /// How busy it is, where it can tell.
+    fn load(&self) -> Option<HashingLoad> {
+        None
+    }
+}
+
+/// How busy a hasher is.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct HashingLoad {
+    /// Hashing and comparing.
+    pub hashing: QueueCounts,
+    /// Judging.
+    pub judging: QueueCounts,
 }
 
 /// There is no room for another password check right now.
@@ -61,26 +76,25 @@ impl Argon2Parameters {
     /// OWASP's minimum for Argon2id.
     pub const FLOOR: Self = Self { memory_kib: 19 * 1024, passes: 2 };
     /// Beyond 1 GiB a single log-in could take down a small server.
-    const MEMORY_CEILING_KIB: u32 = 1024 * 1024;
-    const PASSES_CEILING: u32 = 100;
+    pub const CEILING: Self = Self { memory_kib: 1024 * 1024, passes: 100 };
 
     /// Parameters at or above the floor.
     ///
     /// # Errors
     /// A sentence that says which bound was missed.
     pub fn new(memory_kib: u32, passes: u32) -> Result<Self, String> {
-        if !(Self::FLOOR.memory_kib..=Self::MEMORY_CEILING_KIB).contains(&memory_kib) {
+        if !(Self::FLOOR.memory_kib..=Self::CEILING.memory_kib).contains(&memory_kib) {
             return Err(format!(
                 "memory must be from {} to {} KiB, got {memory_kib}",
                 Self::FLOOR.memory_kib,
-                Self::MEMORY_CEILING_KIB
+                Self::CEILING.memory_kib
             ));
         }
-        if !(Self::FLOOR.passes..=Self::PASSES_CEILING).contains(&passes) {
+        if !(Self::FLOOR.passes..=Self::CEILING.passes).contains(&passes) {
             return Err(format!(
                 "passes must be from {} to {}, got {passes}",
                 Self::FLOOR.passes,
-                Self::PASSES_CEILING
+                Self::CEILING.passes
             ));
         }
         Ok(Self { memory_kib, passes })

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rstest::rstest;
 use vestibule::models::{AuditEventKind, CandidatePassword, Client, Password, PasswordHash, Role};
-use vestibule::ports::{Argon2Parameters, HasherError, HashingSlots, Judgement, OsRandom, PasswordHasher};
+use vestibule::ports::{
+    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher,
+};
 use vestibule::services::{Asked, LogIn, LogInError};
 use vestibule_testkit::{DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase, reading};
 
@@ -161,7 +163,10 @@ async fn what_changes_while_the_password_is_compared_is_not_overtaken(
     let database = TestDatabase::create(kind).await;
     let options = HouseOptions::default();
     let meanwhile = Meanwhile {
-        inner: HashingSlots::start(Argon2Parameters::FLOOR, NonZeroUsize::MIN, Arc::new(OsRandom)),
+        inner: HashingSlots::start(
+            HashingPlan::new(Argon2Parameters::FLOOR, NonZeroUsize::MIN),
+            Arc::new(OsRandom),
+        ),
         elsewhere: House::open_on(&database, options.clone()).await.unwrap(),
         change,
     };

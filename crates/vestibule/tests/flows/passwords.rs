@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use vestibule::models::{CandidatePassword, Password, PasswordHash};
-use vestibule::ports::{Argon2Parameters, HasherError, HashingSlots, Judgement, OsRandom, PasswordHasher};
+use vestibule::ports::{
+    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher,
+};
 use vestibule_testkit::{DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase};
 
 fn slots() -> HashingSlots {
-    HashingSlots::start(Argon2Parameters::FLOOR, NonZeroUsize::MIN, Arc::new(OsRandom))
+    HashingSlots::start(HashingPlan::new(Argon2Parameters::FLOOR, NonZeroUsize::MIN), Arc::new(OsRandom))
 }
 
 fn password(text: &str) -> Password {
@@ -42,7 +44,7 @@ async fn hashes_of_the_reference_implementation_match() {
 async fn a_refusal_of_a_cheaper_hash_takes_the_time_of_todays() {
     let cheap = slots().hash(password(PASSWORD)).await.unwrap();
     let today = Argon2Parameters::new(8 * 19 * 1024, 2).unwrap();
-    let slots = HashingSlots::start(today, NonZeroUsize::MIN, Arc::new(OsRandom));
+    let slots = HashingSlots::start(HashingPlan::new(today, NonZeroUsize::MIN), Arc::new(OsRandom));
     let mut took = Vec::new();
     for hash in [Some(cheap), None] {
         let _warm = slots.matches(password("copper window friday"), None).await.unwrap();
@@ -73,7 +75,7 @@ async fn past_the_bound_the_answer_is_overloaded_at_once() {
             tokio::spawn(async move { slots.hash(password(PASSWORD)).await })
         })
         .collect();
-    let (mut hashed, mut overloaded) = (0, 0);
+    let (mut hashed, mut overloaded) = (0_u64, 0_u64);
     for answer in waiting {
         match answer.await.unwrap() {
             Ok(_) => hashed += 1,
@@ -84,8 +86,62 @@ async fn past_the_bound_the_answer_is_overloaded_at_once() {
             Err(other) => panic!("{other}"),
         }
     }
-    assert!(hashed >= 32, "the queue and the slot are served: {hashed}");
+    assert!(hashed >= 5, "those who can be served within a second are: {hashed}");
     assert!(overloaded >= 100, "the rest is refused: {overloaded}");
+    let load = slots.load().unwrap().hashing;
+    assert_eq!((load.done, load.refused, load.waiting, load.running), (hashed, overloaded, 0, 0));
+}
+
+/// A34: whoever hangs up has still taken a place, so that hanging up and coming again gains nothing.
+#[tokio::test]
+async fn who_hangs_up_frees_neither_the_slot_nor_a_place_before_its_turn() {
+    // So dear that the first one is still computed while all this happens.
+    let dear = Argon2Parameters::new(512 * 1024, 20).unwrap();
+    let plan = HashingPlan::new(dear, NonZeroUsize::MIN);
+    // At first guess one takes 6.7 s; within 20 s two may wait behind the one under way.
+    let plan = HashingPlan { max_wait: std::time::Duration::from_secs(20), ..plan };
+    let slots = Arc::new(HashingSlots::start(plan, Arc::new(OsRandom)));
+    let ask = || {
+        let slots = Arc::clone(&slots);
+        tokio::spawn(async move { slots.hash(password(PASSWORD)).await })
+    };
+    let counts = || slots.load().unwrap().hashing;
+    let under_way = ask();
+    while counts().running == 0 {
+        tokio::task::yield_now().await;
+    }
+    let waiting = [ask(), ask()];
+    while counts().waiting < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(ask().await.unwrap(), Err(HasherError::Overloaded(_))), "there is no more room");
+    for request in waiting.into_iter().chain([under_way]) {
+        request.abort();
+        assert!(request.await.unwrap_err().is_cancelled());
+    }
+    assert_eq!((counts().running, counts().waiting), (1, 2), "all three hung up, and keep what they had");
+    assert!(matches!(ask().await.unwrap(), Err(HasherError::Overloaded(_))), "so there is none for others");
+}
+
+#[tokio::test]
+async fn judging_passwords_keeps_nobody_from_logging_in() {
+    let slots = Arc::new(slots());
+    let judge = || {
+        let slots = Arc::clone(&slots);
+        // The worst that the estimator was found to be given, of the characters that it looks at.
+        let candidate =
+            CandidatePassword::parse(&"qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9".repeat(2), None, None, "Test site");
+        tokio::spawn(async move { slots.judge(candidate.unwrap()).await })
+    };
+    let judgements: Vec<_> = (0..500).map(|_| judge()).collect();
+    while slots.load().unwrap().judging.refused == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(slots.hash(password(PASSWORD)).await.is_ok(), "there is a slot though the judge is flooded");
+    assert_eq!(slots.load().unwrap().hashing.refused, 0);
+    for judgement in judgements {
+        judgement.abort();
+    }
 }
 
 /// Counts how often the hasher is asked to compare, and whether there was a hash.

@@ -1,0 +1,283 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{Overloaded, Stopwatch};
+
+/// What the average takes of each new measurement: an eighth, so that it follows a machine that grows busy within a dozen
+/// hashes and does not jump with one.
+const AVERAGE_OVER: u32 = 8;
+/// Nobody is sent away for longer than this: those who were told before may not come back.
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// A thread with nothing to do for this long gives its memory back to the system.
+const IDLE_BEFORE_RELEASE: Duration = Duration::from_secs(10);
+
+/// Work that waits for a thread. How many may wait follows from how long one takes: so many that the last of them is served
+/// within the longest wait.
+pub(super) struct Queue<J> {
+    state: Mutex<State<J>>,
+    something_came: Condvar,
+    stopwatch: Arc<dyn Stopwatch>,
+    max_wait: Duration,
+    workers: u32,
+}
+
+struct State<J> {
+    jobs: VecDeque<(J, Duration)>,
+    running: u32,
+    average: Duration,
+    /// Until when there is work for those who were sent away, if each comes back when they were told.
+    promised_until: Duration,
+    counts: QueueCounts,
+    is_closed: bool,
+}
+
+/// What a queue did since the start, and does now.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct QueueCounts {
+    /// How many wait at this moment.
+    pub waiting: u64,
+    /// How many are worked on at this moment.
+    pub running: u64,
+    /// How many were done.
+    pub done: u64,
+    /// How many were sent away, at the door or because their turn came too late.
+    pub refused: u64,
+    /// How long the work took that was done.
+    pub worked: Duration,
+    /// How long it had waited.
+    pub waited: Duration,
+    /// How long one takes at present.
+    pub average: Duration,
+}
+
+/// What a thread does next.
+pub(super) enum Turn<J> {
+    /// This, whose turn it is.
+    Work(J),
+    /// Refuse this one: it has waited too long. Whoever wanted it has given up, or would wait for an answer that comes late
+    /// anyway, and those behind it would wait as long.
+    Refuse(J, Overloaded),
+    /// Give the memory back: nothing came for long.
+    Rest,
+    /// End.
+    End,
+}
+
+impl<J> Queue<J> {
+    /// A queue for so many threads. `average` is a guess of how long one takes, until some were measured.
+    pub(super) fn new(
+        workers: usize,
+        max_wait: Duration,
+        average: Duration,
+        stopwatch: Arc<dyn Stopwatch>,
+    ) -> Self {
+        let state = State {
+            jobs: VecDeque::new(),
+            running: 0,
+            average,
+            promised_until: Duration::ZERO,
+            counts: QueueCounts::default(),
+            is_closed: false,
+        };
+        let workers = u32::try_from(workers).unwrap_or(u32::MAX).max(1);
+        Self { state: Mutex::new(state), something_came: Condvar::new(), stopwatch, max_wait, workers }
+    }
+
+    /// Lets a job in, unless it would have to wait too long.
+    pub(super) fn admit(&self, job: J) -> Result<(), Overloaded> {
+        let now = self.stopwatch.elapsed();
+        let mut state = self.state();
+        let wait = self.expected_wait(&state);
+        if wait > self.max_wait {
+            return Err(self.send_away(&mut state, now));
+        }
+        state.jobs.push_back((job, now));
+        drop(state);
+        self.something_came.notify_one();
+        Ok(())
+    }
+
+    /// Waits for the next turn.
+    pub(super) fn next(&self) -> Turn<J> {
+        let mut state = self.state();
+        loop {
+            if state.is_closed {
+                return Turn::End;
+            }
+            if let Some((job, came_at)) = state.jobs.pop_front() {
+                let now = self.stopwatch.elapsed();
+                let waited = now.saturating_sub(came_at);
+                if waited > self.max_wait {
+                    let overloaded = self.send_away(&mut state, now);
+                    return Turn::Refuse(job, overloaded);
+                }
+                state.running += 1;
+                state.counts.waited += waited;
+                return Turn::Work(job);
+            }
+            let (next, waited) = self
+                .something_came
+                .wait_timeout(state, IDLE_BEFORE_RELEASE)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = next;
+            if waited.timed_out() && state.jobs.is_empty() && !state.is_closed {
+                return Turn::Rest;
+            }
+        }
+    }
+
+    /// A job has ended. `took` is none where nothing was done, for nobody wanted it any more.
+    pub(super) fn done(&self, took: Option<Duration>) {
+        let mut state = self.state();
+        state.running = state.running.saturating_sub(1);
+        if let Some(took) = took {
+            state.counts.done += 1;
+            state.counts.worked += took;
+            state.average = (state.average * (AVERAGE_OVER - 1) + took) / AVERAGE_OVER;
+        }
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.stopwatch.elapsed()
+    }
+
+    pub(super) fn counts(&self) -> QueueCounts {
+        let state = self.state();
+        let waiting = u64::try_from(state.jobs.len()).unwrap_or(u64::MAX);
+        QueueCounts { waiting, running: state.running.into(), average: state.average, ..state.counts }
+    }
+
+    /// Ends all threads. What waits is dropped.
+    pub(super) fn close(&self) {
+        self.state().is_closed = true;
+        self.something_came.notify_all();
+    }
+
+    /// How long one that came now would wait: not at all while a thread is free, else until as many are done as stand before
+    /// it and one more.
+    fn expected_wait(&self, state: &State<J>) -> Duration {
+        let waiting = u32::try_from(state.jobs.len()).unwrap_or(u32::MAX);
+        if state.running.saturating_add(waiting) < self.workers {
+            return Duration::ZERO;
+        }
+        state.average.saturating_mul(waiting.saturating_add(1)) / self.workers
+    }
+
+    /// Each who is sent away is told when there will be room for them, behind all who wait and all who were sent away before:
+    /// told the same moment, they would all come back at once and be sent away again.
+    fn send_away(&self, state: &mut State<J>, now: Duration) -> Overloaded {
+        let one_more = state.average / self.workers;
+        let behind_all = state.promised_until.max(now + self.expected_wait(state)) + one_more;
+        state.promised_until = behind_all.min(now + LONGEST_RETRY);
+        state.counts.refused += 1;
+        let seconds = state.promised_until.saturating_sub(now).as_millis().div_ceil(1000).max(1);
+        Overloaded { retry_after: Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX)) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<J>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AVERAGE: Duration = Duration::from_millis(25);
+    const MAX_WAIT: Duration = Duration::from_secs(1);
+
+    /// A stopwatch that stands still until it is moved.
+    #[derive(Default)]
+    struct Moved(Mutex<Duration>);
+
+    impl Moved {
+        fn advance(&self, by: Duration) {
+            *self.0.lock().unwrap() += by;
+        }
+    }
+
+    impl Stopwatch for Moved {
+        fn elapsed(&self) -> Duration {
+            *self.0.lock().unwrap()
+        }
+    }
+
+    fn queue(workers: usize) -> (Queue<u32>, Arc<Moved>) {
+        let stopwatch = Arc::new(Moved::default());
+        (Queue::new(workers, MAX_WAIT, AVERAGE, stopwatch.clone()), stopwatch)
+    }
+
+    /// Lets in as many as there is room for, and says how many.
+    fn fill(queue: &Queue<u32>) -> u32 {
+        (0..).take_while(|&job| queue.admit(job).is_ok()).last().map_or(0, |last| last + 1)
+    }
+
+    #[test]
+    fn as_many_may_wait_as_are_served_within_the_longest_wait() {
+        // A second is forty times 25 ms: 39 before it, and one under way.
+        assert_eq!(fill(&queue(1).0), 1 + 39);
+        assert_eq!(fill(&queue(2).0), 2 + 78);
+    }
+
+    #[test]
+    fn a_slower_machine_has_a_shorter_queue() {
+        let (queue, _) = queue(1);
+        for _ in 0..100 {
+            queue.admit(0).unwrap();
+            assert!(matches!(queue.next(), Turn::Work(0)));
+            queue.done(Some(Duration::from_millis(200)));
+        }
+        assert!(queue.counts().average > Duration::from_millis(199), "{:?}", queue.counts());
+        assert_eq!(fill(&queue), 1 + 4);
+        let counts = queue.counts();
+        assert_eq!((counts.waiting, counts.done, counts.refused), (5, 100, 1));
+        assert_eq!(counts.worked, Duration::from_secs(20));
+    }
+
+    #[test]
+    fn one_whose_turn_comes_too_late_is_refused_and_not_worked_off() {
+        let (queue, stopwatch) = queue(1);
+        queue.admit(1).unwrap();
+        queue.admit(2).unwrap();
+        assert!(matches!(queue.next(), Turn::Work(1)));
+        stopwatch.advance(MAX_WAIT + Duration::from_millis(1));
+        queue.done(Some(MAX_WAIT));
+        assert!(matches!(queue.next(), Turn::Refuse(2, _)));
+        assert_eq!(queue.counts().refused, 1);
+        assert_eq!((queue.counts().waiting, queue.counts().running), (0, 0));
+    }
+
+    #[test]
+    fn what_nobody_wants_any_more_keeps_its_place_and_says_nothing_of_how_long_one_takes() {
+        let (queue, _) = queue(1);
+        let room = fill(&queue);
+        assert!(queue.admit(0).is_err());
+        assert!(matches!(queue.next(), Turn::Work(0)));
+        queue.done(None);
+        assert_eq!((queue.counts().average, queue.counts().done), (AVERAGE, 0));
+        assert_eq!(queue.counts().waiting, u64::from(room) - 1);
+    }
+
+    #[test]
+    fn those_who_are_sent_away_are_told_to_come_one_after_the_other() {
+        let (queue, stopwatch) = queue(1);
+        fill(&queue);
+        let told: Vec<u64> = (0..400).map(|_| queue.admit(0).unwrap_err().retry_after.as_secs()).collect();
+        assert!(told.is_sorted());
+        // One was sent away by filling. Forty of 25 ms fit into a second, behind the second that the queue takes.
+        assert_eq!((told[0], told[30], told[80], told[399]), (2, 2, 4, 12));
+        let many = (0..2000).map(|_| queue.admit(0).unwrap_err().retry_after).last().unwrap();
+        assert_eq!(many, LONGEST_RETRY);
+        stopwatch.advance(LONGEST_RETRY * 2);
+        assert_eq!(queue.admit(0).unwrap_err().retry_after.as_secs(), 2, "that is past");
+    }
+
+    #[test]
+    fn a_closed_queue_ends_its_threads() {
+        let (queue, _) = queue(1);
+        queue.admit(1).unwrap();
+        queue.close();
+        assert!(matches!(queue.next(), Turn::End));
+    }
+}
