@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { DESK, openBrowser, PHONE, scrollsSideways, send, signUp, violations } from './support/browser.js';
 import { openHouse } from './support/house.js';
-import { walk } from './support/pages.js';
+import { walk, walkConfirmFirst } from './support/pages.js';
 
 const MOST_BYTES = 50 * 1024;
 let house;
@@ -34,6 +34,33 @@ describe('every page', () => {
         assert.ok(seen > 35, `${seen} pages were looked at`);
         browser.assertQuiet();
         await context.close();
+      });
+    }
+  }
+});
+
+describe('every page of a sign-up whose address is confirmed first', () => {
+  for (const [sizeName, size] of Object.entries({ phone: PHONE, desk: DESK })) {
+    for (const dark of [false, true]) {
+      test(`is accessible and fits on a ${sizeName}, ${dark ? 'dark' : 'light'}`, async () => {
+        const discreet = await openHouse({ VESTIBULE_SIGN_UP: 'confirm_first' });
+        const ownBrowser = await openBrowser(discreet);
+        try {
+          const context = await ownBrowser.person({ dark, size });
+          const problems = [];
+          let seen = 0;
+          await walkConfirmFirst(discreet, context, `axe.${sizeName}`, async (page, name) => {
+            seen += 1;
+            problems.push(...(await violations(page)).map((violation) => `${name}: ${violation}`));
+            if (await scrollsSideways(page)) problems.push(`${name}: is wider than the window`);
+          });
+          assert.deepEqual(problems, []);
+          assert.equal(seen, 9, `${seen} pages were looked at`);
+          ownBrowser.assertQuiet();
+        } finally {
+          await ownBrowser.close();
+          await discreet.close();
+        }
       });
     }
   }
