@@ -114,11 +114,11 @@ async fn the_link_makes_the_account_in_the_browser_that_began(
     insta::allow_duplicates! {
         insta::assert_json_snapshot!(answer.cookies_without_values(), @r#"
         [
-          "vestibule_sign_up=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly",
           "vestibule_access=…; Path=/; Max-Age=300; SameSite=Lax; HttpOnly",
           "vestibule_refresh=…; Path=/; Max-Age=604800; SameSite=Lax; HttpOnly",
           "vestibule_csrf=…; Path=/; Max-Age=34560000; SameSite=Lax",
-          "vestibule_device=…; Path=/; Max-Age=34560000; SameSite=Lax; HttpOnly"
+          "vestibule_device=…; Path=/; Max-Age=34560000; SameSite=Lax; HttpOnly",
+          "vestibule_sign_up=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly"
         ]
         "#);
     }

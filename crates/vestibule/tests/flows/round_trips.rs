@@ -44,7 +44,7 @@ async fn the_page_tells_how_often_each_flow_speaks_to_the_database(
 
     let ann = house.signed_up("ann").await;
     count("sign up");
-    let again = accounts.sign_up(vestibule_testkit::signing_up("ann@example.com", "Eve"), &client).await;
+    let again = accounts.sign_up(signing_up("ann@example.com", "Eve"), &client).await;
     assert!(again.is_err());
     count("sign up, address taken");
     house.log_in("ann@example.com", PASSWORD).await.unwrap();
