@@ -125,14 +125,14 @@ export async function walkConfirmFirst(house, context, name, see) {
   await elsewhere.goto(link);
   await see(elsewhere, 'confirm-sign-up-elsewhere');
   await elsewhere.fill('#password', 'wrong window thursday');
-  await send(elsewhere, 'form[action="/confirm-sign-up"] button');
+  await send(elsewhere, 'form[action="/confirm-sign-up"] button[type=submit]');
   await see(elsewhere, 'confirm-sign-up-wrong');
   await page.goto(link);
   await see(page, 'confirm-sign-up');
-  await send(page, 'form[action="/confirm-sign-up/decline"] button');
+  await send(page, 'form[action="/confirm-sign-up/decline"] button[type=submit]');
   await see(page, 'sign-up-declined');
   await page.goto(link);
-  await send(page, 'form[action="/confirm-sign-up"] button');
+  await send(page, 'form[action="/confirm-sign-up"] button[type=submit]');
   await see(page, 'confirm-sign-up-over');
   await other.close();
   await page.close();
