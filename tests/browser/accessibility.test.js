@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { DESK, openBrowser, PHONE, scrollsSideways, send, signUp, violations, writeNotes } from './support/browser.js';
 import { openHouse, OTHER_PASSWORD, PASSWORD } from './support/house.js';
-import { missingPages, walk } from './support/pages.js';
+import { missingPages, walk, walkConfirmFirst } from './support/pages.js';
 
 const MOST_BYTES = 50 * 1024;
 let house;
@@ -52,6 +52,33 @@ describe('every page', () => {
   test('is accessible, fits and works without JavaScript', async () => {
     assert.deepEqual(await problemsOf('axe.plain', { size: PHONE, javaScript: false }), []);
   });
+});
+
+describe('every page of a sign-up whose address is confirmed first', () => {
+  for (const [sizeName, size] of Object.entries({ phone: PHONE, desk: DESK })) {
+    for (const dark of [false, true]) {
+      test(`is accessible and fits on a ${sizeName}, ${dark ? 'dark' : 'light'}`, async () => {
+        const discreet = await openHouse({ VESTIBULE_SIGN_UP: 'confirm_first' });
+        const ownBrowser = await openBrowser(discreet);
+        try {
+          const context = await ownBrowser.person({ dark, size });
+          const problems = [];
+          let seen = 0;
+          await walkConfirmFirst(discreet, context, `axe.${sizeName}`, async (page, name) => {
+            seen += 1;
+            problems.push(...(await violations(page)).map((violation) => `${name}: ${violation}`));
+            if (await scrollsSideways(page)) problems.push(`${name}: is wider than the window`);
+          });
+          assert.deepEqual(problems, []);
+          assert.equal(seen, 9, `${seen} pages were looked at`);
+          ownBrowser.assertQuiet();
+        } finally {
+          await ownBrowser.close();
+          await discreet.close();
+        }
+      });
+    }
+  }
 });
 
 test('no page weighs more than 50 KB without its pictures, and none waits for another place', async () => {

@@ -259,3 +259,81 @@ test('what was typed while the server is gone is there when it is back', async (
   assert.equal(await page.textContent('article h1'), 'Must not be lost');
   await context.close();
 });
+
+describe('where the address is confirmed before there is an account, without JavaScript', () => {
+  let discreet;
+  let ownBrowser;
+  before(async () => {
+    discreet = await openHouse({ VESTIBULE_SIGN_UP: 'confirm_first' });
+    ownBrowser = await openBrowser(discreet);
+  });
+  after(async () => {
+    await ownBrowser?.close();
+    await discreet?.close();
+  });
+  afterEach(() => ownBrowser.assertQuiet());
+
+  async function begin(context, email) {
+    const page = await context.newPage();
+    await page.goto('/sign-up');
+    await page.fill('#name', 'Ann');
+    await page.fill('#email', email);
+    await page.fill('#password', PASSWORD);
+    await send(page, SUBMIT);
+    assert.equal(path(page), '/sign-up/sent');
+    return page;
+  }
+
+  test('a mistyped address is corrected, and the link makes the account', async () => {
+    const context = await ownBrowser.person({ javaScript: false });
+    const page = await begin(context, 'anm@example.com');
+    assert.ok((await page.textContent('main')).includes('anm@example.com'));
+    await page.fill('#email', 'ann@example.com');
+    await send(page, SUBMIT);
+    assert.ok((await page.textContent('[role=status]')).includes('on its way'));
+    await page.goto(await discreet.mailedLink('ann@example.com', 'confirm-sign-up'));
+    assert.equal(await page.locator('#password').count(), 0, 'this browser began');
+    await send(page, 'text=Create my account');
+    assert.equal(path(page), '/dashboard');
+    await page.goto('/account');
+    assert.ok(await page.getByText('confirmed', { exact: true }).isVisible());
+    await context.close();
+
+    // Who tries the same address sees the same page, and its owner is told.
+    const stranger = await ownBrowser.person({ javaScript: false });
+    const seen = await begin(stranger, 'ann@example.com');
+    assert.ok((await seen.textContent('main')).includes('We have sent a mail to ann@example.com'));
+    for (let tries = 0; ; tries += 1) {
+      const mails = await (await fetch(`${discreet.url}/dev/mailbox.json`)).json();
+      if (mails.some((mail) => mail.to === 'ann@example.com' && mail.subject.includes('You have an account'))) break;
+      assert.ok(tries < 100, 'the owner of the address is told');
+      await seen.waitForTimeout(50);
+    }
+    await stranger.close();
+  });
+
+  test('another browser gives the password, and who did not sign up says so', async () => {
+    const context = await ownBrowser.person({ javaScript: false });
+    await begin(context, 'bob@example.com');
+    const link = await discreet.mailedLink('bob@example.com', 'confirm-sign-up');
+    const elsewhere = await ownBrowser.person({ javaScript: false });
+    const page = await elsewhere.newPage();
+    await page.goto(link);
+    await page.fill('#password', 'wrong window thursday');
+    await send(page, 'text=Create my account');
+    assert.ok(await page.locator('#password-error').isVisible());
+    await page.fill('#password', PASSWORD);
+    await send(page, 'text=Create my account');
+    assert.equal(path(page), '/dashboard');
+    await elsewhere.close();
+
+    await begin(context, 'cid@example.com');
+    const owner = await ownBrowser.person({ javaScript: false });
+    const mailbox = await owner.newPage();
+    await mailbox.goto(await discreet.mailedLink('cid@example.com', 'confirm-sign-up'));
+    await send(mailbox, 'text=It was not me');
+    assert.equal(path(mailbox), '/confirm-sign-up/declined');
+    await owner.close();
+    await context.close();
+  });
+});

@@ -1,6 +1,6 @@
 use std::error::Error;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use askama::Template;
 use axum::extract::{MatchedPath, Request, State};

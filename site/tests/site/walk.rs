@@ -5,12 +5,18 @@ use vestibule_web::{Face, Who};
 use crate::start::start;
 
 /// The site's routes that somebody without credentials may call. Any other must refuse, a new one included.
-const OPEN: [&str; 30] = [
+const OPEN: [&str; 38] = [
     "GET /",
     "GET /public/{*file}",
     "GET /assets/{*file}",
     "GET /sign-up",
     "POST /sign-up",
+    "GET /sign-up/sent",
+    "POST /sign-up/sent",
+    "GET /confirm-sign-up",
+    "POST /confirm-sign-up",
+    "POST /confirm-sign-up/decline",
+    "GET /confirm-sign-up/declined",
     "GET /log-in",
     "POST /log-in",
     "GET /refresh",
@@ -23,6 +29,8 @@ const OPEN: [&str; 30] = [
     "GET /reset-password",
     "POST /reset-password",
     "POST /api/auth/sign-up",
+    "POST /api/auth/confirm-sign-up",
+    "POST /api/auth/confirm-sign-up/decline",
     "POST /api/auth/log-in",
     "POST /api/auth/confirm-email",
     "POST /api/auth/forgot-password",

@@ -150,6 +150,13 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await own.selectOption('#role', 'user');
   assert.equal((await send(own, 'form[action$="/role"] button')).status(), 409);
   await see(own, 'admin-user-refused');
+  await on('/admin/invitations', 'admin-invitations-none');
+  await own.fill('#email', 'nobody');
+  await send(own, SUBMIT);
+  await see(own, 'admin-invitations-error');
+  await own.fill('#email', `guest-of-${email}`);
+  await send(own, SUBMIT);
+  await see(own, 'admin-invitations');
   await on('/admin/mails', 'admin-mails');
   await on('/admin/mails?state=dead', 'admin-mails-none');
   await on('/admin/audit', 'admin-audit');
@@ -178,4 +185,45 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await stays.close();
   await fragile.close();
   return { email, logIn: (page) => logIn(page, name) };
+}
+
+/** The same for the pages of a house where the address is confirmed before there is an account. */
+export async function walkConfirmFirst(house, context, name, see) {
+  const email = `${name}@example.com`;
+  const page = await context.newPage();
+  await page.goto('/sign-up/sent');
+  await see(page, 'sign-up-sent-none');
+  await page.goto('/sign-up');
+  await page.fill('#name', name);
+  await page.fill('#email', `x.${email}`);
+  await page.fill('#password', PASSWORD);
+  await send(page, SUBMIT);
+  await see(page, 'sign-up-sent');
+  await page.fill('#email', 'nobody');
+  await send(page, SUBMIT);
+  await see(page, 'sign-up-sent-error');
+  await page.fill('#email', email);
+  await send(page, SUBMIT);
+  await see(page, 'sign-up-sent-again');
+  const link = await house.mailedLink(email, 'confirm-sign-up');
+  const other = await page.context().browser().newContext({
+    baseURL: house.url,
+    colorScheme: await page.evaluate(() => (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')),
+    viewport: page.viewportSize(),
+  });
+  const elsewhere = await other.newPage();
+  await elsewhere.goto(link);
+  await see(elsewhere, 'confirm-sign-up-elsewhere');
+  await elsewhere.fill('#password', 'wrong window thursday');
+  await send(elsewhere, 'form[action="/confirm-sign-up"] button[type=submit]');
+  await see(elsewhere, 'confirm-sign-up-wrong');
+  await page.goto(link);
+  await see(page, 'confirm-sign-up');
+  await send(page, 'form[action="/confirm-sign-up/decline"] button[type=submit]');
+  await see(page, 'sign-up-declined');
+  await page.goto(link);
+  await send(page, 'form[action="/confirm-sign-up"] button[type=submit]');
+  await see(page, 'confirm-sign-up-over');
+  await other.close();
+  await page.close();
 }

@@ -335,3 +335,56 @@ fn shells_complete_the_commands() {
     let (output, told) = run(command(folder.path()).args(["completions", "tcl"]));
     assert_eq!(output.status.code(), Some(2), "{told}");
 }
+
+#[tokio::test]
+async fn an_operator_invites_where_sign_up_is_by_invitation() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let program = Program::start_with(folder, None, &[("VESTIBULE_SIGN_UP", "invite")]);
+    let client = Client::new();
+    assert_eq!(client.sign_up(&program.origin, "ann").await.unwrap().0, 403);
+
+    let (code, link, told) = call(folder, &["user", "invite", "Ann@Example.com", "--expires", "12h"]);
+    assert_eq!(code, 0, "{told}");
+    let token = link.trim().strip_prefix("http://localhost:3000/sign-up?invite=").unwrap();
+    assert!(told.contains("ann@example.com alone") && told.contains("VESTIBULE_SIGN_UP is `open`"), "{told}");
+    let listed = json(folder, &["user", "invitations"]);
+    assert_eq!(listed["invitations"][0]["email"], "ann@example.com");
+    assert!(!listed.to_string().contains(token));
+    let sign_up = async |name: &str, invite: &str| {
+        let email = format!("{name}@example.com");
+        let body =
+            serde_json::json!({ "name": name, "email": email, "password": PASSWORD, "invite": invite });
+        let request = reqwest::Client::new().post(format!("{}/api/auth/sign-up", program.origin)).json(&body);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(sign_up("bob", token).await, 422);
+    assert_eq!(sign_up("ann", token).await, 201);
+    assert_eq!(sign_up("ann", token).await, 400);
+
+    let made = json(folder, &["user", "invite"]);
+    let id = made["invitation"]["id"].as_str().unwrap();
+    let token = made["invitation"]["link"].as_str().unwrap().split_once('=').unwrap().1;
+    assert_eq!(call(folder, &["user", "revoke-invitation", id]).0, 0);
+    assert_eq!(call(folder, &["user", "revoke-invitation", id]).0, 1);
+    assert_eq!(sign_up("bob", token).await, 400);
+    for wrong in [&["--role", "owner"][..], &["--expires", "91d"], &["--expires", "soon"], &["nobody"]] {
+        let (code, link, told) = call(folder, &[&["user", "invite"], wrong].concat());
+        assert!(code != 0 && link.is_empty() && !told.is_empty(), "{wrong:?}: {told}");
+    }
+    let (_, answer, _) = call(folder, &["user", "invitations"]);
+    assert!(answer.contains("No invitations"), "{answer}");
+}
+
+#[tokio::test]
+async fn where_sign_up_is_closed_an_operator_still_adds_users() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let program = Program::start_with(folder, None, &[("VESTIBULE_SIGN_UP", "closed")]);
+    let client = Client::new();
+    assert_eq!(client.sign_up(&program.origin, "ann").await.unwrap().0, 403);
+    let mut add = command(folder);
+    add.env("VESTIBULE_SIGN_UP", "closed").args(["user", "add", "ann@example.com", "--name", "Ann"]);
+    assert_eq!(with_input(add, &format!("{PASSWORD}\n")).0, 0);
+    assert_eq!(client.log_in(&program.origin, "ann").await.unwrap().0, 200);
+}

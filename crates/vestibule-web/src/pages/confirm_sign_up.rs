@@ -26,14 +26,33 @@ pub struct ConfirmSignUpPage<'a> {
     pub asks_for_password: bool,
     /// Whether that is known of this link, and not only guessed from a cookie that is missing.
     pub is_other_browser: bool,
-    /// Whether the address has an account by now.
-    pub is_taken: bool,
+    /// Why the link leads to no account any more; none where it may.
+    pub dead_end: Option<DeadEnd>,
     /// What is wrong, field by field.
     pub errors: FieldErrors,
     /// What is wrong where no field is to blame.
     pub summary: Option<&'a str>,
+}
+
+/// Why a link leads to no account any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadEnd {
+    /// It was used, is too old, was ended, or is none.
+    LinkOver,
+    /// The address has an account by now.
+    EmailTaken,
+}
+
+impl ConfirmSignUpPage<'_> {
     /// Whether the link cannot be used any more.
-    pub is_link_over: bool,
+    pub fn is_link_over(&self) -> bool {
+        self.dead_end == Some(DeadEnd::LinkOver)
+    }
+
+    /// Whether the address has an account by now.
+    pub fn is_taken(&self) -> bool {
+        self.dead_end == Some(DeadEnd::EmailTaken)
+    }
 }
 
 /// What `/confirm-sign-up/declined` shows.
@@ -111,15 +130,17 @@ fn page(
     let cookies = CookieValues::read(headers, vestibule.cookie_names());
     // The cookie may be of another sign-up: only the answer tells.
     let is_other_browser = problem.is_some_and(|problem| problem.status == StatusCode::UNAUTHORIZED);
-    let is_link_over =
-        token.trim().is_empty() || problem.is_some_and(|problem| problem.code == "token_invalid");
+    let dead_end = match problem.map(|problem| problem.code) {
+        Some("email_taken") => Some(DeadEnd::EmailTaken),
+        Some("token_invalid") => Some(DeadEnd::LinkOver),
+        _ => token.trim().is_empty().then_some(DeadEnd::LinkOver),
+    };
     super::form_page(vestibule, visit, "Create your account", problem, |errors, summary| ConfirmSignUpPage {
         token,
         asks_for_password: is_other_browser || cookies.sign_ups().is_empty(),
         is_other_browser,
-        is_taken: problem.is_some_and(|problem| problem.code == "email_taken"),
+        dead_end,
         errors,
         summary,
-        is_link_over,
     })
 }

@@ -7,10 +7,12 @@ use std::time::Instant;
 use async_trait::async_trait;
 use rstest::rstest;
 use serde_json::{Value, json};
-use vestibule::models::{CandidatePassword, Password, PasswordHash};
+use vestibule::Policy;
+use vestibule::models::{CandidatePassword, Password, PasswordHash, Role, SignUpMode};
 use vestibule::ports::{
     Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher,
 };
+use vestibule::services::{AddUser, Administrator};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 use vestibule_testkit::{HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer, generous};
 
@@ -135,7 +137,34 @@ async fn nor_does_it_while_the_mails_are_delivered(#[values(Sqlite, Postgres)] k
     assert!(t.abs() < LIMIT, "forgot-password beside a worker: t = {t:.1}");
 }
 
-/// The mistake that the first test is there for.
+#[rstest]
+#[tokio::test]
+async fn time_does_not_tell_who_has_an_account_where_the_address_is_confirmed_first(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let policy = |policy| Policy { sign_up: SignUpMode::ConfirmFirst, ..generous(policy) };
+    let house = HouseOptions { policy, ..HouseOptions::default() };
+    let options = ServerOptions { house, ..ServerOptions::default() };
+    let server = TestServer::start_on(&TestDatabase::create(kind).await, options).await;
+    for round in 0..ROUNDS + 5 {
+        let email = format!("known-{round}@example.com");
+        let new = AddUser {
+            name: "Ann",
+            email: &email,
+            password: PASSWORD,
+            role: &Role::User,
+            is_email_verified: true,
+        };
+        server.house.accounts.add_user(new, &Administrator::at_the_command_line()).await.unwrap();
+    }
+    let body = |email: String| json!({ "name": "Ann", "email": email, "password": PASSWORD });
+    let known = |round| body(format!("known-{round}@example.com"));
+    let unknown = |round| body(format!("unknown{round}@example.com"));
+    let t = welch(&server, "/api/auth/sign-up", 202, [&known, &unknown]).await;
+    assert!(t.abs() < LIMIT, "sign-up: t = {t:.1}");
+}
+
+/// The mistake that the tests above are there for.
 struct WithoutDecoy(HashingSlots);
 
 #[async_trait]

@@ -12,9 +12,15 @@ use crate::{ACCESS, CHANGING, FORM, JSON, signed_up};
 const ADMIN: Who = Who::Recently(Role::Admin);
 
 /// Every route of the library, then those of the test server.
-const EXPECTED: [(&str, &str, Who); 74] = [
+const EXPECTED: [(&str, &str, Who); 85] = [
     ("GET", "/sign-up", Who::Stranger),
     ("POST", "/sign-up", Who::Stranger),
+    ("GET", "/sign-up/sent", Who::Stranger),
+    ("POST", "/sign-up/sent", Who::Stranger),
+    ("GET", "/confirm-sign-up", Who::Stranger),
+    ("POST", "/confirm-sign-up", Who::Stranger),
+    ("POST", "/confirm-sign-up/decline", Who::Stranger),
+    ("GET", "/confirm-sign-up/declined", Who::Anyone),
     ("GET", "/log-in", Who::Stranger),
     ("POST", "/log-in", Who::Stranger),
     ("POST", "/log-out", Who::AccountHolder),
@@ -41,6 +47,8 @@ const EXPECTED: [(&str, &str, Who); 74] = [
     ("POST", "/confirm-password", Who::AccountHolder),
     ("GET", "/assets/{*file}", Who::Anyone),
     ("POST", "/api/auth/sign-up", Who::Stranger),
+    ("POST", "/api/auth/confirm-sign-up", Who::Stranger),
+    ("POST", "/api/auth/confirm-sign-up/decline", Who::Stranger),
     ("POST", "/api/auth/log-in", Who::Stranger),
     ("POST", "/api/auth/log-out", Who::AccountHolder),
     ("GET", "/api/auth/refresh", Who::Anyone),
@@ -77,6 +85,9 @@ const EXPECTED: [(&str, &str, Who); 74] = [
     ("POST", "/admin/users/{id}/reset-link", ADMIN),
     ("POST", "/admin/users/{id}/sessions/end", ADMIN),
     ("POST", "/admin/users/{id}/sessions/{session}/end", ADMIN),
+    ("GET", "/admin/invitations", ADMIN),
+    ("POST", "/admin/invitations", ADMIN),
+    ("POST", "/admin/invitations/{id}/revoke", ADMIN),
     ("GET", "/admin/mails", ADMIN),
     ("POST", "/admin/mails/{id}/retry", ADMIN),
     ("GET", "/admin/audit", ADMIN),
@@ -156,7 +167,7 @@ async fn without_the_role_nothing_of_the_role_answers(#[values(Sqlite, Postgres)
     let mut browser = signed_up(&server, "ann").await;
     let program = server.program(browser.cookie(ACCESS).unwrap());
     let of_role = |route: &&Route| matches!(route.who, Who::Role(_) | Who::Recently(_));
-    assert_eq!(server.list.iter().filter(of_role).count(), 15);
+    assert_eq!(server.list.iter().filter(of_role).count(), 18);
     for route in server.list.iter().filter(of_role) {
         let token = browser.csrf().to_owned();
         let headers = [content_type(route), ("x-csrf-token", token.as_str())];

@@ -2,12 +2,16 @@ use std::collections::BTreeMap;
 
 use rstest::rstest;
 use time::Duration;
-use vestibule::models::{MailKind, Role};
+use vestibule::Policy;
+use vestibule::models::{MailKind, Role, SignUpMode};
 use vestibule::repository::{AuditFilter, MailFilter, UserFilter};
 use vestibule::services::{
-    AddUser, Administrator, Asked, ChangeEmail, ChangePassword, ConfirmEmail, LogIn, ResetPassword,
+    AddUser, Administrator, Asked, ChangeEmail, ChangePassword, ConfirmEmail, ConfirmSignUp, Invite, LogIn,
+    ResetPassword, SignUpRequest, SignedUp,
 };
-use vestibule_testkit::{DatabaseKind, House, PASSWORD, reading, writing};
+use vestibule_testkit::{
+    DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase, reading, signing_up, writing,
+};
 
 const NEW: &str = "velvet orchard seventeen";
 const PAGE: &str = include_str!("../../../../docs/round-trips.md");
@@ -40,7 +44,7 @@ async fn the_page_tells_how_often_each_flow_speaks_to_the_database(
 
     let ann = house.signed_up("ann").await;
     count("sign up");
-    let again = accounts.sign_up(vestibule_testkit::signing_up("ann@example.com", "Eve"), &client).await;
+    let again = accounts.sign_up(signing_up("ann@example.com", "Eve"), &client).await;
     assert!(again.is_err());
     count("sign up, address taken");
     house.log_in("ann@example.com", PASSWORD).await.unwrap();
@@ -161,9 +165,73 @@ async fn the_page_tells_how_often_each_flow_speaks_to_the_database(
     accounts.delete_user(dan.id, &operator).await.unwrap();
     count("delete a user");
 
+    counted.append(&mut count_other_ways_to_sign_up(kind).await);
     for unnamed in ["two refreshes", "the other mails"] {
         counted.remove(unnamed);
     }
     assert_eq!(told(), counted, "docs/round-trips.md tells what is counted");
     assert!(counted["session check"] == 1 && counted["log in"] <= 4 && counted["refresh"] <= 2);
+}
+
+/// Where sign-up is not open to everybody at once.
+async fn count_other_ways_to_sign_up(kind: DatabaseKind) -> BTreeMap<String, u64> {
+    let open = async |policy: fn(Policy) -> Policy| {
+        let options = HouseOptions { policy, ..HouseOptions::default() };
+        House::open_on(&TestDatabase::create(kind).await, options).await.unwrap()
+    };
+    let client = vestibule_testkit::client();
+    let mut counted: BTreeMap<String, u64> = BTreeMap::new();
+
+    let house = open(|policy| Policy { sign_up: SignUpMode::Invite, ..policy }).await;
+    let (accounts, operator) = (&house.accounts, Administrator::at_the_command_line());
+    let mut before = house.database.round_trips();
+    let mut count = |flow: &str| {
+        let now = house.database.round_trips();
+        counted.insert(flow.to_owned(), now - before);
+        before = now;
+    };
+    let new = Invite { email: None, role: &Role::User, lifetime: Duration::DAY };
+    let (_, link) = accounts.invite(new, &operator).await.unwrap();
+    count("invite");
+    let (_, token) = link.url().split_once("?invite=").unwrap();
+    let typed = signing_up("ann@example.com", "Ann");
+    let request = SignUpRequest { typed, invite: token, browsers: &[] };
+    accounts.request_sign_up(request, &client).await.unwrap();
+    count("sign up, by invitation");
+    let (invitation, _) = accounts.invite(new, &operator).await.unwrap();
+    count("invite");
+    accounts.list_invitations().await.unwrap();
+    count("list invitations");
+    accounts.revoke_invitation(invitation.id, &operator).await.unwrap();
+    count("revoke an invitation");
+
+    let house = open(|policy| Policy { sign_up: SignUpMode::ConfirmFirst, ..policy }).await;
+    let accounts = &house.accounts;
+    let mut before = house.database.round_trips();
+    let mut count = |flow: &str| {
+        let now = house.database.round_trips();
+        counted.insert(flow.to_owned(), now - before);
+        before = now;
+    };
+    let request = SignUpRequest { typed, invite: "", browsers: &[] };
+    let SignedUp::Begun(begun) = accounts.request_sign_up(request, &client).await.unwrap() else { panic!() };
+    count("sign up, confirmed first");
+    let browsers = [begun.cookie.as_str()];
+    accounts.resend_sign_up("ann@example.com", &browsers, &client).await.unwrap();
+    count("send the mail of a sign-up again");
+    house.deliver().await;
+    let token = house.post.token_for("ann@example.com");
+    count("the other mails");
+    let typed = ConfirmSignUp { token: &token, password: None, browsers: &browsers, devices: &[] };
+    accounts.confirm_sign_up(typed, &client).await.unwrap();
+    count("confirm a sign-up");
+    let typed = signing_up("bob@example.com", "Bob");
+    let request = SignUpRequest { typed, invite: "", browsers: &[] };
+    accounts.request_sign_up(request, &client).await.unwrap();
+    count("sign up, confirmed first");
+    let token = house.mailed_token("bob@example.com").await;
+    count("the other mails");
+    accounts.decline_sign_up(&token, &client).await.unwrap();
+    count("decline a sign-up");
+    counted
 }
