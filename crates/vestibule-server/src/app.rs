@@ -77,7 +77,7 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
         return commands::completions::run(app, shell);
     }
     if let Some(Command::Openapi) = line.command {
-        return Ok(commands::openapi::run(app));
+        return commands::openapi::run(app);
     }
     let settings = Settings::load(line.config.as_deref(), app.site_name)?;
     let command = line.command.unwrap_or(Command::Serve);

@@ -100,6 +100,7 @@ async fn copies_show_what_the_library_shows() {
         layout,
         dev_mailbox: Some(vestibule_web::DevMailbox::default()),
         routes: site::routes,
+        ..ServerOptions::default()
     };
     let library = TestServer::start_on(&database, options(Arc::new(site::SiteLayout))).await;
     let copies = TestServer::start_on(&database, options(Arc::new(Copies))).await;

@@ -69,7 +69,7 @@ pub(crate) async fn run(settings: &Settings, action: HashAction, json: bool) -> 
                 "VESTIBULE_HASH_MEMORY_KIB": chosen.memory_kib().to_string(),
                 "VESTIBULE_HASH_PASSES": chosen.passes().to_string(),
             },
-        }));
+        }))?;
         return Ok(ExitCode::SUCCESS);
     }
     print_line(&format!(
@@ -79,30 +79,30 @@ pub(crate) async fn run(settings: &Settings, action: HashAction, json: bool) -> 
         chosen.passes(),
         a_second,
         all_a_second,
-    ));
+    ))?;
     let of = limit.map_or_else(String::new, |limit| {
         format!(" of the {} MiB that {} allows", limit.mebibytes(), limit.by)
     });
-    print_line(&format!("Hashing needs up to {mebibytes} MiB{of}."));
+    print_line(&format!("Hashing needs up to {mebibytes} MiB{of}."))?;
     print_line(&format!(
         "Today's settings, {} MiB and {} passes, take {:.0} ms.",
         u64::from(current.memory_kib()) / MIB_IN_KIB,
         current.passes(),
         milliseconds(current_took)
-    ));
+    ))?;
     if took > target * 2 {
         print_line(
             "That is more than was asked for, and already the least that is safe: this machine is slow, or busy.",
-        );
+        )?;
     }
-    print_line("\nIn vestibule.toml:\n");
-    print_line(&format!("hash_memory_kib = {}\nhash_passes = {}", chosen.memory_kib(), chosen.passes()));
-    print_line("\nor in the environment:\n");
+    print_line("\nIn vestibule.toml:\n")?;
+    print_line(&format!("hash_memory_kib = {}\nhash_passes = {}", chosen.memory_kib(), chosen.passes()))?;
+    print_line("\nor in the environment:\n")?;
     print_line(&format!(
         "VESTIBULE_HASH_MEMORY_KIB={}\nVESTIBULE_HASH_PASSES={}",
         chosen.memory_kib(),
         chosen.passes()
-    ));
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -23,9 +23,9 @@ pub(super) async fn invite(
     if json {
         let mut told = invitation_json(&invitation);
         told["link"] = Value::from(link.url());
-        print_json(&json!({ "invitation": told }));
+        print_json(&json!({ "invitation": told }))?;
     } else {
-        print_line(link.url());
+        print_line(link.url())?;
         let whom = invitation
             .email
             .as_ref()
@@ -49,11 +49,11 @@ pub(super) async fn list(office: &Office, json: bool) -> Result<(), Failure> {
     let invitations = office.accounts.list_invitations().await.map_err(Failure::because)?;
     if json {
         let invitations: Vec<_> = invitations.iter().map(invitation_json).collect();
-        print_json(&json!({ "invitations": invitations }));
+        print_json(&json!({ "invitations": invitations }))?;
         return Ok(());
     }
     if invitations.is_empty() {
-        print_line("No invitations.");
+        print_line("No invitations.")?;
         return Ok(());
     }
     let row = |invitation: &Invitation| {
@@ -61,7 +61,7 @@ pub(super) async fn list(office: &Office, json: bool) -> Result<(), Failure> {
         let (role, until) = (invitation.role.to_string(), minute(invitation.expires_at));
         vec![invitation.id.to_string(), email, role, until]
     };
-    print_table(&["ID", "FOR", "ROLE", "GOOD UNTIL"], &invitations.iter().map(row).collect::<Vec<_>>());
+    print_table(&["ID", "FOR", "ROLE", "GOOD UNTIL"], &invitations.iter().map(row).collect::<Vec<_>>())?;
     Ok(())
 }
 
@@ -74,9 +74,9 @@ pub(super) async fn revoke(office: &Office, id: uuid::Uuid, json: bool) -> Resul
         )
     })?;
     if json {
-        print_json(&json!({ "revoked": id.to_string() }));
+        print_json(&json!({ "revoked": id.to_string() }))?;
     } else {
-        print_line("The invitation is taken back.");
+        print_line("The invitation is taken back.")?;
     }
     Ok(())
 }

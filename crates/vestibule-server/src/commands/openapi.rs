@@ -1,10 +1,11 @@
 use std::process::ExitCode;
 
+use super::output::print_line;
 use crate::app::App;
+use crate::failure::Failure;
 
 /// Prints what programs are told of the API.
-#[expect(clippy::print_stdout, reason = "the description is what was asked for")]
-pub(crate) fn run(app: &App) -> ExitCode {
-    println!("{}", vestibule_web::api::openapi::described(app.openapi.map(|describe| describe())));
-    ExitCode::SUCCESS
+pub(crate) fn run(app: &App) -> Result<ExitCode, Failure> {
+    print_line(&vestibule_web::api::openapi::described(app.openapi.map(|describe| describe())))?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use vestibule::models::{KeyStanding, ListedKey};
 use vestibule::services::{RotateKeysError, TakeOver};
 use vestibule_web::moments::{iso, minute};
 
-use super::office::{Office, confirm_on_terminal};
+use super::office::{Office, confirm};
 use super::output::{print_json, print_line, print_table};
 use crate::app::App;
 use crate::command_line::KeysAction;
@@ -21,27 +21,22 @@ pub(crate) async fn run(
     json: bool,
 ) -> Result<ExitCode, Failure> {
     if let KeysAction::Rotate { now: true, yes: false } = action {
-        confirm_on_terminal(
-            "All keys before the new one are thrown away, and browsers have to refresh. Go on?",
-        )?;
+        confirm("All keys before the new one are thrown away, and browsers have to refresh. Go on?")?;
     }
     let office = Office::open(app, settings).await?;
     let done = match action {
-        KeysAction::List => {
-            list(&office, json);
-            Ok(ExitCode::SUCCESS)
-        }
+        KeysAction::List => list(&office, json),
         KeysAction::Rotate { now, .. } => rotate(&office, now, json).await,
     };
     office.close().await;
     done
 }
 
-fn list(office: &Office, json: bool) {
+fn list(office: &Office, json: bool) -> Result<ExitCode, Failure> {
     let keys = office.accounts.list_keys();
     if json {
-        print_json(&json!({ "keys": keys.iter().map(key_json).collect::<Vec<_>>() }));
-        return;
+        print_json(&json!({ "keys": keys.iter().map(key_json).collect::<Vec<_>>() }))?;
+        return Ok(ExitCode::SUCCESS);
     }
     let moment = |at: Option<OffsetDateTime>| at.map_or_else(|| "-".to_owned(), minute);
     let rows: Vec<Vec<String>> = keys
@@ -56,14 +51,15 @@ fn list(office: &Office, json: bool) {
             ]
         })
         .collect();
-    print_table(&["KEY", "STATE", "MADE", "SIGNS FROM", "VERIFIES UNTIL"], &rows);
+    print_table(&["KEY", "STATE", "MADE", "SIGNS FROM", "VERIFIES UNTIL"], &rows)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn rotate(office: &Office, now: bool, json: bool) -> Result<ExitCode, Failure> {
     let take_over = if now { TakeOver::AtOnce } else { TakeOver::WhenKnown };
     let key = office.accounts.rotate_keys(take_over, &Office::operator()).await.map_err(refusal)?;
     if json {
-        print_json(&json!({ "key": key_json(&key) }));
+        print_json(&json!({ "key": key_json(&key) }))?;
         return Ok(ExitCode::SUCCESS);
     }
     print_line(&match key.standing {
@@ -77,7 +73,7 @@ async fn rotate(office: &Office, now: bool, json: bool) -> Result<ExitCode, Fail
              refresh by themselves; programs that hold a token need a new one.",
             key.kid
         ),
-    });
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
