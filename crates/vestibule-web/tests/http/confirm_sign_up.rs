@@ -37,7 +37,8 @@ async fn server(kind: DatabaseKind) -> TestServer {
 
 async fn add(server: &TestServer, email: &str) {
     let new = AddUser { name: "Ann", email, password: PASSWORD, role: &Role::User, is_email_verified: true };
-    server.house.accounts.add_user(new, &Administrator::at_the_command_line()).await.unwrap();
+    let added = server.house.accounts.add_user(new, &Administrator::at_the_command_line()).await;
+    added.expect("an operator can add a user");
 }
 
 /// A browser that has begun a sign-up as NAME@example.com.

@@ -27,13 +27,15 @@ async fn by_invitation(kind: DatabaseKind) -> TestServer {
 async fn invite(server: &TestServer) -> String {
     let new = Invite { email: None, role: &Role::User, lifetime: Duration::DAY };
     let made = server.house.accounts.invite(new, &Administrator::at_the_command_line()).await;
-    made.unwrap().1.url().split_once("?invite=").unwrap().1.to_owned()
+    let (_, link) = made.expect("an operator can invite");
+    link.url().split_once("?invite=").expect("the link carries a token").1.to_owned()
 }
 
 async fn admin(server: &TestServer) -> Browser {
     let email = "ada@example.com";
     let new = AddUser { name: "Ada", email, password: PASSWORD, role: &Role::Admin, is_email_verified: true };
-    server.house.accounts.add_user(new, &Administrator::at_the_command_line()).await.unwrap();
+    let added = server.house.accounts.add_user(new, &Administrator::at_the_command_line()).await;
+    added.expect("an operator can add a user");
     let mut browser = server.browser();
     assert_eq!(browser.log_in("ada").await.status, 200);
     browser
