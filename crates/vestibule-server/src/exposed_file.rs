@@ -102,6 +102,7 @@ mod tests {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap()
         };
         set(open.path(), 0o755);
+        set(closed.path(), 0o700);
         for (of, expected) in [(&open, true), (&closed, false)] {
             let file = of.path().join("secret");
             std::fs::write(&file, "").unwrap();

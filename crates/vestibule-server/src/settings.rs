@@ -442,8 +442,10 @@ impl Sources {
     fn error(&self, name: &str, problem: &str) -> SettingError {
         let key = Key::named(name);
         let set = self.value(name);
-        let shown =
-            set.filter(|_| !key.is_secret).map(|value| format!("{:?}: ", value.text)).unwrap_or_default();
+        let shown = set
+            .filter(|_| !key.is_secret)
+            .map(|value| format!("{:?}: ", value.text.as_str()))
+            .unwrap_or_default();
         SettingError {
             key: key.variable(),
             source_name: set.map(|value| value.source.clone()),
@@ -463,6 +465,16 @@ mod tests {
     static SECRET: LazyLock<String> = LazyLock::new(|| {
         vestibule::models::SecretKey::generate(&vestibule::ports::OsRandom).to_base64().to_string()
     });
+
+    /// A file that its owner alone can read, as secrets must be.
+    fn write_private(path: &Path, text: &str) {
+        std::fs::write(path, text).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
 
     fn settings(environment: &[(&str, &str)], file: &str) -> Result<Settings, SettingError> {
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -520,7 +532,7 @@ mod tests {
     fn a_secret_can_come_from_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
-        std::fs::write(&path, format!("{}\n", *SECRET)).unwrap();
+        write_private(&path, &format!("{}\n", *SECRET));
         let path = path.to_str().unwrap();
         let read = settings(&[("VESTIBULE_SECRET_KEY_FILE", path)], "").unwrap();
         assert!(read.secret_keys.is_some());
@@ -545,7 +557,7 @@ mod tests {
         assert!(settings(&[("VESTIBULE_SECRET_KEY", &both)], "").is_ok());
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secrets");
-        std::fs::write(&path, both.replace(',', "\n")).unwrap();
+        write_private(&path, &both.replace(',', "\n"));
         assert!(settings(&[("VESTIBULE_SECRET_KEY_FILE", path.to_str().unwrap())], "").is_ok());
         for (list, told) in [
             (format!("{},", *SECRET), "key 2 of 2: it has fewer than 32 bytes"),
@@ -685,7 +697,7 @@ mod tests {
         );
         let folder = tempfile::tempdir().unwrap();
         let secret = folder.path().join("secret");
-        std::fs::write(&secret, &*SECRET).unwrap();
+        write_private(&secret, &SECRET);
         let example = example
             .replace("/run/secrets/vestibule", secret.to_str().unwrap())
             .replace("\"mails\"", &format!("{:?}", folder.path().to_str().unwrap()));

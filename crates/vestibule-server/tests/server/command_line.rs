@@ -65,6 +65,7 @@ fn secrets_that_everybody_on_the_machine_can_read_stop_the_start() {
             run(command(folder.path()).args(["user", "list"]).envs(settings.iter().copied()));
         (output.status.code(), told)
     };
+    set("", 0o700);
     // In a folder of the owner's alone nobody else gets to them, however they are written.
     for file in ["key", "data/secret.key", "data/vestibule.db"] {
         set(file, 0o644);
