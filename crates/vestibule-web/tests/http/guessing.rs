@@ -12,7 +12,9 @@ use serde_json::json;
 use time::Duration;
 use vestibule::Policy;
 use vestibule::models::{CandidatePassword, Password, PasswordHash, Quota, RateLimits};
-use vestibule::ports::{Argon2Parameters, HasherError, HashingSlots, Judgement, OsRandom, PasswordHasher};
+use vestibule::ports::{
+    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher,
+};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 use vestibule_testkit::{Anonymous, Answer, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer};
 
@@ -72,7 +74,10 @@ impl Besieged {
     }
 
     async fn behind(kind: DatabaseKind, proxies: &str) -> Self {
-        let slots = HashingSlots::start(Argon2Parameters::FLOOR, NonZeroUsize::MIN, Arc::new(OsRandom));
+        let slots = HashingSlots::start(
+            HashingPlan::new(Argon2Parameters::FLOOR, NonZeroUsize::MIN),
+            Arc::new(OsRandom),
+        );
         let hasher = Arc::new(Counting(slots, AtomicUsize::new(0)));
         let house = HouseOptions { policy: small, hasher: Some(hasher.clone()), ..HouseOptions::default() };
         let options = ServerOptions {
