@@ -9,14 +9,18 @@ use vestibule_testkit::{DatabaseKind, HouseOptions, ServerOptions, TestDatabase,
 use vestibule_web::pages::account::AccountPage;
 use vestibule_web::pages::admin::audit_trail::AuditPage;
 use vestibule_web::pages::admin::find_users::{UserPage, UsersPage};
+use vestibule_web::pages::admin::invite::InvitationsPage;
 use vestibule_web::pages::admin::manage_mails::MailsPage;
 use vestibule_web::pages::admin::statistics::StatisticsPage;
+use vestibule_web::pages::api_docs::ApiDocsPage;
 use vestibule_web::pages::confirm_email::{ConfirmEmailDonePage, ConfirmEmailPage};
 use vestibule_web::pages::confirm_password::ConfirmPasswordPage;
+use vestibule_web::pages::confirm_sign_up::ConfirmSignUpPage;
 use vestibule_web::pages::dev_mailbox::DevMailboxPage;
 use vestibule_web::pages::forgot_password::ForgotPasswordPage;
 use vestibule_web::pages::log_in::LogInPage;
 use vestibule_web::pages::resend_confirmation::ResendConfirmationPage;
+use vestibule_web::pages::resend_sign_up::SignUpSentPage;
 use vestibule_web::pages::reset_password::ResetPasswordPage;
 use vestibule_web::pages::sign_up::SignUpPage;
 use vestibule_web::{ErrorPage, Layout, Page, PageVisit, View};
@@ -39,7 +43,12 @@ macro_rules! copies {
         #[template(path = "forgot_password_sent.html")]
         struct ForgotPasswordSent;
 
-        const COPIED: &[&str] = &[$($path,)* "forgot_password_sent.html"];
+        /// Neither does this.
+        #[derive(Template)]
+        #[template(path = "sign_up_declined.html")]
+        struct SignUpDeclined;
+
+        const COPIED: &[&str] = &[$($path,)* "forgot_password_sent.html", "sign_up_declined.html"];
 
         impl Layout for Copies {
             fn render(&self, page: &Page<'_>) -> Result<String, askama::Error> {
@@ -50,6 +59,7 @@ macro_rules! copies {
                 let html = match view {
                     $(View::$name(page) => $name { page }.render(),)*
                     View::ForgotPasswordSent(_) => ForgotPasswordSent.render(),
+                    View::SignUpDeclined(_) => SignUpDeclined.render(),
                     _ => return None,
                 };
                 Some(html.map(|html| format!("<!-- a copy -->{html}")))
@@ -61,6 +71,8 @@ macro_rules! copies {
 copies! {
     LogIn(LogInPage<'a>) = "log_in.html";
     SignUp(SignUpPage<'a>) = "sign_up.html";
+    SignUpSent(SignUpSentPage<'a>) = "sign_up_sent.html";
+    ConfirmSignUp(ConfirmSignUpPage<'a>) = "confirm_sign_up.html";
     ConfirmEmail(ConfirmEmailPage<'a>) = "confirm_email.html";
     ConfirmEmailDone(ConfirmEmailDonePage<'a>) = "confirm_email_done.html";
     ResendConfirmation(ResendConfirmationPage<'a>) = "resend_confirmation.html";
@@ -72,8 +84,10 @@ copies! {
     Statistics(StatisticsPage) = "admin/statistics.html";
     Users(UsersPage<'a>) = "admin/users.html";
     User(UserPage<'a>) = "admin/user.html";
+    Invitations(InvitationsPage<'a>) = "admin/invitations.html";
     Mails(MailsPage<'a>) = "admin/mails.html";
     Audit(AuditPage<'a>) = "admin/audit.html";
+    ApiDocs(ApiDocsPage) = "api_docs.html";
     DevMailbox(DevMailboxPage) = "dev_mailbox.html";
 }
 

@@ -59,12 +59,13 @@ fn secrets_that_everybody_on_the_machine_can_read_stop_the_start() {
     for file in ["key", "data/secret.key"] {
         std::fs::write(folder.path().join(file), &*secret).unwrap();
     }
-    std::fs::write(folder.path().join("data/vestibule.db"), "").unwrap();
     let start = |settings: &[(&str, &str)]| {
         let (output, told) =
             run(command(folder.path()).args(["user", "list"]).envs(settings.iter().copied()));
         (output.status.code(), told)
     };
+    let (output, told) = run(command(folder.path()).arg("migrate"));
+    assert!(output.status.success(), "{told}");
     set("", 0o700);
     // In a folder of the owner's alone nobody else gets to them, however they are written.
     for file in ["key", "data/secret.key", "data/vestibule.db"] {
@@ -98,6 +99,7 @@ fn secrets_that_everybody_on_the_machine_can_read_stop_the_start() {
 #[test]
 fn hashing_that_does_not_fit_into_memory_stops_the_start() {
     let folder = tempfile::tempdir().unwrap();
+    assert!(run(command(folder.path()).arg("migrate")).0.status.success());
     let mut start = command(folder.path());
     start.env("VESTIBULE_HASH_MEMORY_KIB", "1048576").env("VESTIBULE_HASH_SLOTS", "256");
     let (output, told) = run(start.args(["user", "list"]));

@@ -100,7 +100,7 @@ fn a_wrong_template_stops_the_start_also_where_mails_have_no_way_yet() {
     let (output, told) = run(command(folder.path())
         .env("VESTIBULE_LISTEN", "127.0.0.1:0")
         .env("VESTIBULE_PUBLIC_URL", "https://example.com")
-        .env("VESTIBULE_SECRET_KEY", "hkS5p3rlYVn7kcLxOmBIcBlX4DVlOYEgVGbe1bWZ1s0=")
+        .env("VESTIBULE_SECRET_KEY", &*vestibule_testkit::secret_key().to_base64())
         .env("VESTIBULE_MAIL_TEMPLATES", &templates));
     assert_eq!(output.status.code(), Some(78), "{told}");
     assert!(told.contains("VESTIBULE_MAIL_TEMPLATES") && told.contains("reset_password.txt"), "{told}");

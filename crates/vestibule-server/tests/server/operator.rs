@@ -203,6 +203,12 @@ fn a_command_in_the_wrong_folder_makes_no_database() {
     // A file that is there and empty is no site's database either.
     std::fs::create_dir(folder.join("data")).unwrap();
     std::fs::write(folder.join("data/vestibule.db"), "").unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(
+        folder.join("data/vestibule.db"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o600),
+    )
+    .unwrap();
     let (code, _, told) = call(folder, &["user", "list"]);
     assert!(code == 1 && told.contains("is empty") && told.contains("migrate"), "{told}");
     assert_eq!(call(folder, &["migrate"]).0, 0);
@@ -308,7 +314,9 @@ async fn keys_are_rotated_beside_a_running_server() {
     let (code, _, told) = call(folder, &["keys", "rotate"]);
     assert!(code == 1 && told.contains("waits already") && told.contains("--now"), "{told}");
 
-    let (code, answer, told) = call(folder, &["keys", "rotate", "--now"]);
+    let (code, _, told) = call(folder, &["keys", "rotate", "--now"]);
+    assert!(code == 1 && told.contains("--yes"), "{told}");
+    let (code, answer, told) = call(folder, &["keys", "rotate", "--now", "--yes"]);
     assert!(code == 0 && answer.contains("within 30 seconds"), "{answer}{told}");
     let (_, answer, _) = call(folder, &["keys", "list"]);
     assert!(answer.lines().count() == 2 && answer.contains("signing"), "{answer}");

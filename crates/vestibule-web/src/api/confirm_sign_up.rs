@@ -5,20 +5,38 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-use super::answers::{self, set};
-use crate::{ClientOf, CookieValues, Json, Problem, Vestibule, nullable_text};
+use super::answers::{self, UserAndSession, set};
+use crate::{ClientOf, CookieValues, Json, Problem, ProblemBody, Vestibule, nullable_text};
 
 /// What is sent.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(default)]
+#[schema(as = ConfirmSignUp)]
 pub struct Body {
     #[serde(deserialize_with = "nullable_text::deserialize")]
+    #[schema(required)]
     token: String,
+    #[schema(format = Password)]
     password: Option<String>,
 }
 
 /// Makes the account and logs in.
+#[utoipa::path(
+    post,
+    path = "/api/auth/confirm-sign-up",
+    operation_id = "confirm_sign_up",
+    tag = "Accounts",
+    request_body = Body,
+    responses(
+        (status = 201, description = "The account, logged in; sets the cookies", body = UserAndSession),
+        (status = 400, description = "`token_invalid`", body = ProblemBody),
+        (status = 401, description = "`unauthenticated` where neither the browser nor a password proves who began it, `invalid_credentials` with a wrong one", body = ProblemBody),
+        (status = 403, description = "`forbidden`: sign-up is closed", body = ProblemBody),
+        (status = 409, description = "`email_taken`", body = ProblemBody),
+    ),
+)]
 pub async fn confirm_sign_up(
     State(vestibule): State<Vestibule>,
     ClientOf(client): ClientOf,
@@ -39,6 +57,17 @@ pub async fn confirm_sign_up(
 }
 
 /// Ends the sign-up: the owner of the address says that it was not theirs.
+#[utoipa::path(
+    post,
+    path = "/api/auth/confirm-sign-up/decline",
+    operation_id = "decline_sign_up",
+    tag = "Accounts",
+    request_body = Body,
+    responses(
+        (status = 204, description = "It is over, and who began it is not told"),
+        (status = 400, description = "`token_invalid`", body = ProblemBody),
+    ),
+)]
 pub async fn decline_sign_up(
     State(vestibule): State<Vestibule>,
     ClientOf(client): ClientOf,

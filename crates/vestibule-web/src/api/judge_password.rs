@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ClientOf, CurrentUser, Json, Problem, Vestibule, nullable_text};
+use crate::{ClientOf, CurrentUser, Json, Problem, ProblemBody, Vestibule, nullable_text};
 
 /// What is sent.
 #[derive(Deserialize, Default, ToSchema)]
@@ -45,7 +45,9 @@ pub struct Judgement {
     request_body = Body,
     responses(
         (status = 200, description = "What would be said to it", body = Judgement),
+        (status = 401, description = "It is to be the password of who is logged in, and nobody is", body = ProblemBody),
     ),
+    security((), ("session" = []), ("bearer" = [])),
 )]
 pub async fn judge_password(
     State(vestibule): State<Vestibule>,

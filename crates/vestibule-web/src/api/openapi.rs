@@ -8,9 +8,9 @@ use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    account, change_email, change_name, change_password, confirm_email, confirm_password, current_session,
-    delete_account, export, forgot_password, judge_password, jwks, log_in, log_out, manage_sessions, refresh,
-    resend_confirmation, reset_password, sign_up,
+    account, change_email, change_name, change_password, confirm_email, confirm_password, confirm_sign_up,
+    current_session, delete_account, export, forgot_password, judge_password, jwks, log_in, log_out,
+    manage_sessions, refresh, resend_confirmation, reset_password, sign_up,
 };
 use crate::Vestibule;
 use crate::problem::ProblemBody;
@@ -32,6 +32,8 @@ const OTHERWISE: &str = "What went wrong: RFC 9457, with a stable word in `code`
     ),
     paths(
         sign_up::sign_up,
+        confirm_sign_up::confirm_sign_up,
+        confirm_sign_up::decline_sign_up,
         log_in::log_in,
         log_out::log_out,
         refresh::refresh,

@@ -66,7 +66,8 @@ fn assert_protected(answer: &Answer, what: &str) {
         assert_eq!(answer.header(name), Some(value), "{what}");
     }
     let path = what.split(' ').nth(1).unwrap_or_default();
-    let has_token = ["/confirm-email", "/reset-password"].contains(&path);
+    let has_token =
+        ["/confirm-email", "/confirm-sign-up", "/confirm-sign-up/decline", "/reset-password"].contains(&path);
     let referrer = if has_token { "no-referrer" } else { "same-origin" };
     assert_eq!(answer.header("referrer-policy"), Some(referrer), "{what}");
     assert!(answer.header("cache-control").is_some(), "{what}");

@@ -5,7 +5,7 @@ use reqwest::Method;
 use rstest::rstest;
 use time::Duration;
 use vestibule::Policy;
-use vestibule::models::{Quota, RateLimits, Role};
+use vestibule::models::{Quota, RateLimits, Role, SignUpMode};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 use vestibule_testkit::{Answer, Browser, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer};
 
@@ -30,6 +30,8 @@ struct Limited {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Caller {
     Stranger,
+    /// The same, where the address is confirmed first.
+    Newcomer,
     User,
     Admin,
 }
@@ -54,7 +56,7 @@ const LOG_IN: &[(&str, &str)] = &[EMAIL, ("password", WRONG)];
 
 #[rustfmt::skip]
 fn table() -> Vec<Limited> {
-    use Caller::{Admin, Stranger, User};
+    use Caller::{Admin, Newcomer, Stranger, User};
     let row = |method, path, quotas, why, caller, fields, allowed, kept| {
         Limited { method, path, quotas, why, caller, fields, allowed, kept }
     };
@@ -63,6 +65,9 @@ fn table() -> Vec<Limited> {
     let mail = "sends a mail";
     vec![
         row(POST, "/sign-up", SIGN_UPS, mail, Stranger, SIGN_UP, 2, &["value=\"bob@example.com\"", "value=\"Bob\""]),
+        row(POST, "/sign-up/sent", BOTH_MAILS, mail, Newcomer, &[EMAIL], 2, KEEPS_EMAIL),
+        row(POST, "/confirm-sign-up", LINKS_AND_PASSWORDS, "checks a link, and a password", Newcomer, &[("token", LINK), ("password", WRONG)], 2, &["value=\"no-link-at-all\""]),
+        row(POST, "/confirm-sign-up/decline", LINKS, link, Newcomer, &[("token", LINK)], 2, &[]),
         row(POST, "/log-in", PASSWORDS, password, Stranger, LOG_IN, 2, KEEPS_EMAIL),
         row(POST, "/confirm-email", LINKS_AND_PASSWORDS, "checks a link, and a password", Stranger, &[("token", LINK), ("password", WRONG)], 2, &["value=\"no-link-at-all\""]),
         row(POST, "/confirm-email/resend", BOTH_MAILS, mail, User, &[], 2, &[]),
@@ -73,6 +78,8 @@ fn table() -> Vec<Limited> {
         row(POST, "/account/delete", PASSWORDS, password, User, &[CURRENT], 2, &[]),
         row(POST, "/confirm-password", PASSWORDS, password, User, &[("password", WRONG), ("next", "/account")], 2, &["value=\"/account\""]),
         row(POST, "/api/auth/sign-up", SIGN_UPS, mail, Stranger, SIGN_UP, 2, &[]),
+        row(POST, "/api/auth/confirm-sign-up", LINKS_AND_PASSWORDS, "checks a link, and a password", Newcomer, &[("token", LINK), ("password", WRONG)], 2, &[]),
+        row(POST, "/api/auth/confirm-sign-up/decline", LINKS, link, Newcomer, &[("token", LINK)], 2, &[]),
         row(POST, "/api/auth/log-in", PASSWORDS, password, Stranger, LOG_IN, 2, &[]),
         row(POST, "/api/auth/confirm-email", LINKS_AND_PASSWORDS, "checks a link, and a password", Stranger, &[("token", LINK), ("password", WRONG)], 2, &[]),
         row(POST, "/api/auth/confirm-email/resend", BOTH_MAILS, mail, User, &[], 2, &[]),
@@ -93,7 +100,7 @@ const NEEDS_ADMIN: &str =
     "asks for an admin who gave their password within ten minutes, and there it was limited";
 
 /// Routes that change something and need no limit, with the reason.
-const EXEMPT: [(&str, &str, &str); 21] = [
+const EXEMPT: [(&str, &str, &str); 23] = [
     ("POST", "/log-out", ENDS_OWN),
     ("POST", "/account/name", NEEDS_SESSION),
     ("POST", "/account/sessions/{id}/end", ENDS_OWN),
@@ -111,6 +118,8 @@ const EXEMPT: [(&str, &str, &str); 21] = [
     ("POST", "/admin/users/{id}/disable", NEEDS_ADMIN),
     ("POST", "/admin/users/{id}/enable", NEEDS_ADMIN),
     ("POST", "/admin/users/{id}/delete", NEEDS_ADMIN),
+    ("POST", "/admin/invitations", NEEDS_ADMIN),
+    ("POST", "/admin/invitations/{id}/revoke", NEEDS_ADMIN),
     ("POST", "/admin/users/{id}/sessions/end", NEEDS_ADMIN),
     ("POST", "/admin/users/{id}/sessions/{session}/end", NEEDS_ADMIN),
     (
@@ -205,8 +214,13 @@ fn two_of_each(policy: Policy) -> Policy {
     Policy { rate_limits: Some(rate_limits), ..policy }
 }
 
-async fn server(kind: DatabaseKind) -> TestServer {
-    let house = HouseOptions { policy: two_of_each, ..HouseOptions::default() };
+fn two_of_each_confirmed_first(policy: Policy) -> Policy {
+    Policy { sign_up: SignUpMode::ConfirmFirst, ..two_of_each(policy) }
+}
+
+async fn server(kind: DatabaseKind, caller: Caller) -> TestServer {
+    let policy = if caller == Caller::Newcomer { two_of_each_confirmed_first } else { two_of_each };
+    let house = HouseOptions { policy, ..HouseOptions::default() };
     let options = ServerOptions { house, ..ServerOptions::default() };
     TestServer::start_on(&TestDatabase::create(kind).await, options).await
 }
@@ -234,17 +248,21 @@ async fn call(row: &Limited, path: &str, browser: &mut Browser) -> Answer {
 async fn every_limit_of_the_table_holds(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     for row in table() {
         let what = format!("{} {}", row.method, row.path);
-        let server = server(kind).await;
+        let server = server(kind, row.caller).await;
+        let is_stranger = matches!(row.caller, Caller::Stranger | Caller::Newcomer);
         let mut ann = server.browser();
-        ann.sign_up("ann").await;
-        let path = row.path.replace("{id}", ann.session().await.json()["user"]["id"].as_str().unwrap());
+        let mut path = row.path.to_owned();
+        if row.caller != Caller::Newcomer {
+            ann.sign_up("ann").await;
+            path = path.replace("{id}", ann.session().await.json()["user"]["id"].as_str().unwrap());
+        }
         if row.caller == Caller::Admin {
             server.house.set_role("ann@example.com", Role::Admin).await;
         }
         let mut asked = 0;
         let answer = loop {
             // A stranger throws all cookies away each time (A31).
-            let mut browser = if row.caller == Caller::Stranger { server.browser() } else { ann.clone() };
+            let mut browser = if is_stranger { server.browser() } else { ann.clone() };
             let answer = call(&row, &path, &mut browser).await;
             if answer.status == 429 {
                 break answer;
@@ -261,7 +279,7 @@ async fn every_limit_of_the_table_holds(#[values(Sqlite, Postgres)] kind: Databa
         assert_told(&row, &what, &answer);
         // What is told is true: a second too early is too early, and then there is one more.
         let seconds: i64 = answer.header("retry-after").unwrap().parse().unwrap();
-        if row.caller == Caller::Stranger {
+        if is_stranger {
             server.clock.advance(Duration::seconds(seconds - 1));
             assert_eq!(call(&row, &path, &mut server.browser()).await.status, 429, "{what}");
             server.clock.advance(Duration::SECOND);
@@ -278,10 +296,10 @@ fn assert_told(row: &Limited, what: &str, answer: &Answer) {
     assert!(policy.starts_with("\"attempts\";q=") && policy.contains(";w="), "{what}: {policy}");
     assert_eq!(answer.header("ratelimit"), Some(format!("\"attempts\";r=0;t={seconds}").as_str()), "{what}");
     assert_eq!(answer.header("cache-control"), Some("private, no-store"), "{what}");
-    let words = if row.path.ends_with("/resend") {
-        "We have sent several mails within the last hour."
-    } else {
-        "There were too many attempts. Please try again in"
+    let words = match row.path {
+        "/sign-up/sent" => "Several mails were sent already.",
+        path if path.ends_with("/resend") => "We have sent several mails within the last hour.",
+        _ => "There were too many attempts. Please try again in",
     };
     assert!(answer.text.contains(words), "{what}: {answer:?}");
     for secret in [WRONG, PASSWORD, "velvet orchard"] {
