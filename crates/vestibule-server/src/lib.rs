@@ -14,6 +14,7 @@ mod command_line;
 mod commands;
 mod failure;
 mod house;
+mod https_client;
 mod metrics;
 mod secret_file;
 pub mod settings;
