@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use vestibule::ports::{HashingSlots, Mailer, OsRandom, SystemClock};
+use vestibule::ports::{BreachedPasswords, HashingSlots, Mailer, OsRandom, SystemClock};
 use vestibule::{Accounts, OpenError, Policy, Ports};
 use vestibule_sql::{Database, Migrations, SchemaState, SqlStore};
 use vestibule_web::mails::{MailTemplates, Postman, Site, Transport};
@@ -45,11 +45,13 @@ pub(crate) async fn prepare_schema(
     Ok(())
 }
 
-/// The accounts of a database whose schema is ready.
+/// The accounts of a database whose schema is ready, and who is asked about leaked passwords: nobody, where no new
+/// password is going to be set.
 pub(crate) async fn open_accounts(
     app: &App,
     settings: &Settings,
     database: &Database,
+    breached_passwords: Vec<Arc<dyn BreachedPasswords>>,
 ) -> Result<Arc<Accounts>, Failure> {
     let random = Arc::new(OsRandom);
     let slots = settings
@@ -60,6 +62,7 @@ pub(crate) async fn open_accounts(
         clock: Arc::new(SystemClock),
         random: random.clone(),
         hasher: Arc::new(HashingSlots::start(settings.hash_parameters, slots, random)),
+        breached_passwords,
         personal_data: (app.personal_data)(database),
     };
     let policy = Policy {

@@ -4,12 +4,14 @@
 //! 2. `command_line.rs` and `commands/`: what can be asked of the program;
 //! 3. [`settings`]: the configuration, from a file and the environment, checked before anything starts;
 //! 4. `house.rs`: puts database, accounts and routes together;
-//! 5. [`transports`]: how mails leave the house; `workers/`: who sends them, and who removes what is over;
-//! 6. `telemetry.rs`: the log; `metrics.rs`: the numbers.
+//! 5. [`breached_passwords`]: who knows of leaked passwords, a file or a service;
+//! 6. [`transports`]: how mails leave the house; `workers/`: who sends them, and who removes what is over;
+//! 7. `telemetry.rs`: the log; `metrics.rs`: the numbers.
 
 #![forbid(unsafe_code)]
 
 mod app;
+pub mod breached_passwords;
 mod command_line;
 mod commands;
 mod failure;

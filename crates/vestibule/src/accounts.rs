@@ -6,7 +6,7 @@ use crate::models::{
     KeyRing, PublicKey, PublicUrl, RateLimits, Role, SecretKey, ServerKeys, SessionLifetimes, SigningKey,
     SigningKeyError,
 };
-use crate::ports::{Clock, PasswordHasher, PersonalData, Random};
+use crate::ports::{BreachedPasswords, Clock, PasswordHasher, PersonalData, Random};
 use crate::repository::{Store, StoreError};
 
 /// Everything that can be done with accounts. Each thing is a method, in a file of its own under
@@ -16,6 +16,7 @@ pub struct Accounts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) hasher: Arc<dyn PasswordHasher>,
+    pub(crate) breached_passwords: Vec<Arc<dyn BreachedPasswords>>,
     pub(crate) personal_data: Vec<Arc<dyn PersonalData>>,
     pub(crate) keys: ServerKeys,
     pub(crate) key_ring: KeyRing,
@@ -32,6 +33,8 @@ pub struct Ports {
     pub random: Arc<dyn Random>,
     /// A place to hash passwords.
     pub hasher: Arc<dyn PasswordHasher>,
+    /// Who knows of leaked passwords, asked one after the other; nobody unless the owner of the site wants it.
+    pub breached_passwords: Vec<Arc<dyn BreachedPasswords>>,
     /// What the application keeps of a user beside their account.
     pub personal_data: Vec<Arc<dyn PersonalData>>,
 }
@@ -100,7 +103,7 @@ impl Accounts {
     /// Opens the accounts of a store. The first time, the key that signs access tokens is made; of several
     /// servers that start at once, all use the key of the one that was first.
     pub async fn open(ports: Ports, secret: &SecretKey, policy: Policy) -> Result<Self, OpenError> {
-        let Ports { store, clock, random, hasher, personal_data } = ports;
+        let Ports { store, clock, random, hasher, breached_passwords, personal_data } = ports;
         let keys = secret.derive();
         let mut repository = store.alone();
         let mut stored = repository.list_signing_keys().await?;
@@ -112,7 +115,7 @@ impl Accounts {
         }
         drop(repository);
         let key_ring = KeyRing::open(&stored, &keys, policy.public_url.origin())?;
-        Ok(Self { store, clock, random, hasher, personal_data, keys, key_ring, policy })
+        Ok(Self { store, clock, random, hasher, breached_passwords, personal_data, keys, key_ring, policy })
     }
 
     /// The public halves of the keys that sign access tokens: the JWKS.

@@ -14,5 +14,6 @@ pub(crate) mod manage_sessions;
 pub(crate) mod migrate;
 mod office;
 mod output;
+pub(crate) mod passwords;
 pub(crate) mod serve;
 pub(crate) mod user;

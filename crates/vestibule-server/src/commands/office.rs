@@ -7,6 +7,7 @@ use vestibule::services::Administrator;
 use vestibule_sql::Database;
 
 use crate::app::App;
+use crate::breached_passwords::Sources;
 use crate::failure::Failure;
 use crate::house::{open_accounts, open_database, prepare_schema};
 use crate::settings::Settings;
@@ -19,9 +20,19 @@ pub(super) struct Office {
 
 impl Office {
     pub(super) async fn open(app: &App, settings: &Settings) -> Result<Self, Failure> {
+        Self::open_with(app, settings, Sources::default()).await
+    }
+
+    /// The same where a new password is set: those that were leaked are asked for. Elsewhere a file of leaked passwords,
+    /// which may be large or damaged, stands in nobody's way.
+    pub(super) async fn open_for_passwords(app: &App, settings: &Settings) -> Result<Self, Failure> {
+        Self::open_with(app, settings, Sources::open(settings)?).await
+    }
+
+    async fn open_with(app: &App, settings: &Settings, leaks: Sources) -> Result<Self, Failure> {
         let database = open_database(settings).await?;
         prepare_schema(app, settings, &database).await?;
-        let accounts = open_accounts(app, settings, &database).await?;
+        let accounts = open_accounts(app, settings, &database, leaks.ports()).await?;
         Ok(Self { accounts, database })
     }
 

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::breached_passwords::Sources;
 use crate::failure::{Failure, with_causes};
 use crate::house::{furnish, open_accounts, open_database, open_post, prepare_schema};
 use crate::metrics::{self, MailMetrics};
@@ -20,9 +21,13 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Serves until asked to stop.
 pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Failure> {
+    let breached_passwords = Sources::open(settings)?;
+    if let Some(filter) = &breached_passwords.filter {
+        tracing::info!(passwords = filter.entries(), "leaked passwords: the file was read");
+    }
     let database = open_database(settings).await?;
     prepare_schema(app, settings, &database).await?;
-    let accounts = open_accounts(app, settings, &database).await?;
+    let accounts = open_accounts(app, settings, &database, breached_passwords.ports()).await?;
     let post = open_post(settings)?;
     let router = furnish(app, Arc::clone(&accounts), post.dev_mailbox, &database).into_router();
 

@@ -20,7 +20,10 @@ pub(crate) async fn run(
         let purpose = if confirm { LinkPurpose::Confirm } else { LinkPurpose::Reset };
         return hand_out_link::hand_out_link(app, settings, &email, purpose, json).await;
     }
-    let office = Office::open(app, settings).await?;
+    let office = match action {
+        UserAction::Add { .. } => Office::open_for_passwords(app, settings).await?,
+        _ => Office::open(app, settings).await?,
+    };
     let done = match action {
         UserAction::Add { email, name, role, confirmed } => {
             add_user::add_user(&office, &email, &name, &role, confirmed, json).await

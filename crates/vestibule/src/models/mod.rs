@@ -3,10 +3,12 @@
 mod access_token;
 mod audit_event;
 mod client;
+mod common_passwords;
 mod csrf_token;
 mod device;
 mod email_address;
 pub(crate) mod invalid_input;
+mod leak_fingerprint;
 mod mail;
 mod one_time_token;
 mod outgoing_mail;
@@ -28,6 +30,7 @@ pub use csrf_token::{CsrfProof, CsrfToken};
 pub use device::{Device, DeviceHash};
 pub use email_address::{EmailAddress, EmailAddressError};
 pub use invalid_input::{InvalidField, InvalidInput};
+pub use leak_fingerprint::LeakFingerprint;
 pub use mail::{Happened, Mail, MailMessage, MailedLink};
 pub use one_time_token::{
     ConfirmsEmail, EmailToken, OneTimeToken, OneTimeTokenHash, ResetToken, ResetsPassword, TokenPurpose,
@@ -37,7 +40,8 @@ pub use outgoing_mail::{
     TrackedMail,
 };
 pub use password::{
-    CandidatePassword, NewPassword, Password, PasswordCheck, PasswordError, PasswordHash, VerifiedPassword,
+    CandidatePassword, NewPassword, Password, PasswordCheck, PasswordError, PasswordHash, StrongPassword,
+    VerifiedPassword,
 };
 pub use person_name::{PersonName, PersonNameError};
 pub use public_url::{PublicUrl, PublicUrlError};

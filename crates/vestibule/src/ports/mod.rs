@@ -1,5 +1,7 @@
-//! What the services need of the world besides a store: the time, chance and a place to hash passwords.
+//! What the services need of the world besides a store: the time, chance, a place to hash passwords, and
+//! who knows of leaked ones.
 
+mod breached_passwords;
 mod clock;
 mod hashing_slots;
 mod mailer;
@@ -7,6 +9,7 @@ mod password_hasher;
 mod personal_data;
 mod random;
 
+pub use breached_passwords::BreachedPasswords;
 pub use clock::{Clock, SystemClock};
 pub use hashing_slots::HashingSlots;
 pub use mailer::{MailError, Mailer};

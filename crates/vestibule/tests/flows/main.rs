@@ -4,6 +4,7 @@
 
 mod account;
 mod administration;
+mod breached_passwords;
 mod confirm_email;
 mod current_session;
 mod log_in;
