@@ -7,7 +7,8 @@ use vestibule::ports::PersonalData;
 use vestibule_sql::{Database, MIGRATIONS, Migrations};
 use vestibule_web::{DefaultLayout, Layout, Routes, Vestibule};
 
-use crate::command_line::{Command, CommandLine};
+use crate::breached_passwords::Sources;
+use crate::command_line::{Command, CommandLine, ConfigAction};
 use crate::failure::Failure;
 use crate::settings::Settings;
 use crate::{commands, telemetry};
@@ -82,6 +83,9 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
     let settings = Settings::load(line.config.as_deref(), app.site_name)?;
     let command = line.command.unwrap_or(Command::Serve);
     if let Command::Config { action } = command {
+        if matches!(action, ConfigAction::Check) {
+            Sources::open(&settings)?;
+        }
         return commands::config::run(&action, &settings, json);
     }
     let is_serving = matches!(command, Command::Serve);
@@ -100,6 +104,7 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
             Command::Mail { action } => commands::manage_mails::run(app, &settings, action, json).await,
             Command::Audit { action } => commands::audit_trail::run(app, &settings, action, json).await,
             Command::Keys { action } => commands::rotate_keys::run(app, &settings, action, json).await,
+            Command::Passwords { action } => commands::passwords::run(&settings, action, json).await,
             Command::Hash { action } => commands::calibrate_hash::run(&settings, action, json).await,
             Command::Config { .. } | Command::Completions { .. } | Command::Openapi => {
                 unreachable!("answered above, without a runtime")

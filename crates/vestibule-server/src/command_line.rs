@@ -83,6 +83,12 @@ pub(crate) enum Command {
         action: HashAction,
     },
 
+    /// Refuse passwords that were found in leaks.
+    Passwords {
+        #[command(subcommand)]
+        action: PasswordsAction,
+    },
+
     /// Look at the settings.
     Config {
         #[command(subcommand)]
@@ -152,6 +158,28 @@ pub(crate) enum HashAction {
         #[arg(long, default_value = "100ms", value_parser = humantime::parse_duration)]
         target: std::time::Duration,
     },
+}
+
+#[derive(Subcommand)]
+#[expect(clippy::doc_markdown, reason = "these texts are the help, which is no Markdown")]
+pub(crate) enum PasswordsAction {
+    /// Make a file for VESTIBULE_BREACHED_PASSWORDS from a list of leaked passwords.
+    ///
+    /// The list has a line for each: SHA1:COUNT, as the one of Have I Been Pwned, or the password itself. The file has
+    /// about 2.5 bytes a password and takes as much memory in the server; one in 65,536 good passwords is refused with
+    /// the leaked ones. Making it takes a few megabytes where the list is ordered by its hashes, as Have I Been Pwned's
+    /// is, else 8 bytes a password.
+    Build {
+        /// The list.
+        list: PathBuf,
+        /// The file to make. One that is there is replaced.
+        file: PathBuf,
+        /// Only passwords that were seen so often or more.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+        min_count: u64,
+    },
+    /// Say whether a password would be taken. It is read from standard input. Exits with 1 if not.
+    Check,
 }
 
 #[derive(Subcommand)]

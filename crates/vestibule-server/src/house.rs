@@ -4,7 +4,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 use vestibule::models::RateLimits;
-use vestibule::ports::{HashingPlan, HashingSlots, Mailer, OsRandom, SystemClock};
+use vestibule::ports::{BreachedPasswords, HashingPlan, HashingSlots, Mailer, OsRandom, SystemClock};
 use vestibule::{Accounts, OpenError, Policy, Ports};
 use vestibule_sql::{Database, Migrations, SchemaState, SqlStore};
 use vestibule_web::mails::{MailTemplates, Postman, Site, Transport};
@@ -60,11 +60,13 @@ pub(crate) async fn prepare_schema(
     Ok(())
 }
 
-/// The accounts of a database whose schema is ready.
+/// The accounts of a database whose schema is ready, and who is asked about leaked passwords: nobody, where no new
+/// password is going to be set.
 pub(crate) async fn open_accounts(
     app: &App,
     settings: &Settings,
     database: &Database,
+    breached_passwords: Vec<Arc<dyn BreachedPasswords>>,
 ) -> Result<Arc<Accounts>, Failure> {
     let random = Arc::new(OsRandom);
     let plan = HashingPlan {
@@ -77,6 +79,7 @@ pub(crate) async fn open_accounts(
         clock: Arc::new(SystemClock),
         random: random.clone(),
         hasher: Arc::new(HashingSlots::start(plan, random)),
+        breached_passwords,
         personal_data: (app.personal_data)(database),
     };
     let policy = Policy {

@@ -4,7 +4,7 @@
 //! 2. `command_line.rs` and `commands/`: what can be asked of the program;
 //! 3. [`settings`]: the configuration, from a file and the environment, checked before anything starts;
 //! 4. `exposed_file.rs`: refuses secrets that everybody can read; `memory.rs`: how much of it there is for hashing;
-//! 5. `house.rs`: puts database, accounts and routes together;
+//! 5. `house.rs`: puts database, accounts and routes together; [`breached_passwords`]: who knows of leaked passwords;
 //! 6. `serving.rs`: takes connections, and puts a limit to what a stranger can draw out;
 //! 7. [`transports`]: how mails leave the house; `workers/`: who sends them, removes what is over, and follows new keys;
 //! 8. `telemetry.rs`: the log; `metrics.rs`: the numbers.
@@ -12,11 +12,13 @@
 #![forbid(unsafe_code)]
 
 mod app;
+pub mod breached_passwords;
 mod command_line;
 mod commands;
 mod exposed_file;
 mod failure;
 mod house;
+mod https_client;
 mod memory;
 mod metrics;
 mod priority;

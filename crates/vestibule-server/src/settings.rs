@@ -16,6 +16,7 @@ use vestibule::ports::Argon2Parameters;
 use vestibule_sql::DatabaseUrl;
 use vestibule_web::TrustedProxies;
 
+use crate::breached_passwords::{RangeApiUrl, RangeApiUrlError};
 use crate::transports::{MailUrl, Sender};
 
 pub use keys::{KEYS, Key};
@@ -61,6 +62,10 @@ pub struct Settings {
     pub sign_up: SignUpMode,
     /// How long somebody may wait until their password is looked at.
     pub hash_max_wait: std::time::Duration,
+    /// A file of leaked passwords.
+    pub breached_passwords: Option<PathBuf>,
+    /// A service that is asked about leaked passwords.
+    pub breached_passwords_api: Option<RangeApiUrl>,
     /// How long links that confirm an address are good.
     pub confirm_ttl: Duration,
     /// How long links that reset a password are good.
@@ -185,6 +190,8 @@ impl Settings {
             hash_slots: sources.optional_with("HASH_SLOTS", hash_slots)?,
             sign_up: sources.parse("SIGN_UP")?,
             hash_max_wait: sources.parse_with("HASH_MAX_WAIT", hash_max_wait)?,
+            breached_passwords: sources.optional_with("BREACHED_PASSWORDS", file)?,
+            breached_passwords_api: sources.parse_with("BREACHED_PASSWORDS_API", range_api)?,
             confirm_ttl: sources.parse_with("CONFIRM_TTL", duration)?,
             reset_ttl: reset_ttl(sources)?,
             require_confirmed_email: sources.parse_with("REQUIRE_CONFIRMED_EMAIL", switch)?,
@@ -352,6 +359,18 @@ fn daily_limit(text: &str) -> Result<u32, String> {
 fn folder(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_dir() { Ok(path) } else { Err("there is no such folder".to_owned()) }
+}
+
+fn file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_file() { Ok(path) } else { Err("there is no such file".to_owned()) }
+}
+
+fn range_api(text: &str) -> Result<Option<RangeApiUrl>, String> {
+    match switch(text) {
+        Ok(is_on) => Ok(is_on.then(RangeApiUrl::have_i_been_pwned)),
+        Err(_) => text.parse().map(Some).map_err(|error: RangeApiUrlError| error.to_string()),
+    }
 }
 
 fn log_format(sources: &Sources) -> Result<LogFormat, SettingError> {
@@ -700,6 +719,7 @@ mod tests {
         write_private(&secret, &SECRET);
         let example = example
             .replace("/run/secrets/vestibule", secret.to_str().unwrap())
+            .replace("data/leaks.filter", secret.to_str().unwrap())
             .replace("\"mails\"", &format!("{:?}", folder.path().to_str().unwrap()));
         let switched_on: String = example
             .lines()
@@ -738,6 +758,8 @@ mod tests {
             ("VESTIBULE_MAIL_FROM", "a@example.com\r\nBcc: eve@example.com", "VESTIBULE_MAIL_FROM"),
             ("VESTIBULE_MAIL_DAILY_LIMIT", "0", "it is not a number from 1"),
             ("VESTIBULE_MAIL_TEMPLATES", "/nowhere/at/all", "there is no such folder"),
+            ("VESTIBULE_BREACHED_PASSWORDS", "/nowhere/at/all", "there is no such file"),
+            ("VESTIBULE_BREACHED_PASSWORDS_API", "http://leaks.example.com", "the https URL of a mirror"),
             ("VESTIBULE_METRICS_LISTEN", "9090", "it is no address with a port"),
             ("VESTIBULE_RESET_TTL", "25h", "it is longer than 24h"),
             ("VESTIBULE_SIGN_UP", "sometimes", "`confirm_first`"),

@@ -7,7 +7,9 @@ use vestibule::models::{
     AuditEvent, AuditEventKind, Client, CsrfProof, EmailAddress, MailKind, OutgoingMail, PublicUrl, Quota,
     RateLimits, Role, SecretKey, SecretKeys, User,
 };
-use vestibule::ports::{Argon2Parameters, HashingPlan, HashingSlots, OsRandom, PasswordHasher, PersonalData};
+use vestibule::ports::{
+    Argon2Parameters, BreachedPasswords, HashingPlan, HashingSlots, OsRandom, PasswordHasher, PersonalData,
+};
 use vestibule::repository::Store;
 use vestibule::services::{
     Asked, CurrentSession, LogIn, LogInError, LoggedIn, MailSent, PresentedSession, SignUp,
@@ -44,6 +46,8 @@ pub struct HouseOptions {
     pub hash_parameters: Argon2Parameters,
     /// Another hasher altogether.
     pub hasher: Option<Arc<dyn PasswordHasher>>,
+    /// Who knows of leaked passwords.
+    pub breached_passwords: Vec<Arc<dyn BreachedPasswords>>,
     /// The server's secret, or several.
     pub secret: SecretKeys,
     /// The clock.
@@ -60,6 +64,7 @@ impl Default for HouseOptions {
             public_url: "http://localhost:3000".into(),
             hash_parameters: Argon2Parameters::FLOOR,
             hasher: None,
+            breached_passwords: Vec::new(),
             secret: secret_key().into(),
             clock: FakeClock::default(),
             policy: |policy| policy,
@@ -117,6 +122,7 @@ impl House {
             clock: Arc::new(options.clock.clone()),
             random,
             hasher,
+            breached_passwords: options.breached_passwords,
             personal_data: (options.personal_data)(&database),
         };
         let public_url = PublicUrl::parse(&options.public_url).expect("a test's public URL is one");

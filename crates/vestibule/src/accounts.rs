@@ -7,7 +7,7 @@ use crate::models::{
     PublicKey, PublicUrl, RateLimits, Role, SecretKeys, ServerKeys, SessionLifetimes, SignUpMode,
     SigningKeyError,
 };
-use crate::ports::{Clock, HashingLoad, PasswordHasher, PersonalData, Random};
+use crate::ports::{BreachedPasswords, Clock, HashingLoad, PasswordHasher, PersonalData, Random};
 use crate::repository::{Store, StoreError};
 use crate::services::{read_ring, seal_anew};
 
@@ -18,6 +18,7 @@ pub struct Accounts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) hasher: Arc<dyn PasswordHasher>,
+    pub(crate) breached_passwords: Vec<Arc<dyn BreachedPasswords>>,
     pub(crate) personal_data: Vec<Arc<dyn PersonalData>>,
     pub(crate) keys: ServerKeys,
     pub(crate) live_keys: LiveKeys,
@@ -34,6 +35,8 @@ pub struct Ports {
     pub random: Arc<dyn Random>,
     /// A place to hash passwords.
     pub hasher: Arc<dyn PasswordHasher>,
+    /// Who knows of leaked passwords, asked one after the other; nobody unless the owner of the site wants it.
+    pub breached_passwords: Vec<Arc<dyn BreachedPasswords>>,
     /// What the application keeps of a user beside their account.
     pub personal_data: Vec<Arc<dyn PersonalData>>,
 }
@@ -106,11 +109,11 @@ impl Accounts {
     /// servers that start at once, all use the key of the one that was first. Keys that lie under an older secret are
     /// encrypted anew under the newest.
     pub async fn open(ports: Ports, secrets: &SecretKeys, policy: Policy) -> Result<Self, OpenError> {
-        let Ports { store, clock, random, hasher, personal_data } = ports;
+        let Ports { store, clock, random, hasher, breached_passwords, personal_data } = ports;
         let keys = secrets.derive();
         seal_anew(&*store, &keys, &*random).await?;
         let live_keys = LiveKeys::new(read_ring(&*store, &keys, &*random, &policy, clock.now()).await?);
-        Ok(Self { store, clock, random, hasher, personal_data, keys, live_keys, policy })
+        Ok(Self { store, clock, random, hasher, breached_passwords, personal_data, keys, live_keys, policy })
     }
 
     /// The public halves of the keys that sign access tokens: the JWKS.

@@ -30,7 +30,7 @@ pub(super) async fn add_user(
 }
 
 /// The first line of standard input. On a terminal it is asked for twice and not shown.
-fn read_password() -> Result<String, Failure> {
+pub(super) fn read_password() -> Result<String, Failure> {
     if std::io::stdin().is_terminal() {
         let password = rpassword::prompt_password("Password: ").map_err(Failure::because)?;
         let again = rpassword::prompt_password("Once more: ").map_err(Failure::because)?;

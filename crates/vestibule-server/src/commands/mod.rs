@@ -17,6 +17,7 @@ pub(crate) mod migrate;
 mod office;
 pub(crate) mod openapi;
 mod output;
+pub(crate) mod passwords;
 pub(crate) mod rotate_keys;
 pub(crate) mod serve;
 pub(crate) mod user;

@@ -7,6 +7,7 @@ use vestibule::services::Administrator;
 use vestibule_sql::{Database, MIGRATIONS, SchemaState};
 
 use crate::app::App;
+use crate::breached_passwords::Sources;
 use crate::failure::Failure;
 use crate::house::{difference, is_embedded_missing, open_accounts, open_database, prepare_schema};
 use crate::settings::Settings;
@@ -41,15 +42,27 @@ impl Office {
         Self::over(app, settings, database).await
     }
 
-    /// For the first command on a fresh machine, which makes what is missing as the server does.
+    /// For the first command on a fresh machine, which makes what is missing as the server does, and sets a password: those
+    /// that were leaked are asked for. Elsewhere a file of leaked passwords, which may be large or damaged, stands in nobody's
+    /// way.
     pub(super) async fn open_or_make(app: &App, settings: &Settings) -> Result<Self, Failure> {
+        let leaks = Sources::open(settings)?;
         let database = open_database(settings).await?;
         prepare_schema(app, settings, &database).await?;
-        Self::over(app, settings, database).await
+        Self::over_with(app, settings, database, leaks).await
     }
 
     async fn over(app: &App, settings: &Settings, database: Database) -> Result<Self, Failure> {
-        let accounts = open_accounts(app, settings, &database).await?;
+        Self::over_with(app, settings, database, Sources::default()).await
+    }
+
+    async fn over_with(
+        app: &App,
+        settings: &Settings,
+        database: Database,
+        leaks: Sources,
+    ) -> Result<Self, Failure> {
+        let accounts = open_accounts(app, settings, &database, leaks.ports()).await?;
         Ok(Self { accounts, database })
     }
 

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::output::print_line;
 use crate::app::App;
+use crate::breached_passwords::Sources;
 use crate::failure::Failure;
 use crate::house::{furnish, open_accounts, open_database, open_post, prepare_schema};
 use crate::metrics::{self, MailMetrics};
@@ -27,9 +28,13 @@ const METRICS_CONNECTIONS: usize = 64;
 
 /// Serves until asked to stop.
 pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Failure> {
+    let breached_passwords = Sources::open(settings)?;
+    if let Some(filter) = &breached_passwords.filter {
+        tracing::info!(passwords = filter.entries(), "leaked passwords: the file was read");
+    }
     let database = open_database(settings).await?;
     prepare_schema(app, settings, &database).await?;
-    let accounts = open_accounts(app, settings, &database).await?;
+    let accounts = open_accounts(app, settings, &database, breached_passwords.ports()).await?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let post = open_post(settings, stopped.clone())?;
     let router =

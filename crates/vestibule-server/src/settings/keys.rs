@@ -191,6 +191,20 @@ pub const KEYS: &[Key] = &[
         ..Key::EMPTY
     },
     Key {
+        name: "BREACHED_PASSWORDS",
+        default_in_words: "none",
+        about: "A file of leaked passwords, made by `passwords build`, whose passwords nobody may choose. It is read once, at the start, and takes as much memory as it has bytes.",
+        way_out: "Make one with `passwords build LIST FILE` of this release (docs/looking-after-the-site.md), or leave it away.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "BREACHED_PASSWORDS_API",
+        default: "off",
+        about: "Whether Have I Been Pwned is asked about each new password, or a mirror of its range API at this URL. The first five digits of the password's SHA-1 leave the machine, and nothing else of it. Where nobody answers, passwords are taken without.",
+        way_out: "Set `on`, `off`, or the URL of a mirror such as https://leaks.example.com.",
+        ..Key::EMPTY
+    },
+    Key {
         name: "HASH_MEMORY_KIB",
         default: "19456",
         about: "Memory of one password hash (Argon2id) in KiB. 19456 (19 MiB) is the least.",

@@ -3,11 +3,7 @@ use std::fmt;
 use async_trait::async_trait;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::Full;
 use serde::Deserialize;
 use url::{Host, Url};
 use vestibule::ports::MailError;
@@ -15,7 +11,7 @@ use vestibule_web::mails::{Letter, Transport};
 
 use super::told::fit_to_tell;
 use super::{MailUrlError, Patience, Sender, TransportError, within_the_limit};
-use crate::failure::with_causes;
+use crate::https_client::{HttpsClient, USER_AGENT};
 
 const HOST: &str = "api.resend.com";
 /// More than any answer that is of use in a log.
@@ -62,7 +58,7 @@ pub(super) struct Resend {
     settings: ResendSettings,
     from: Sender,
     address: Uri,
-    client: Client<HttpsConnector<HttpConnector>, Full<axum::body::Bytes>>,
+    client: HttpsClient,
     patience: Patience,
 }
 
@@ -72,16 +68,10 @@ impl Resend {
         from: &Sender,
         patience: Patience,
     ) -> Result<Self, TransportError> {
-        let connector = HttpsConnectorBuilder::new()
-            .with_native_roots()
-            .map_err(|error| TransportError(error.to_string()))?
-            .https_or_http()
-            .enable_http1()
-            .build();
         let address = format!("{}/emails", settings.origin)
             .parse()
             .map_err(|error: http::uri::InvalidUri| TransportError(error.to_string()))?;
-        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let client = HttpsClient::new().map_err(TransportError)?;
         Ok(Self { settings: settings.clone(), from: from.clone(), address, client, patience })
     }
 
@@ -102,19 +92,18 @@ impl Resend {
             .header(CONTENT_TYPE, "application/json")
             // What is retried on the way, by whomever, is one mail.
             .header("Idempotency-Key", &letter.id)
-            .header("User-Agent", concat!("vestibule/", env!("CARGO_PKG_VERSION")))
+            .header("User-Agent", USER_AGENT)
             .body(Full::from(body.to_string()))
             .map_err(|error| MailError::Refused(format!("the request cannot be written: {error}")))?;
-        let answer = self.client.request(request).await.map_err(|error| {
-            MailError::TryAgain(format!("{} could not be reached: {}", self.settings, with_causes(&error)))
+        let answer = self.client.ask(request).await.map_err(|cause| {
+            MailError::TryAgain(format!("{} could not be reached: {cause}", self.settings))
         })?;
-        let status = answer.status();
+        let status = answer.status;
         if status.is_success() {
             return Ok(());
         }
-        let told = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
-        let told =
-            told.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default();
+        let told = answer.body(MAX_ANSWER_BYTES).await;
+        let told = told.map(|body| String::from_utf8_lossy(&body).into_owned()).unwrap_or_default();
         let reason =
             fit_to_tell(letter, &format!("{} answered {}: {}", self.settings, status.as_u16(), told));
         Err(if is_final(status, &told) { MailError::Refused(reason) } else { MailError::TryAgain(reason) })

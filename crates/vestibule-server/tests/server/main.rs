@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+mod breached_passwords;
 mod command_line;
 mod door;
 mod fail2ban;

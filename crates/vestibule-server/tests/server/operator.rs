@@ -10,7 +10,7 @@ use crate::program::{Client, Program, command, run};
 const PASSWORD: &str = "copper window thursday";
 
 /// Runs a command with an input, and gives its exit code, what it answered and what it told beside.
-fn with_input(mut command: Command, input: &str) -> (i32, String, String) {
+pub fn with_input(mut command: Command, input: &str) -> (i32, String, String) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
     child.stdin.take().expect("it has an input").write_all(input.as_bytes()).expect("it takes its input");

@@ -3,11 +3,13 @@
 mod access_token;
 mod audit_event;
 mod client;
+mod common_passwords;
 mod csrf_token;
 mod device;
 mod email_address;
 pub(crate) mod invalid_input;
 mod invitation;
+mod leak_fingerprint;
 mod mail;
 mod one_time_token;
 mod outgoing_mail;
@@ -32,6 +34,7 @@ pub use device::{Device, DeviceHash};
 pub use email_address::{EmailAddress, EmailAddressError};
 pub use invalid_input::{InvalidField, InvalidInput};
 pub use invitation::{Invitation, InvitationId};
+pub use leak_fingerprint::LeakFingerprint;
 pub use mail::{Happened, Mail, MailMessage, MailedLink};
 pub use one_time_token::{
     ConfirmsEmail, ConfirmsSignUp, EmailToken, InvitesToSignUp, OneTimeToken, OneTimeTokenHash, ResetToken,
@@ -42,7 +45,8 @@ pub use outgoing_mail::{
     OutgoingMailId, TrackedMail,
 };
 pub use password::{
-    CandidatePassword, NewPassword, Password, PasswordCheck, PasswordError, PasswordHash, VerifiedPassword,
+    CandidatePassword, NewPassword, Password, PasswordCheck, PasswordError, PasswordHash, StrongPassword,
+    VerifiedPassword,
 };
 pub use person_name::{PersonName, PersonNameError};
 pub use public_url::{PublicUrl, PublicUrlError};

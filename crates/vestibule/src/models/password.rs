@@ -4,7 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use super::invalid_input::FieldError;
-use super::{EmailAddress, PersonName, User};
+use super::{EmailAddress, LeakFingerprint, PersonName, User, common_passwords};
 
 /// NIST SP 800-63B-4 asks for 15 where a password is the only factor and takes 8 as the floor; 12 with a check
 /// of strength stands between what people accept and what an offline attacker can try.
@@ -30,7 +30,11 @@ pub struct CandidatePassword {
     known_words: Vec<String>,
 }
 
-/// A password that is good enough to be set.
+/// A password that is hard to guess. It may have been leaked yet, and then it is not to be taken.
+#[derive(Clone)]
+pub struct StrongPassword(Password);
+
+/// A password that is good enough to be set: hard to guess, and in no leak that is known here.
 #[derive(Clone)]
 pub struct NewPassword(Password);
 
@@ -49,6 +53,9 @@ pub enum PasswordError {
     /// Among the first that an attacker would try.
     #[error("This password is easy to guess. {0}")]
     TooWeak(String),
+    /// Among those that were found in a leak. However long it is, an attacker has it on a list.
+    #[error("This password has appeared in a leak. Attackers try those first, so choose another one.")]
+    Breached,
 }
 
 impl Password {
@@ -100,9 +107,12 @@ impl CandidatePassword {
         Ok(Self { password, known_words })
     }
 
-    /// Judges its strength. That can take a tenth of a second, which a stranger may bring about, so it is done where
+    /// Judges its strength, and whether it is among the most common ones. That can take a tenth of a second, which a stranger may bring about, so it is done where
     /// passwords are hashed and never on a thread that serves requests.
-    pub(crate) fn judge(self) -> Result<NewPassword, PasswordError> {
+    pub(crate) fn judge(self) -> Result<StrongPassword, PasswordError> {
+        if common_passwords::contain(&self.password.0) {
+            return Err(PasswordError::Breached);
+        }
         let judged: Zeroizing<String> =
             Zeroizing::new(self.password.0.chars().take(CHARACTERS_JUDGED).collect());
         let known_words: Vec<&str> = self.known_words.iter().map(String::as_str).collect();
@@ -110,12 +120,24 @@ impl CandidatePassword {
         if estimate.score() < MIN_STRENGTH {
             return Err(PasswordError::TooWeak(advice(&estimate)));
         }
-        Ok(NewPassword(self.password))
+        Ok(StrongPassword(self.password))
+    }
+}
+
+impl StrongPassword {
+    /// What it is looked up by in lists of leaked passwords.
+    pub fn fingerprint(&self) -> LeakFingerprint {
+        LeakFingerprint::of(&self.0.0)
+    }
+
+    /// The last of the checks on a new password: nothing else makes one.
+    pub(crate) fn unless_breached(self, is_breached: bool) -> Result<NewPassword, PasswordError> {
+        if is_breached { Err(PasswordError::Breached) } else { Ok(NewPassword(self.0)) }
     }
 }
 
 impl NewPassword {
-    /// Gives up the proof of strength and keeps the password.
+    /// Gives up the proof and keeps the password.
     pub fn into_password(self) -> Password {
         self.0
     }
@@ -150,6 +172,12 @@ impl fmt::Debug for CandidatePassword {
     }
 }
 
+impl fmt::Debug for StrongPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StrongPassword(…)")
+    }
+}
+
 impl fmt::Debug for NewPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("NewPassword(…)")
@@ -163,6 +191,7 @@ impl FieldError for PasswordError {
             Self::TooShort => "too_short",
             Self::TooLong => "too_long",
             Self::TooWeak(_) => "too_weak",
+            Self::Breached => "breached",
         }
     }
 }
@@ -243,7 +272,7 @@ mod tests {
 
     use super::*;
 
-    fn judge(typed: &str) -> Result<NewPassword, PasswordError> {
+    fn judge(typed: &str) -> Result<StrongPassword, PasswordError> {
         let email = EmailAddress::parse("rosalind.franklin@example.com").unwrap();
         let name = PersonName::parse("Rosalind Franklin").unwrap();
         CandidatePassword::parse(typed, Some(&email), Some(&name), "Lighthouse Cooperative")?.judge()
@@ -288,6 +317,20 @@ mod tests {
     }
 
     #[test]
+    fn what_the_estimator_takes_and_leaks_are_full_of_is_refused() {
+        for typed in ["stairwaytoheaven", "StairwayToHeaven", "weihnachtsmarkt"] {
+            assert_eq!(judge(typed).unwrap_err(), PasswordError::Breached, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_strong_password_that_was_leaked_never_becomes_a_new_one() {
+        let strong = judge("copper window thursday").unwrap();
+        assert!(strong.clone().unless_breached(false).is_ok());
+        assert_eq!(strong.unless_breached(true).unwrap_err(), PasswordError::Breached);
+    }
+
+    #[test]
     fn two_ways_of_typing_a_password_are_one_password() {
         let composed = Password::parse("caf\u{E9} au lait noir").unwrap();
         let decomposed = Password::parse("cafe\u{301} au lait noir").unwrap();
@@ -297,7 +340,9 @@ mod tests {
     #[test]
     fn nothing_prints_a_password_or_its_hash() {
         let password = judge("copper window thursday").unwrap();
-        assert!(!format!("{password:?} {:?}", password.clone().into_password()).contains("copper"));
+        let new = password.clone().unless_breached(false).unwrap();
+        assert!(!format!("{password:?} {new:?} {:?}", new.clone().into_password()).contains("copper"));
+        assert_eq!(format!("{:?}", password.fingerprint()), "LeakFingerprint(…)");
         let hash = PasswordHash::parse(
             "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA".into(),
         );

@@ -1,5 +1,7 @@
-//! What the services need of the world besides a store: the time, chance and a place to hash passwords.
+//! What the services need of the world besides a store: the time, chance, a place to hash passwords, and
+//! who knows of leaked ones.
 
+mod breached_passwords;
 mod clock;
 mod hashing_queue;
 mod hashing_slots;
@@ -8,6 +10,7 @@ mod password_hasher;
 mod personal_data;
 mod random;
 
+pub use breached_passwords::BreachedPasswords;
 pub use clock::{Clock, Stopwatch, SystemClock, SystemStopwatch};
 pub use hashing_queue::QueueCounts;
 pub use hashing_slots::{HashingPlan, HashingSlots};

@@ -3,10 +3,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::QueueCounts;
-use crate::models::{CandidatePassword, NewPassword, Password, PasswordError, PasswordHash};
+use crate::models::{CandidatePassword, Password, PasswordError, PasswordHash, StrongPassword};
 
 /// What became of a password that somebody wants to have.
-pub type Judgement = Result<NewPassword, PasswordError>;
+pub type Judgement = Result<StrongPassword, PasswordError>;
 
 /// Judges passwords, turns them into hashes and compares them, off the caller's thread.
 ///

@@ -60,7 +60,7 @@ impl Accounts {
         let site_name = &self.policy.site_name;
         let candidate = CandidatePassword::parse(new.password, email.as_ref(), name.as_ref(), site_name);
         let password = match take("password", candidate, &mut invalid) {
-            Some(candidate) => take("password", self.hasher.judge(candidate).await?, &mut invalid),
+            Some(candidate) => take("password", self.judge(candidate).await?, &mut invalid),
             None => None,
         };
         let (Some(name), Some(email), Some(password)) = (name, email, password) else {

@@ -52,7 +52,8 @@ pub enum JudgePasswordError {
 impl Accounts {
     /// What would be said to this password as a new one: nothing, where it would be taken. It is the same rule that
     /// sign-up, a change and a reset apply, with the same words that are not to be in it, so that a hint beside the field
-    /// cannot say another thing. Nothing is kept, and a link stays good.
+    /// cannot say another thing, but that no service outside is asked about leaked passwords while somebody types. Nothing is
+    /// kept, and a link stays good.
     pub async fn judge_password(
         &self,
         typed: JudgePassword<'_>,
@@ -76,7 +77,7 @@ impl Accounts {
         let site_name = &self.policy.site_name;
         let candidate = CandidatePassword::parse(typed.password, email.as_ref(), name.as_ref(), site_name);
         if let Some(candidate) = take("password", candidate, &mut invalid) {
-            take("password", self.hasher.judge(candidate).await?, &mut invalid);
+            take("password", self.judge_here(candidate).await?, &mut invalid);
         }
         Ok(invalid.into_iter().next())
     }

@@ -4,6 +4,7 @@
 
 mod account;
 mod administration;
+mod breached_passwords;
 mod confirm_email;
 mod confirm_sign_up;
 mod current_session;
@@ -14,7 +15,9 @@ mod log_out;
 mod passwords;
 mod rate_limits;
 mod refresh;
+mod refresh_checked;
 mod refresh_model;
+mod refresh_replayed;
 mod rotate_keys;
 mod round_trips;
 mod secret_keys;

@@ -1,0 +1,60 @@
+use axum::body::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Collected, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use crate::failure::with_causes;
+
+/// Asks other machines by HTTP. The system's certificates are trusted, no redirect is followed, nothing is repeated, and
+/// who asks sets the limit of time.
+pub(crate) struct HttpsClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+
+/// How this program calls itself.
+pub(crate) const USER_AGENT: &str = concat!("vestibule/", env!("CARGO_PKG_VERSION"));
+
+impl HttpsClient {
+    /// A client.
+    ///
+    /// # Errors
+    /// In words, where the system has no certificates to trust.
+    pub(crate) fn new() -> Result<Self, String> {
+        let connector = HttpsConnectorBuilder::new()
+            .with_native_roots()
+            .map_err(|error| error.to_string())?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        Ok(Self(Client::builder(TokioExecutor::new()).build(connector)))
+    }
+
+    /// Asks, and gives the answer with a body that is still to be read.
+    ///
+    /// # Errors
+    /// In words, with all causes.
+    pub(crate) async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
+        let answer = self.0.request(request).await.map_err(|error| with_causes(&error))?;
+        let (parts, body) = answer.into_parts();
+        Ok(Answer { status: parts.status, body: body.map_err(|error| with_causes(&error)).boxed_unsync() })
+    }
+}
+
+/// What was answered.
+pub(crate) struct Answer {
+    pub status: StatusCode,
+    body: UnsyncBoxBody<Bytes, String>,
+}
+
+impl Answer {
+    /// Reads the body, where it is of at most so many bytes.
+    ///
+    /// # Errors
+    /// In words.
+    pub(crate) async fn body(self, max_bytes: usize) -> Result<Bytes, String> {
+        let body = Limited::new(self.body, max_bytes).collect().await;
+        body.map(Collected::to_bytes).map_err(|error| with_causes(&*error))
+    }
+}
