@@ -112,10 +112,12 @@ impl House {
         let database = test_database.connect().await;
         let random = Arc::new(OsRandom);
         let hasher = options.hasher.unwrap_or_else(|| {
-            Arc::new(HashingSlots::start(
-                HashingPlan::new(options.hash_parameters, NonZeroUsize::MIN),
-                random.clone(),
-            ))
+            // Tests let many race on a machine that may be slow: none is to be sent away for that.
+            let plan = HashingPlan {
+                max_wait: std::time::Duration::from_secs(60),
+                ..HashingPlan::new(options.hash_parameters, NonZeroUsize::MIN)
+            };
+            Arc::new(HashingSlots::start(plan, random.clone()))
         });
         let ports = Ports {
             store: Arc::new(SqlStore::new(database.clone())),

@@ -4,11 +4,11 @@ use rstest::rstest;
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use vestibule::models::{MailUrgency, OutgoingMailId};
-use vestibule::repository::{Inserted, OutgoingMails, Users};
+use vestibule::repository::{Inserted, OutgoingMails, Sessions, Users};
 use vestibule_sql::{At, Database, Id, MIGRATIONS, Migrations, SchemaState};
 use vestibule_testkit::{DatabaseKind, TestDatabase};
 
-use crate::fixtures::{NOON, hash, random, user};
+use crate::fixtures::{NOON, hash, random, session, user};
 
 #[derive(sqlx::FromRow)]
 struct Text {
@@ -288,4 +288,50 @@ async fn a_mail_of_the_release_before_goes_whether_it_was_written_before_the_upg
         claimed.insert(mail.mail.id);
     }
     assert_eq!(claimed, BTreeSet::from([before, after]));
+}
+
+// A60: an upgrade locked people out.
+#[rstest]
+#[tokio::test]
+async fn who_had_an_account_and_a_session_before_the_upgrade_has_them_after(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    const INSERT: &str = "
+        INSERT INTO sessions (
+            id_hash, public_id, user_id, secret_hash, previous_secret_hash, secret_rotated_at, secret_first_used_at,
+            csrf_token, is_revoked, created_at, last_seen_at, expires_at, absolute_expires_at, ip, user_agent
+        )
+        VALUES ($1, $2, $3, $4, NULL, $5, NULL, $6, $7, $5, $5, $8, $9, NULL, NULL)";
+    let test = TestDatabase::empty(kind).await;
+    let database = test.connect().await;
+    database.migrate(&FIRST_ONLY).await.unwrap();
+    let ann = user("ann@example.com");
+    assert_eq!(database.alone().insert_user(&ann, Some(&hash("a"))).await.unwrap(), Inserted::New);
+    let insert = async || {
+        let session = session(&ann);
+        let mut alone = database.alone();
+        let row = alone
+            .write(INSERT)
+            .bind(session.id_hash.as_bytes().to_vec())
+            .bind(Id(session.public_id.as_uuid()))
+            .bind(Id(ann.id.as_uuid()))
+            .bind(session.secret_hash.as_bytes().to_vec())
+            .bind(At(NOON))
+            .bind(session.csrf_token.as_str().to_owned())
+            .bind(false)
+            .bind(At(session.expires_at))
+            .bind(At(session.absolute_expires_at));
+        assert_eq!(row.execute().await.unwrap(), 1);
+        session
+    };
+    let before = insert().await;
+    database.migrate(&MIGRATIONS).await.unwrap();
+    // A server of the release before goes on beside the new ones.
+    let after = insert().await;
+    let found = database.alone().find_credentials_by_email(&ann.email, None).await.unwrap().unwrap();
+    assert_eq!((found.credentials.user, found.credentials.password_hash), (ann.clone(), Some(hash("a"))));
+    for session in [before, after] {
+        let found = database.alone().find_session_with_user(session.id_hash).await.unwrap().unwrap();
+        assert_eq!((found.user, found.session.secret_hash), (ann.clone(), session.secret_hash));
+    }
 }

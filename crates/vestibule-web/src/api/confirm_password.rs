@@ -3,9 +3,11 @@
 use crate::problem::ProblemBody;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::answers::set;
 use crate::{ClientOf, CurrentUser, Json, Problem, Vestibule, nullable_text};
 
 /// What is sent.
@@ -18,7 +20,8 @@ pub struct Body {
     password: String,
 }
 
-/// Takes the password once more. What asks for a recent one is open for ten minutes then.
+/// Takes the password once more. What asks for a recent one is open for ten minutes then. A browser gets a new session in
+/// the place of its old one.
 #[utoipa::path(
     post,
     path = "/api/auth/confirm-password",
@@ -26,7 +29,7 @@ pub struct Body {
     tag = "Sessions",
     request_body = Body,
     responses(
-        (status = 204, description = "What asks for a recent password is open for ten minutes"),
+        (status = 204, description = "What asks for a recent password is open for ten minutes; a browser gets the cookies of a new session"),
         (status = 401, description = "Nobody is logged in, or `invalid_credentials`", body = ProblemBody),
         (status = 422, description = "`invalid_input`", body = ProblemBody),
     ),
@@ -37,7 +40,11 @@ pub async fn confirm_password(
     ClientOf(client): ClientOf,
     current: CurrentUser,
     Json(body): Json<Body>,
-) -> Result<StatusCode, Problem> {
-    vestibule.accounts().confirm_password(current.current(), &body.password, &client).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Response, Problem> {
+    let accounts = vestibule.accounts();
+    let renewed = accounts.confirm_password(current.current(), &body.password, &client).await?;
+    let cookies = renewed
+        .map(|renewed| vestibule.cookie_names().of_new_session(&renewed, accounts.now()))
+        .unwrap_or_default();
+    Ok((StatusCode::NO_CONTENT, set(cookies)).into_response())
 }

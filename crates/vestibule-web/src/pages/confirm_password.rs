@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::{DEFAULT_NEXT, FormQuery};
+use crate::api::answers::set;
 use crate::{ClientOf, CurrentUser, FieldErrors, Form, Next, PageVisit, Problem, Query, Vestibule};
 
 /// What is typed.
@@ -41,7 +42,7 @@ pub async fn form(
     page(&vestibule, &visit, &current, &query.next, None)
 }
 
-/// Takes the password.
+/// Takes the password, and gives the browser a new session in the place of its old one.
 pub async fn confirm_password(
     State(vestibule): State<Vestibule>,
     ClientOf(client): ClientOf,
@@ -49,9 +50,15 @@ pub async fn confirm_password(
     current: CurrentUser,
     Form(fields): Form<Fields>,
 ) -> Result<Response, Problem> {
-    let confirmed = vestibule.accounts().confirm_password(current.current(), &fields.password, &client).await;
+    let accounts = vestibule.accounts();
+    let confirmed = accounts.confirm_password(current.current(), &fields.password, &client).await;
     match confirmed.map_err(Problem::from) {
-        Ok(()) => Ok(Redirect::to(fields.next.or(DEFAULT_NEXT)).into_response()),
+        Ok(renewed) => {
+            let cookies = renewed
+                .map(|renewed| vestibule.cookie_names().of_new_session(&renewed, accounts.now()))
+                .unwrap_or_default();
+            Ok((set(cookies), Redirect::to(fields.next.or(DEFAULT_NEXT))).into_response())
+        }
         Err(problem) if problem.is_session_over || !problem.keeps_the_form() => Err(problem),
         Err(problem) => Ok(page(&vestibule, &visit, &current, &fields.next, Some(&problem))),
     }

@@ -133,6 +133,31 @@ async fn another_address_is_taken_when_its_mailbox_says_so(#[values(Sqlite, Post
     assert_eq!(browser.log_in("ann").await.status, 401, "the old address is nobody's");
 }
 
+// A10: an address that waits for its confirmation was taken for one that has it.
+#[rstest]
+#[tokio::test]
+async fn an_address_that_is_not_confirmed_yet_opens_nothing(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let server = TestServer::start(kind).await;
+    let mut browser = signed_up(&server, "ann").await;
+    let confirming = server.house.mailed_token(ANN).await;
+    let new = "ann@example.org";
+    let body = json!({ "email": new, "current_password": PASSWORD });
+    assert_eq!(call(&mut browser, Method::POST, "/api/account/email", body).await.status, 202);
+    let log_in = json!({ "email": new, "password": PASSWORD });
+    assert_eq!(server.anonymous().post_json("/api/auth/log-in", &log_in).await.status, 401);
+    let forgot = json!({ "email": new });
+    assert_eq!(server.anonymous().post_json("/api/auth/forgot-password", &forgot).await.status, 202);
+    server.house.deliver().await;
+    assert!(!server.house.post.kinds_for(new).contains(&MailKind::ResetPassword), "nobody has it yet");
+
+    // The link of the address that one has confirms that one and not the new one.
+    let body = json!({ "token": confirming });
+    let answer = call(&mut browser, Method::POST, "/api/auth/confirm-email", body).await;
+    let user = &answer.json()["user"];
+    assert_eq!((&user["email"], &user["is_email_verified"]), (&json!(ANN), &json!(true)));
+    assert_eq!(browser.session().await.json()["user"]["email"], ANN);
+}
+
 #[rstest]
 #[tokio::test]
 async fn an_address_that_somebody_has_gets_no_mail_and_that_is_not_told(

@@ -1,7 +1,7 @@
-use super::{CurrentPasswordError, CurrentSession};
+use super::{CurrentPasswordError, CurrentSession, LoggedIn, ShownBy};
 use crate::Accounts;
 use crate::models::{AuditEventKind, Client, SessionEnded};
-use crate::repository::StoreError;
+use crate::repository::{NewSession, StoreError};
 
 /// Why the password was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -20,22 +20,34 @@ pub enum ConfirmPasswordError {
 impl Accounts {
     /// Takes the password of who is logged in once more, before what asks for a recent one. A stranger at an open
     /// computer, or with a copied cookie, stops here.
+    ///
+    /// A browser gets a new session for its old one: whoever had copied the cookies before has nothing of what the password
+    /// opens now (session fixation). A program that showed an access token keeps its session, for it has no cookies that could
+    /// be replaced; nothing is given back then.
     pub async fn confirm_password(
         &self,
         current: &CurrentSession,
         password: &str,
         client: &Client,
-    ) -> Result<(), ConfirmPasswordError> {
+    ) -> Result<Option<LoggedIn>, ConfirmPasswordError> {
         let user = &current.user;
-        self.verify_current_password(user, password, &current.devices(), client).await?;
+        let proof = self.verify_current_password(user, password, &current.devices(), client).await?;
         let now = self.clock.now();
+        let (session, token) = self.new_session(user, client, now);
         let event = self.event(AuditEventKind::PasswordConfirmed, Some(user.id), client, now);
         let mut work = self.store.begin().await?;
-        if !work.note_password_given(current.session.id_hash, now).await? {
+        let gets_new_cookies = matches!(current.shown_by, ShownBy::Cookies);
+        let is_alive = if gets_new_cookies {
+            work.delete_session(current.session.id_hash).await?
+                && work.insert_session(NewSession { session: &session, password_hash: proof.hash() }).await?
+        } else {
+            work.note_password_given(current.session.id_hash, now).await?
+        };
+        if !is_alive {
             return Err(SessionEnded::Revoked.into());
         }
         work.insert_audit_event(&event).await?;
         work.commit().await?;
-        Ok(())
+        Ok(gets_new_cookies.then(|| self.logged_in(user.clone(), session, &token, now)))
     }
 }

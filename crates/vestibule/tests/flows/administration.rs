@@ -304,8 +304,13 @@ async fn an_admin_is_one_for_ten_minutes_after_the_password(#[values(Sqlite, Pos
     assert!(matches!(wrong, Err(ConfirmPasswordError::CurrentPassword(CurrentPasswordError::Wrong))));
     assert!(accounts.check_session(&reading(&second), asked.clone()).await.is_err());
     house.clock.advance(Duration::seconds(1));
-    accounts.confirm_password(&current, PASSWORD, &client).await.unwrap();
-    assert!(accounts.check_session(&reading(&second), asked).await.is_ok());
+    let renewed = accounts.confirm_password(&current, PASSWORD, &client).await.unwrap().unwrap();
+    assert!(accounts.check_session(&reading(&renewed), asked).await.is_ok());
+    // A55: nothing of the session is as it was, so that who had copied it before is no admin now.
+    assert_ne!(renewed.session.id_hash, second.session.id_hash);
+    assert_ne!(renewed.session.csrf_token.as_str(), second.session.csrf_token.as_str());
+    assert!(accounts.check_session(&reading(&second), Asked::ACCOUNT).await.is_err());
+    let current = house.current(&renewed).await;
     let kinds = house.audit_kinds().await;
     assert!(
         kinds.ends_with(&[AuditEventKind::PasswordCheckFailed, AuditEventKind::PasswordConfirmed]),
@@ -315,7 +320,7 @@ async fn an_admin_is_one_for_ten_minutes_after_the_password(#[values(Sqlite, Pos
     // Another session of theirs has not got that password.
     let other = house.log_in(ANN, PASSWORD).await.unwrap();
     house.clock.advance(Duration::minutes(4));
-    accounts.end_session(&house.current(&other).await, second.session.public_id, &client).await.unwrap();
+    accounts.end_session(&house.current(&other).await, renewed.session.public_id, &client).await.unwrap();
     let gone = accounts.confirm_password(&current, PASSWORD, &client).await;
     assert!(matches!(gone, Err(ConfirmPasswordError::SessionEnded(_))), "{gone:?}");
 }

@@ -1,0 +1,113 @@
+//! What the pages of this repository claim: that a file is there, that a test holds something, that no case is left out.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The cases of the adversarial list.
+const CASES: usize = 63;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every page, but those of folders that hold what was built or installed.
+fn pages() -> Vec<PathBuf> {
+    let mut folders = vec![root()];
+    let mut pages = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir()
+                && !["target", "node_modules", "data"].contains(&name.as_str())
+                && !name.starts_with('.')
+            {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages
+}
+
+/// The links of a page: what is shown, and where it leads.
+fn links(text: &str) -> Vec<(&str, &str)> {
+    let parts = text.match_indices("](").filter_map(|(at, _)| {
+        let shown = text[..at].rsplit_once('[')?.1;
+        let target = text[at + 2..].split(')').next()?;
+        Some((shown, target))
+    });
+    parts.collect()
+}
+
+/// The file that a link of a page leads to; none where it leads elsewhere.
+fn file_of(page: &Path, target: &str) -> Option<PathBuf> {
+    let path = target.split('#').next()?;
+    let is_elsewhere = path.is_empty() || target.contains("://") || target.starts_with("mailto:");
+    (!is_elsewhere).then(|| page.parent().unwrap().join(path))
+}
+
+#[test]
+fn every_link_leads_to_a_file() {
+    let mut checked = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for (shown, target) in links(&text) {
+            if let Some(file) = file_of(&page, target) {
+                assert!(file.exists(), "{}: [{shown}]({target}) leads nowhere", page.display());
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 300, "{checked} links");
+}
+
+#[test]
+fn every_test_that_a_page_names_is_in_the_file_that_it_names() {
+    let mut checked = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for (shown, target) in links(&text) {
+            let Some(name) = shown.strip_prefix('`').and_then(|name| name.strip_suffix('`')) else {
+                continue;
+            };
+            let Some(file) = file_of(&page, target).filter(|file| file.is_file()) else { continue };
+            let is_name_of_the_file = target.ends_with(name) || name.contains('/');
+            let is_test = target.ends_with(".rs") || target.ends_with(".js");
+            if is_name_of_the_file || !is_test {
+                continue;
+            }
+            let code = fs::read_to_string(&file).unwrap();
+            let is_there = if target.ends_with(".rs") {
+                code.contains(&format!("fn {name}(")) || code.contains(&format!("fn {name}<"))
+            } else {
+                code.contains(name)
+            };
+            assert!(is_there, "{}: `{name}` is not in {target}", page.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 250, "{checked} tests");
+}
+
+#[test]
+fn every_case_of_the_adversarial_list_has_an_answer() {
+    let page = fs::read_to_string(root().join("docs/security/attacks.md")).unwrap();
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| A"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let named: BTreeSet<String> = rows.iter().map(|row| row[0].to_owned()).collect();
+    let expected: BTreeSet<String> = (1..=CASES).map(|number| format!("A{number}")).collect();
+    assert_eq!(named, expected);
+    for row in rows {
+        assert_eq!(row.len(), 4, "{row:?}");
+        assert!(row.iter().all(|cell| !cell.is_empty()), "{row:?}");
+        assert!(!links(row[3]).is_empty(), "{row:?} is held by nothing");
+    }
+}
