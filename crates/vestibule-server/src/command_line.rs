@@ -142,7 +142,6 @@ pub(crate) enum KeysAction {
 }
 
 #[derive(Subcommand)]
-#[expect(clippy::doc_markdown, reason = "these texts are the help, which is no Markdown")]
 pub(crate) enum HashAction {
     /// Measure what a hash may cost on this machine, and print the lines for the settings.
     ///

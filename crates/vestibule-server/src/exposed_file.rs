@@ -67,7 +67,7 @@ mod tests {
     fn what_everybody_can_read_or_change_is_refused_and_a_group_is_the_owners_choice() {
         let folder = tempfile::tempdir().unwrap();
         let set = |path: &Path, mode| {
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap()
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
         };
         let file = folder.path().join("secret");
         std::fs::write(&file, "").unwrap();
@@ -99,7 +99,7 @@ mod tests {
     fn a_link_is_as_open_as_what_it_leads_to() {
         let (open, closed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let set = |path: &Path, mode| {
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap()
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
         };
         set(open.path(), 0o755);
         set(closed.path(), 0o700);

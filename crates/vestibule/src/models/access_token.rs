@@ -175,7 +175,7 @@ impl KeyRing {
 
     /// Signs a token.
     pub fn sign(&self, claims: &AccessClaims, jti: Uuid) -> String {
-        let signer = self.signer(claims.issued_at);
+        let key = self.signer(claims.issued_at);
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: self.issuer.clone(),
@@ -186,8 +186,8 @@ impl KeyRing {
             jti,
         };
         let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims).expect("claims are plain JSON"));
-        let signed = format!("{}.{payload}", signer.header);
-        let signature = signer.key.pair().sign(signed.as_bytes()).to_bytes();
+        let signed = format!("{}.{payload}", key.header);
+        let signature = key.key.pair().sign(signed.as_bytes()).to_bytes();
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
