@@ -214,9 +214,10 @@ impl FilterBuilder {
     fn finish_shard(&mut self) -> std::io::Result<()> {
         self.keys.sort_unstable();
         self.keys.dedup();
-        let made = match self.keys.is_empty() {
-            true => None,
-            false => Some(BinaryFuse16::try_from(&self.keys).map_err(std::io::Error::other)?),
+        let made = if self.keys.is_empty() {
+            None
+        } else {
+            Some(BinaryFuse16::try_from(&self.keys).map_err(std::io::Error::other)?)
         };
         let empty =
             Descriptor { seed: 0, segment_length: 0, segment_length_mask: 0, segment_count_length: 0 };

@@ -234,9 +234,9 @@ mod tests {
         assert_eq!(is_in_range(&format!("{other}:3\r\n"), &password), Some(false));
         assert_eq!(is_in_range(&format!("{rest}:0\r\n{other}:3"), &password), Some(false), "padding");
         for body in [
-            "".to_owned(),
+            String::new(),
             "<html>busy</html>".to_owned(),
-            format!("{rest}"),
+            rest.to_owned(),
             format!("{rest}:many"),
             format!("{rest}:-1"),
             format!("{}:1", &rest[1..]),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use rstest::rstest;
 use serde_json::json;
@@ -284,7 +284,7 @@ async fn answer(State(service): State<Service>, request: Request) -> Response {
             format!("{padding}{rest}:17\r\n{}:3\r\n{padding}", "0".repeat(35)).into_response()
         }
         Mood::Hangs => std::future::pending().await,
-        Mood::Busy => (http::StatusCode::TOO_MANY_REQUESTS, "slower").into_response(),
+        Mood::Busy => (StatusCode::TOO_MANY_REQUESTS, "slower").into_response(),
         Mood::Garbage => "<html>We will be back soon".into_response(),
         Mood::Leads => Redirect::temporary("/elsewhere").into_response(),
         Mood::Endless => format!("{}:1\r\n", "B".repeat(35)).repeat(100_000).into_response(),

@@ -172,11 +172,11 @@ pub struct Protocol {
 }
 
 impl Row {
-    fn honours(&self, shown: u8, rule: Rule) -> bool {
+    fn honours(self, shown: u8, rule: Rule) -> bool {
         self.current == shown || (self.previous == Some(shown) && self.is_in_grace(rule))
     }
 
-    fn is_in_grace(&self, rule: Rule) -> bool {
+    fn is_in_grace(self, rule: Rule) -> bool {
         let limit = match rule {
             Rule::NoGrace => return false,
             Rule::GraceForEver => return true,
