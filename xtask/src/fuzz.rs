@@ -24,10 +24,10 @@ pub fn run(seconds: u32, names: &[String]) -> Result<()> {
     }
     let host = host()?;
     let built = folder.join("../target/fuzz");
-    let mut build = cargo(&["build", "--release", "--locked", "--bins", "--target", &host]);
+    let mut command = cargo(&["build", "--release", "--locked", "--bins", "--target", &host]);
     // A target is named, so that build scripts and macros, which run here, are built without instruments.
-    build.arg("--manifest-path").arg(folder.join("Cargo.toml")).arg("--target-dir").arg(&built);
-    cargo::run(build.env("RUSTFLAGS", INSTRUMENTS))?;
+    command.arg("--manifest-path").arg(folder.join("Cargo.toml")).arg("--target-dir").arg(&built);
+    cargo::run(command.env("RUSTFLAGS", INSTRUMENTS))?;
 
     for target in targets.iter().filter(|target| names.is_empty() || names.contains(target)) {
         say::note(&format!("fuzzing {target} for {seconds} s"));

@@ -31,11 +31,11 @@ impl Failure {
     }
 
     /// An answer that could not be written.
-    pub(crate) fn of_answer(error: std::io::Error) -> Self {
-        if error.kind() == ErrorKind::BrokenPipe {
-            return Self::NobodyReads;
+    pub(crate) fn of_answer(error: &std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Self::NobodyReads,
+            _ => Self::Other { what: format!("the answer could not be written: {error}"), way_out: None },
         }
-        Self::Other { what: format!("the answer could not be written: {error}"), way_out: None }
     }
 
     /// Says it on standard error and gives the exit code.

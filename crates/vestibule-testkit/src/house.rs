@@ -114,7 +114,7 @@ impl House {
         let hasher = options.hasher.unwrap_or_else(|| {
             // Tests let many race on a machine that may be slow: none is to be sent away for that.
             let plan = HashingPlan {
-                max_wait: std::time::Duration::from_secs(60),
+                max_wait: std::time::Duration::from_mins(1),
                 ..HashingPlan::new(options.hash_parameters, NonZeroUsize::MIN)
             };
             Arc::new(HashingSlots::start(plan, random.clone()))

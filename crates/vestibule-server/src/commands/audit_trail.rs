@@ -57,10 +57,13 @@ async fn tail(
     events.reverse();
     seen.note(&events);
     tell(&events, json)?;
-    while follow {
+    if !follow {
+        return Ok(());
+    }
+    loop {
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
-            _ = tokio::signal::ctrl_c() => break,
+            _ = tokio::signal::ctrl_c() => return Ok(()),
         }
         let horizon = horizon(office);
         let mut new = what_is_new(office, filter, &mut seen, horizon).await?;
@@ -68,7 +71,6 @@ async fn tail(
         tell(&new, json)?;
         seen.forget_below(horizon);
     }
-    Ok(())
 }
 
 /// What was not told, newest first. Where more came since the last time than is read at a time, it is read on.

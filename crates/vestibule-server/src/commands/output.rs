@@ -13,21 +13,20 @@ use crate::terminal::{harmless, wants_colours};
 pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     // Not by `println!`, which panics where nobody reads any more: `site audit tail | head`.
     let mut output = std::io::stdout().lock();
-    output.write_all(bytes).and_then(|()| output.flush()).map_err(Failure::of_answer)
+    output.write_all(bytes).and_then(|()| output.flush()).map_err(|error| Failure::of_answer(&error))
 }
 
 /// Answers in JSON.
 pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
     // JSON lets some control characters stand, which terminals obey. They are only ever within texts.
-    let mut line = String::new();
-    for character in value.to_string().chars() {
+    let escaped = |character: char| {
         if character.is_control() {
-            line += &format!("\\u{:04x}", u32::from(character));
+            format!("\\u{:04x}", u32::from(character))
         } else {
-            line.push(character);
+            character.to_string()
         }
-    }
-    print_line(&line)
+    };
+    print_line(&value.to_string().chars().map(escaped).collect::<String>())
 }
 
 /// Answers in words. What others may have written in them is to be [`harmless`].

@@ -332,7 +332,7 @@ async fn weight(server: &TestServer, page: &str) -> usize {
             "{asset}"
         );
         let length = answer.header("content-length").expect("the length is told");
-        total += length.parse::<usize>().unwrap();
+        total += length.parse::<usize>().expect("a length is a number");
     }
     total
 }

@@ -15,7 +15,7 @@ const EMAIL: &str = "qvortumblix@example.com";
 const OWN_NAME: &str = "qvortumblix2026";
 
 fn contains(page: &str, hint: &Value) -> bool {
-    page.contains(&hint["message"].as_str().unwrap().replace('"', "&#34;"))
+    page.contains(&hint["message"].as_str().expect("a hint has words").replace('"', "&#34;"))
 }
 
 async fn judged(browser: &mut Browser, body: Value) -> Value {

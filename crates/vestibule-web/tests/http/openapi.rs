@@ -18,9 +18,9 @@ async fn document(server: &TestServer) -> Value {
 
 /// The operations of a document: method and path to what is said of them.
 fn operations(document: &Value) -> BTreeMap<(String, String), Value> {
-    let paths = document["paths"].as_object().unwrap();
+    let paths = document["paths"].as_object().expect("a description has paths");
     let operations = paths.iter().flat_map(|(path, item)| {
-        let methods = item.as_object().unwrap().iter();
+        let methods = item.as_object().expect("a path has methods").iter();
         methods.map(move |(method, told)| ((method.to_uppercase(), path.clone()), told.clone()))
     });
     operations.collect()
@@ -62,7 +62,8 @@ async fn every_route_for_programs_is_described_with_who_may_call_it() {
 
 /// The schemes that go together, joined.
 fn way(way: &Value) -> &'static str {
-    let names: BTreeSet<&str> = way.as_object().unwrap().keys().map(String::as_str).collect();
+    let names: BTreeSet<&str> =
+        way.as_object().expect("a way has names").keys().map(String::as_str).collect();
     match names.into_iter().collect::<Vec<_>>()[..] {
         [] => "",
         ["bearer"] => "bearer",
