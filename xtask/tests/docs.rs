@@ -82,6 +82,8 @@ fn every_test_that_a_page_names_is_in_the_file_that_it_names() {
             }
             let code = fs::read_to_string(&file).unwrap();
             let is_there = match file.extension().and_then(|extension| extension.to_str()) {
+                // Of code a page may name other things than tests: those of many words are tests.
+                Some("rs") if name.matches('_').count() < 3 => continue,
                 Some("rs") => code.contains(&format!("fn {name}(")) || code.contains(&format!("fn {name}<")),
                 Some("js") => code.contains(name),
                 _ => continue,

@@ -179,6 +179,8 @@ fn a_server_does_not_start_with_a_file_that_is_wrong_and_says_the_way_out() {
         assert!(told.contains("VESTIBULE_BREACHED_PASSWORDS") && told.contains("passwords build"), "{told}");
     }
     // Whoever has to shut somebody out does not need it.
+    let (output, told) = run(command(folder.path()).arg("migrate"));
+    assert!(output.status.success(), "{told}");
     let mut command = command(folder.path());
     let (output, told) = run(command.env("VESTIBULE_BREACHED_PASSWORDS", &file).args(["user", "list"]));
     assert!(output.status.success(), "{told}");
