@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { DESK, openBrowser, PHONE, scrollsSideways, send, signUp, violations, writeNotes } from './support/browser.js';
 import { openHouse, OTHER_PASSWORD, PASSWORD } from './support/house.js';
-import { missingPages, walk, walkConfirmFirst } from './support/pages.js';
+import { CONFIRM_FIRST_PAGES, missingPages, walk, walkConfirmFirst } from './support/pages.js';
 
 const MOST_BYTES = 50 * 1024;
 let house;
@@ -63,14 +63,15 @@ describe('every page of a sign-up whose address is confirmed first', () => {
         try {
           const context = await ownBrowser.person({ dark, size });
           const problems = [];
-          let seen = 0;
+          const seen = [];
           await walkConfirmFirst(discreet, context, `axe.${sizeName}`, async (page, name) => {
-            seen += 1;
+            seen.push(new URL(page.url()).pathname);
             problems.push(...(await violations(page)).map((violation) => `${name}: ${violation}`));
             if (await scrollsSideways(page)) problems.push(`${name}: is wider than the window`);
           });
           assert.deepEqual(problems, []);
-          assert.equal(seen, 9, `${seen} pages were looked at`);
+          assert.equal(seen.length, 9, `${seen} were looked at`);
+          assert.deepEqual(missingPages(seen, CONFIRM_FIRST_PAGES), []);
           ownBrowser.assertQuiet();
         } finally {
           await ownBrowser.close();

@@ -15,9 +15,6 @@ export const PAGES = [
   '/notes/{id}',
   '/notes/{id}/edit',
   '/sign-up',
-  '/sign-up/sent',
-  '/confirm-sign-up',
-  '/confirm-sign-up/declined',
   '/log-in',
   '/confirm-email',
   '/confirm-email/done',
@@ -38,6 +35,13 @@ export const PAGES = [
   '/dev/mailbox/{id}',
 ];
 
+/** The pages of a house where the address is confirmed before there is an account. */
+export const CONFIRM_FIRST_PAGES = [
+  '/sign-up/sent',
+  '/confirm-sign-up',
+  '/confirm-sign-up/declined',
+];
+
 /** Addresses that lead on or give a file: nothing is to be seen there. */
 export const NO_PAGES = [
   '/refresh',
@@ -46,8 +50,8 @@ export const NO_PAGES = [
 ];
 
 /** The pages that were not among some addresses. */
-export function missingPages(seen) {
-  const patterns = PAGES.map((route) => [route, new RegExp(`^${route.replaceAll('{id}', '(?!new$)[^/]+')}$`)]);
+export function missingPages(seen, pages = PAGES) {
+  const patterns = pages.map((route) => [route, new RegExp(`^${route.replaceAll('{id}', '(?!new$)[^/]+')}$`)]);
   return patterns.filter(([, pattern]) => !seen.some((path) => pattern.test(path))).map(([route]) => route);
 }
 
