@@ -55,40 +55,6 @@ impl OutgoingMails for Connection {
         Ok(())
     }
 
-    async fn insert_limited_mail(
-        &mut self,
-        mail: &OutgoingMail,
-        since: OffsetDateTime,
-        at_most: u32,
-    ) -> Result<bool, StoreError> {
-        const SQL: &str = "
-            INSERT INTO outgoing_mails
-                (id, kind, user_id, recipient, created_at, ip, user_agent,
-                 urgency, attempts, next_attempt_at, reason)
-            SELECT
-                $1, $2, $3, $4, $5, $6, $7, $8, 0, $5, ''
-            WHERE (
-                SELECT COUNT(*)
-                FROM outgoing_mails
-                WHERE recipient = $4 AND kind = $2 AND created_at > $9
-            ) < $10";
-        let inserted = self
-            .write(SQL)
-            .bind(Id(mail.id.as_uuid()))
-            .bind(mail.kind.as_str())
-            .bind(mail.user_id.map(|id| Id(id.as_uuid())))
-            .bind(mail.recipient.as_str().to_owned())
-            .bind(At(mail.created_at))
-            .bind(mail.client.ip().map(|ip| ip.to_string()))
-            .bind(mail.client.user_agent().map(str::to_owned))
-            .bind(mail.kind.urgency().rank())
-            .bind(At(since))
-            .bind(i64::from(at_most))
-            .execute()
-            .await?;
-        Ok(inserted == 1)
-    }
-
     async fn claim_mail(
         &mut self,
         urgency: MailUrgency,
@@ -115,6 +81,37 @@ impl OutgoingMails for Connection {
             .optional()
             .await?;
         Ok(row.is_some_and(|row| row.count > 0))
+    }
+
+    async fn end_link_mails(
+        &mut self,
+        user: UserId,
+        email: &EmailAddress,
+        only: Option<MailKind>,
+        reason: &str,
+        now: OffsetDateTime,
+    ) -> Result<Vec<OutgoingMail>, StoreError> {
+        const SQL: &str = "
+            UPDATE outgoing_mails
+            SET outcome = $4, reason = $5, finished_at = $6
+            WHERE finished_at IS NULL
+                AND (user_id = $1 OR (user_id IS NULL AND recipient = $2))
+                AND kind IN ($7, $8, $9)
+                AND ($3 IS NULL OR kind = $3)
+            RETURNING id, kind, user_id, recipient, created_at, ip, user_agent";
+        let mut statement = self
+            .write(SQL)
+            .bind(Id(user.as_uuid()))
+            .bind(email.as_str().to_owned())
+            .bind(only.map(MailKind::as_str))
+            .bind(MailOutcome::Moot.as_str())
+            .bind(reason.to_owned())
+            .bind(At(now));
+        for kind in MailKind::WITH_LINKS {
+            statement = statement.bind(kind.as_str());
+        }
+        let rows: Vec<OutgoingMailRow> = statement.all().await?;
+        Ok(rows.into_iter().map(OutgoingMail::try_from).collect::<Result<_, _>>()?)
     }
 
     async fn finish_mail(
@@ -216,6 +213,32 @@ impl OutgoingMails for Connection {
             .read(SQL)
             .bind(filter.state.map(MailState::as_str))
             .bind(filter.below.map(|id| Id(id.as_uuid())))
+            .bind(i64::from(limit))
+            .all()
+            .await?;
+        Ok(rows.into_iter().map(TrackedMail::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn list_mails_of(
+        &mut self,
+        user: UserId,
+        to: Option<&EmailAddress>,
+        below: Option<OutgoingMailId>,
+        limit: u32,
+    ) -> Result<Vec<TrackedMail>, StoreError> {
+        const SQL: &str = "
+            SELECT
+                id, kind, user_id, recipient, created_at, ip, user_agent, attempts, next_attempt_at, finished_at,
+                coalesce(outcome, 'waiting') AS state, reason
+            FROM outgoing_mails
+            WHERE (user_id = $1 OR (user_id IS NULL AND recipient = $2)) AND ($3 IS NULL OR id < $3)
+            ORDER BY id DESC
+            LIMIT $4";
+        let rows: Vec<TrackedMailRow> = self
+            .read(SQL)
+            .bind(Id(user.as_uuid()))
+            .bind(to.map(|email| email.as_str().to_owned()))
+            .bind(below.map(|id| Id(id.as_uuid())))
             .bind(i64::from(limit))
             .all()
             .await?;

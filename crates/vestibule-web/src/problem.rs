@@ -5,10 +5,11 @@ use ::vestibule::models::{InvalidField, InvalidInput, Quota, SessionEnded, TooMa
 use ::vestibule::ports::HasherError;
 use ::vestibule::repository::StoreError;
 use ::vestibule::services::{
-    ChangeEmailError, ChangeNameError, ChangePasswordError, ChangeRoleError, CheckError, ConfirmEmailError,
-    ConfirmPasswordError, CurrentPasswordError, DeleteAccountError, DisableUserError, ExportError,
-    ForgotPasswordError, HandOutLinkError, JudgePasswordError, LastAdmin, LogInError, LogOutError,
-    ManageSessionsError, RefreshError, ResendConfirmationError, ResetPasswordError, SignUpError,
+    CancelEmailChangeError, ChangeEmailError, ChangeNameError, ChangePasswordError, ChangeRoleError,
+    CheckError, ConfirmEmailError, ConfirmPasswordError, CurrentPasswordError, DeleteAccountError,
+    DisableUserError, ExportError, ForgotPasswordError, HandOutLinkError, JudgePasswordError, LastAdmin,
+    LogInError, LogOutError, ManageSessionsError, RefreshError, ResendConfirmationError, ResetPasswordError,
+    SignUpError,
 };
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -366,7 +367,7 @@ impl From<ResendConfirmationError> for Problem {
                 Self::new(StatusCode::CONFLICT, "conflict", "Your address is confirmed already.")
             }
             ResendConfirmationError::TooMany(refusal) => {
-                let detail = "We have sent several mails within the last hour. Look into your mailbox, also into the spam folder, and try again later.";
+                let detail = "We have sent several mails lately. Look into your mailbox, also into the spam folder, and try again later.";
                 Self { detail: detail.to_owned(), ..refusal.into() }
             }
             ResendConfirmationError::Store(error) => error.into(),
@@ -429,11 +430,20 @@ impl From<ChangePasswordError> for Problem {
     }
 }
 
+impl From<CancelEmailChangeError> for Problem {
+    fn from(error: CancelEmailChangeError) -> Self {
+        match error {
+            CancelEmailChangeError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<ChangeEmailError> for Problem {
     fn from(error: ChangeEmailError) -> Self {
         match error {
             ChangeEmailError::Invalid(input) => Self::invalid(input),
             ChangeEmailError::CurrentPassword(error) => error.into(),
+            ChangeEmailError::TooMany(refusal) => refusal.into(),
             ChangeEmailError::Store(error) => error.into(),
         }
     }

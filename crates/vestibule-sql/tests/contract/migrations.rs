@@ -126,7 +126,8 @@ async fn the_state_of_the_schema_is_told(
             "0001 accounts".into(),
             "0002 mail and account".into(),
             "0003 administration".into(),
-            "0004 protection".into()
+            "0004 protection".into(),
+            "0006 link addresses".into()
         ])
     );
     database.migrate(&MIGRATIONS).await.unwrap();

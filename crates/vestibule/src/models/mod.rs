@@ -25,12 +25,13 @@ pub use access_token::{AccessClaims, AccessTokenError, KeyRing, PublicKey};
 pub use audit_event::{Actor, AuditEvent, AuditEventId, AuditEventKind};
 pub use client::Client;
 pub use csrf_token::{CsrfProof, CsrfToken};
-pub use device::{Device, DeviceHash};
+pub use device::{Device, DeviceHash, KnownDevice};
 pub use email_address::{EmailAddress, EmailAddressError};
 pub use invalid_input::{InvalidField, InvalidInput};
 pub use mail::{Happened, Mail, MailMessage, MailedLink};
 pub use one_time_token::{
-    ConfirmsEmail, EmailToken, OneTimeToken, OneTimeTokenHash, ResetToken, ResetsPassword, TokenPurpose,
+    ConfirmsEmail, EmailToken, OneTimeToken, OneTimeTokenHash, ResetToken, ResetsPassword, StandingLink,
+    TokenPurpose,
 };
 pub use outgoing_mail::{
     ClaimedMail, MailCounts, MailKind, MailOutcome, MailState, MailUrgency, OutgoingMail, OutgoingMailId,

@@ -12,12 +12,17 @@ const SENT_MAILS_KEPT: Duration = Duration::days(3);
 /// How long an operator can look at a mail that could not be delivered. One that found no way in all that time, because
 /// none was set, would tell of something long forgotten.
 const DEAD_MAILS_KEPT: Duration = Duration::days(30);
+/// How long a person finds a session that is over in their export, and an operator can look one up. One that was revoked
+/// because somebody had a copy of its cookie stays at least until no cookie of it can be good.
+const SESSIONS_KEPT: Duration = Duration::days(30);
 /// As long as a browser keeps the cookie.
 const DEVICES_KEPT: Duration = Duration::days(400);
 
 /// How many rows were removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CleanedUp {
+    /// Sessions that were long over.
+    pub sessions: u64,
     /// Links whose time was over.
     pub tokens: u64,
     /// Mails that were sent or given up, and quotas of past days.
@@ -36,6 +41,7 @@ impl Accounts {
         let now = self.clock.now();
         let mut repository = self.store.alone();
         Ok(CleanedUp {
+            sessions: repository.delete_old_sessions(now - SESSIONS_KEPT, now, BATCH).await?,
             tokens: repository.delete_expired_tokens(now, BATCH).await?,
             mails: repository.delete_old_mails(now - SENT_MAILS_KEPT, now - DEAD_MAILS_KEPT, BATCH).await?,
             events: repository
@@ -51,7 +57,7 @@ impl CleanedUp {
     /// Whether there may be more to remove.
     pub fn may_be_more(&self) -> bool {
         let batch = u64::from(BATCH);
-        [self.tokens, self.mails, self.events, self.devices, self.buckets]
+        [self.sessions, self.tokens, self.mails, self.events, self.devices, self.buckets]
             .into_iter()
             .any(|count| count >= batch)
     }

@@ -54,10 +54,10 @@ impl Accounts {
         let now = self.clock.now();
         let link = match purpose {
             LinkPurpose::Confirm if user.is_email_verified => return Err(HandOutLinkError::AlreadyConfirmed),
-            LinkPurpose::Confirm => self.mint_confirm_link(&user, email, false, now).await?,
-            LinkPurpose::Reset => self.mint_reset_link(&user, now).await?,
+            LinkPurpose::Confirm => self.mint_confirm_link(&user, email, false, None).await?,
+            LinkPurpose::Reset => self.mint_reset_link(&user, email, None).await?,
         };
-        // The user was confirmed or disabled in this moment.
+        // The user was confirmed or disabled or got another address in this moment.
         let link = link.ok_or(HandOutLinkError::NoUser)?;
         let event = self.event_by(by, AuditEventKind::LinkHandedOut, Some(user.id), purpose.as_str(), now);
         self.store.alone().insert_audit_event(&event).await?;

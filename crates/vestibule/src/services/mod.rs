@@ -4,6 +4,7 @@
 mod add_user;
 mod administrator;
 mod audit_trail;
+mod cancel_email_change;
 mod change_email;
 mod change_name;
 mod change_password;
@@ -38,12 +39,13 @@ mod verify_password;
 
 pub use add_user::{AddUser, AddUserError, UnknownRole};
 pub use administrator::Administrator;
+pub use cancel_email_change::CancelEmailChangeError;
 pub use change_email::{ChangeEmail, ChangeEmailError};
 pub use change_name::ChangeNameError;
 pub use change_password::{ChangePassword, ChangePasswordError};
 pub use change_role::{ChangeRoleError, LastAdmin};
 pub use clean_up::CleanedUp;
-pub use confirm_email::{ConfirmEmail, ConfirmEmailError};
+pub use confirm_email::{ConfirmEmail, ConfirmEmailError, EmailLink};
 pub use confirm_password::ConfirmPasswordError;
 pub use current_session::{Asked, CheckError, CurrentSession, PresentedSession, ShownBy};
 pub use delete_account::DeleteAccountError;

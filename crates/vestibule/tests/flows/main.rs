@@ -6,6 +6,7 @@ mod account;
 mod administration;
 mod confirm_email;
 mod current_session;
+mod links;
 mod log_in;
 mod log_out;
 mod passwords;
