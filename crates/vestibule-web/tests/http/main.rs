@@ -3,6 +3,7 @@
 mod account;
 mod admin;
 mod assets;
+mod cancel_email_change;
 mod concurrency;
 mod confirm_email;
 mod cookies;
@@ -10,6 +11,7 @@ mod csrf;
 mod current_session;
 mod dev_mailbox;
 mod duplicates;
+mod export;
 mod forged_headers;
 mod guard;
 mod headers;
