@@ -1,7 +1,8 @@
 //! `GET /api/account/export`.
 
 use ::vestibule::models::{
-    Actor, AuditEvent, Client, KnownDevice, Session, SessionEnded, StandingLink, TrackedMail, User,
+    Actor, AuditEvent, Client, EmailAddress, KnownDevice, Session, SessionEnded, StandingLink, TrackedMail,
+    User,
 };
 use ::vestibule::services::Export;
 use axum::Json;
@@ -137,7 +138,7 @@ impl<'a> From<&'a StandingLink> for LinkBody<'a> {
     fn from(link: &'a StandingLink) -> Self {
         Self {
             kind: link.kind.as_str(),
-            email: link.email.as_ref().map(|email| email.as_str()),
+            email: link.email.as_ref().map(EmailAddress::as_str),
             created_at: link.created_at,
             expires_at: link.expires_at,
         }
@@ -189,7 +190,7 @@ pub async fn export(
     current: CurrentUser,
 ) -> Result<Response, Problem> {
     let export: Export = vestibule.accounts().export(current.current(), &client).await?;
-    let pending_email = export.pending_email.as_ref().map(|email| email.as_str());
+    let pending_email = export.pending_email.as_ref().map(EmailAddress::as_str);
     let asking = current.session().public_id;
     let body = Body {
         user: ExportedUser::new(&export.user, pending_email),

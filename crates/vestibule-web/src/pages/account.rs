@@ -1,6 +1,6 @@
 //! `/account`: everything that one can do with an account of one's own.
 
-use ::vestibule::models::Session;
+use ::vestibule::models::{EmailAddress, Session};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -231,7 +231,7 @@ async fn page(
         name: user.name.as_str(),
         email: user.email.as_str(),
         is_email_verified: user.is_email_verified,
-        pending_email: pending_email.as_ref().map(|email| email.as_str()),
+        pending_email: pending_email.as_ref().map(EmailAddress::as_str),
         member_since: day(user.created_at),
         member_since_iso: iso(user.created_at),
         typed_name: typed_in(Part::Name, user.name.as_str()),

@@ -1,5 +1,6 @@
 //! `/confirm-email?token=`, where the link of a mail leads.
 
+use ::vestibule::models::EmailAddress;
 use ::vestibule::services::{ConfirmEmail, EmailLink};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -121,6 +122,6 @@ async fn page(
 
 impl<'a> From<&'a EmailLink> for EmailChange<'a> {
     fn from(link: &'a EmailLink) -> Self {
-        Self { email: link.email.as_str(), present: link.present.as_ref().map(|email| email.as_str()) }
+        Self { email: link.email.as_str(), present: link.present.as_ref().map(EmailAddress::as_str) }
     }
 }
