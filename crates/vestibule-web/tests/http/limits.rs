@@ -292,7 +292,7 @@ fn assert_told(row: &Limited, what: &str, answer: &Answer) {
     assert_eq!(answer.header("ratelimit"), Some(format!("\"attempts\";r=0;t={seconds}").as_str()), "{what}");
     assert_eq!(answer.header("cache-control"), Some("private, no-store"), "{what}");
     let words = if row.path.ends_with("/resend") {
-        "We have sent several mails within the last hour."
+        "We have sent several mails lately."
     } else {
         "There were too many attempts. Please try again in"
     };
