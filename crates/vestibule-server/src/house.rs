@@ -90,6 +90,7 @@ pub(crate) async fn open_accounts(
         reset_ttl: settings.reset_ttl,
         require_confirmed_email: settings.require_confirmed_email,
         mail_daily_limit: settings.mail_daily_limit,
+        sends_mail: !matches!(settings.mail, MailSetting::Nowhere),
         roles: settings.roles.clone(),
         audit_retention: settings.audit_retention,
         rate_limits: settings.rate_limit.then(RateLimits::default),

@@ -171,6 +171,14 @@ impl Settings {
                     .to_owned(),
             );
         }
+        let mail_daily_limit = sources.optional_with("MAIL_DAILY_LIMIT", daily_limit)?;
+        if mail_daily_limit == Some(1) {
+            warnings.push(
+                "VESTIBULE_MAIL_DAILY_LIMIT is 1, and a fifth of the day's mails, at least one, is kept for password resets: \
+                 no other mail is sent"
+                    .to_owned(),
+            );
+        }
         let mut settings = Self {
             listen,
             trusted_proxies,
@@ -199,7 +207,7 @@ impl Settings {
             audit_retention: sources.parse_with("AUDIT_RETENTION", duration)?,
             mail,
             mail_from,
-            mail_daily_limit: sources.optional_with("MAIL_DAILY_LIMIT", daily_limit)?,
+            mail_daily_limit,
             mail_templates: sources.optional_with("MAIL_TEMPLATES", folder)?,
             metrics_listen: sources.optional_with("METRICS_LISTEN", |text| {
                 text.parse().map_err(|_| "it is no address with a port".to_owned())
@@ -732,6 +740,13 @@ mod tests {
         let all = settings(&[], &switched_on).unwrap();
         let set = all.shown.iter().filter(|shown| shown.source != "default").count();
         assert_eq!(set, KEYS.len(), "every key is in the example");
+    }
+
+    #[test]
+    fn a_limit_that_leaves_mails_for_nothing_but_resets_is_a_warning() {
+        let warnings = |limit| settings(&[("VESTIBULE_MAIL_DAILY_LIMIT", limit)], "").unwrap().warnings;
+        assert!(warnings("1")[0].contains("VESTIBULE_MAIL_DAILY_LIMIT is 1"));
+        assert!(warnings("2").is_empty());
     }
 
     #[test]

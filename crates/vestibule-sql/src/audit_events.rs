@@ -9,35 +9,30 @@ const VISITOR: &str = "visitor";
 const ADMIN: &str = "admin";
 const OPERATOR: &str = "operator";
 
-#[async_trait]
-impl AuditEvents for Connection {
-    async fn insert_audit_event(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
-        // Where nobody is known, a user is looked up whom nobody is: the work is the same, so its time does not tell
-        // whether an address is known. Of a user who was deleted meanwhile nothing is written.
-        const SQL: &str = "
+/// The statement of `insert_audit_event`. Where nobody is known, a user is looked up whom nobody is: the work is the same, so
+/// its time does not tell whether an address is known. Of a user who was deleted meanwhile nothing is written.
+macro_rules! insert_audit_event {
+    ($conflict:literal) => {
+        concat!(
+            "
             INSERT INTO audit_events
                 (id, kind, user_id, created_at, ip, user_agent, actor, actor_id, detail)
             VALUES
-                ($1, $2, (SELECT id FROM users WHERE id = $3), $4, $5, $6, $7, $8, $9)";
-        let nobody = event.id.as_uuid();
-        let (actor, actor_id) = match event.actor {
-            Actor::Visitor => (VISITOR, None),
-            Actor::Admin(id) => (ADMIN, id),
-            Actor::Operator => (OPERATOR, None),
-        };
-        self.write(SQL)
-            .bind(Id(event.id.as_uuid()))
-            .bind(event.kind.as_str())
-            .bind(Id(event.user_id.map_or(nobody, UserId::as_uuid)))
-            .bind(At(event.created_at))
-            .bind(event.client.ip().map(|ip| ip.to_string()))
-            .bind(event.client.user_agent().map(str::to_owned))
-            .bind(actor)
-            .bind(actor_id.map(|id| Id(id.as_uuid())))
-            .bind(event.detail.clone())
-            .execute()
-            .await?;
-        Ok(())
+                ($1, $2, (SELECT id FROM users WHERE id = $3), $4, $5, $6, $7, $8, $9)
+            ",
+            $conflict
+        )
+    };
+}
+
+#[async_trait]
+impl AuditEvents for Connection {
+    async fn insert_audit_event(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
+        insert(self, insert_audit_event!(""), event).await
+    }
+
+    async fn insert_audit_event_once(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
+        insert(self, insert_audit_event!("ON CONFLICT (id) DO NOTHING"), event).await
     }
 
     async fn list_audit_events(&mut self, limit: u32) -> Result<Vec<AuditEvent>, StoreError> {
@@ -47,22 +42,6 @@ impl AuditEvents for Connection {
             ORDER BY id DESC
             LIMIT $1";
         let rows: Vec<AuditEventRow> = self.read(SQL).bind(i64::from(limit)).all().await?;
-        Ok(rows.into_iter().map(AuditEvent::try_from).collect::<Result<_, _>>()?)
-    }
-
-    async fn list_audit_events_of(
-        &mut self,
-        user: UserId,
-        limit: u32,
-    ) -> Result<Vec<AuditEvent>, StoreError> {
-        const SQL: &str = "
-            SELECT id, kind, user_id, created_at, ip, user_agent, actor, actor_id, detail
-            FROM audit_events
-            WHERE user_id = $1
-            ORDER BY id DESC
-            LIMIT $2";
-        let rows: Vec<AuditEventRow> =
-            self.read(SQL).bind(Id(user.as_uuid())).bind(i64::from(limit)).all().await?;
         Ok(rows.into_iter().map(AuditEvent::try_from).collect::<Result<_, _>>()?)
     }
 
@@ -117,6 +96,33 @@ impl AuditEvents for Connection {
             WHERE id IN (SELECT id FROM audit_events WHERE id < $1 ORDER BY id LIMIT $2)";
         self.write(SQL).bind(Id(below.as_uuid())).bind(i64::from(limit)).execute().await
     }
+}
+
+async fn insert(
+    connection: &mut Connection,
+    sql: &'static str,
+    event: &AuditEvent,
+) -> Result<(), StoreError> {
+    let nobody = event.id.as_uuid();
+    let (actor, actor_id) = match event.actor {
+        Actor::Visitor => (VISITOR, None),
+        Actor::Admin(id) => (ADMIN, id),
+        Actor::Operator => (OPERATOR, None),
+    };
+    connection
+        .write(sql)
+        .bind(Id(event.id.as_uuid()))
+        .bind(event.kind.as_str())
+        .bind(Id(event.user_id.map_or(nobody, UserId::as_uuid)))
+        .bind(At(event.created_at))
+        .bind(event.client.ip().map(|ip| ip.to_string()))
+        .bind(event.client.user_agent().map(str::to_owned))
+        .bind(actor)
+        .bind(actor_id.map(|id| Id(id.as_uuid())))
+        .bind(event.detail.clone())
+        .execute()
+        .await?;
+    Ok(())
 }
 
 #[derive(sqlx::FromRow)]

@@ -57,40 +57,6 @@ impl OutgoingMails for Connection {
         Ok(())
     }
 
-    async fn insert_limited_mail(
-        &mut self,
-        mail: &OutgoingMail,
-        since: OffsetDateTime,
-        at_most: u32,
-    ) -> Result<bool, StoreError> {
-        const SQL: &str = "
-            INSERT INTO outgoing_mails
-                (id, kind, user_id, recipient, created_at, ip, user_agent,
-                 urgency, attempts, next_attempt_at, reason)
-            SELECT
-                $1, $2, $3, $4, $5, $6, $7, $8, 0, $5, ''
-            WHERE (
-                SELECT COUNT(*)
-                FROM outgoing_mails
-                WHERE recipient = $4 AND kind = $2 AND created_at > $9
-            ) < $10";
-        let inserted = self
-            .write(SQL)
-            .bind(Id(mail.id.as_uuid()))
-            .bind(mail.kind.as_str())
-            .bind(mail.user_id.map(|id| Id(id.as_uuid())))
-            .bind(mail.recipient.as_str().to_owned())
-            .bind(At(mail.created_at))
-            .bind(mail.client.ip().map(|ip| ip.to_string()))
-            .bind(mail.client.user_agent().map(str::to_owned))
-            .bind(mail.kind.urgency().rank())
-            .bind(At(since))
-            .bind(i64::from(at_most))
-            .execute()
-            .await?;
-        Ok(inserted == 1)
-    }
-
     async fn claim_mail(
         &mut self,
         urgency: MailUrgency,
@@ -123,6 +89,37 @@ impl OutgoingMails for Connection {
             .optional()
             .await?;
         Ok(row.is_some_and(|row| row.count > 0))
+    }
+
+    async fn end_link_mails(
+        &mut self,
+        user: UserId,
+        email: &EmailAddress,
+        only: Option<MailKind>,
+        reason: &str,
+        now: OffsetDateTime,
+    ) -> Result<Vec<OutgoingMail>, StoreError> {
+        const SQL: &str = "
+            UPDATE outgoing_mails
+            SET outcome = $4, reason = $5, finished_at = $6
+            WHERE finished_at IS NULL
+                AND (user_id = $1 OR (user_id IS NULL AND recipient = $2))
+                AND kind IN ($7, $8, $9)
+                AND ($3 IS NULL OR kind = $3)
+            RETURNING id, kind, user_id, recipient, created_at, ip, user_agent";
+        let mut statement = self
+            .write(SQL)
+            .bind(Id(user.as_uuid()))
+            .bind(email.as_str().to_owned())
+            .bind(only.map(MailKind::as_str))
+            .bind(MailOutcome::Moot.as_str())
+            .bind(reason.to_owned())
+            .bind(At(now));
+        for kind in MailKind::WITH_LINKS_OF_ACCOUNTS {
+            statement = statement.bind(kind.as_str());
+        }
+        let rows: Vec<OutgoingMailRow> = statement.all().await?;
+        Ok(rows.into_iter().map(OutgoingMail::try_from).collect::<Result<_, _>>()?)
     }
 
     async fn finish_mail(
@@ -230,16 +227,43 @@ impl OutgoingMails for Connection {
                 .bind(i64::from(wanted))
                 .all()
                 .await?;
-            let (count, last) = (rows.len(), rows.last().map(|row| OutgoingMailId::from(row.mail.id.0)));
-            // One that cannot be read must not hide the others from who looks after them; the log names it.
-            found.extend(rows.into_iter().filter_map(|row| TrackedMail::try_from(row).ok()));
-            if count == 0
-                || u32::try_from(count).is_ok_and(|count| count < wanted)
-                || found.len() >= limit as usize
-            {
+            below = rows.last().map(|row| OutgoingMailId::from(row.mail.id.0));
+            if add_readable(rows, &mut found, wanted) {
                 return Ok(found);
             }
-            below = last;
+        }
+    }
+
+    async fn list_mails_of(
+        &mut self,
+        user: UserId,
+        to: Option<&EmailAddress>,
+        below: Option<OutgoingMailId>,
+        limit: u32,
+    ) -> Result<Vec<TrackedMail>, StoreError> {
+        const SQL: &str = "
+            SELECT
+                id, kind, user_id, recipient, created_at, ip, user_agent, attempts, uncounted_attempts,
+                next_attempt_at, finished_at, coalesce(outcome, 'waiting') AS state, reason
+            FROM outgoing_mails
+            WHERE (user_id = $1 OR (user_id IS NULL AND recipient = $2)) AND ($3 IS NULL OR id < $3)
+            ORDER BY id DESC
+            LIMIT $4";
+        let (mut found, mut below) = (Vec::new(), below);
+        loop {
+            let wanted = limit - u32::try_from(found.len()).unwrap_or(limit);
+            let rows: Vec<TrackedMailRow> = self
+                .read(SQL)
+                .bind(Id(user.as_uuid()))
+                .bind(to.map(|email| email.as_str().to_owned()))
+                .bind(below.map(|id| Id(id.as_uuid())))
+                .bind(i64::from(wanted))
+                .all()
+                .await?;
+            below = rows.last().map(|row| OutgoingMailId::from(row.mail.id.0));
+            if add_readable(rows, &mut found, wanted) {
+                return Ok(found);
+            }
         }
     }
 
@@ -384,6 +408,15 @@ impl ClaimedMailRow {
             Err(broken) => Err(BrokenMail { id, attempt, problem: broken.to_string() }),
         }
     }
+}
+
+/// Adds the rows of a page that can be read. One that cannot, or is of a later release's kind, must not hide the others from
+/// who asks for them; the log names it. Whether that is all: as many as were `wanted` are there, or there are no more.
+fn add_readable(rows: Vec<TrackedMailRow>, found: &mut Vec<TrackedMail>, wanted: u32) -> bool {
+    let is_last = u32::try_from(rows.len()).is_ok_and(|count| count < wanted);
+    let before = found.len();
+    found.extend(rows.into_iter().filter_map(|row| TrackedMail::try_from(row).ok()));
+    is_last || found.len() - before >= wanted as usize
 }
 
 /// How many attempts count. The release before this one sets `attempts` back and knows no others: then all do.

@@ -250,6 +250,49 @@ impl Sessions for Connection {
         let but = but.map(|id| id.as_bytes().to_vec());
         self.write(SQL).bind(Id(user.as_uuid())).bind(but).execute().await
     }
+
+    async fn list_every_session(
+        &mut self,
+        user: UserId,
+        below: Option<PublicSessionId>,
+        limit: u32,
+    ) -> Result<Vec<Session>, StoreError> {
+        const SQL: &str = "
+            SELECT
+                id_hash, public_id, user_id, secret_hash, previous_secret_hash, secret_rotated_at,
+                secret_first_used_at, csrf_token, is_revoked, created_at, last_seen_at, expires_at,
+                absolute_expires_at, ip, user_agent, password_given_at
+            FROM sessions
+            WHERE user_id = $1 AND ($2 IS NULL OR public_id < $2)
+            ORDER BY public_id DESC
+            LIMIT $3";
+        let rows: Vec<SessionRow> = self
+            .read(SQL)
+            .bind(Id(user.as_uuid()))
+            .bind(below.map(|id| Id(id.as_uuid())))
+            .bind(i64::from(limit))
+            .all()
+            .await?;
+        Ok(rows.into_iter().map(Session::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn delete_old_sessions(
+        &mut self,
+        over_before: OffsetDateTime,
+        now: OffsetDateTime,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        // There is no index for it: it would have to be written at every refresh, and this is asked once in a while.
+        const SQL: &str = "
+            DELETE FROM sessions
+            WHERE id_hash IN (
+                SELECT id_hash
+                FROM sessions
+                WHERE expires_at < $1 AND (NOT is_revoked OR absolute_expires_at < $2)
+                LIMIT $3
+            )";
+        self.write(SQL).bind(At(over_before)).bind(At(now)).bind(i64::from(limit)).execute().await
+    }
 }
 
 #[derive(sqlx::FromRow)]

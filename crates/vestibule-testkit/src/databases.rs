@@ -74,6 +74,33 @@ impl TestDatabase {
         }
     }
 
+    /// Every column of every table: the table's name and its own.
+    pub async fn columns(&self) -> Vec<(String, String)> {
+        let columns = if self.folder.is_some() {
+            let mut connection =
+                SqliteConnection::connect(&self.url).await.expect("a test's database can be opened");
+            sqlx::query_as(
+                "SELECT tables.name, columns.name
+                 FROM sqlite_schema AS tables
+                 JOIN pragma_table_info(tables.name) AS columns
+                 WHERE tables.type = 'table'",
+            )
+            .fetch_all(&mut connection)
+            .await
+        } else {
+            let mut connection =
+                PgConnection::connect(&self.url).await.expect("a test's database can be opened");
+            sqlx::query_as(
+                "SELECT table_name::text, column_name::text
+                 FROM information_schema.columns
+                 WHERE table_schema = 'public'",
+            )
+            .fetch_all(&mut connection)
+            .await
+        };
+        columns.expect("the columns can be listed")
+    }
+
     /// The folder of an embedded database's file.
     pub fn folder(&self) -> Option<std::path::PathBuf> {
         self.folder.as_ref().map(|folder| folder.path().join("data"))

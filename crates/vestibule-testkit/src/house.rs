@@ -89,6 +89,11 @@ pub fn generous(policy: Policy) -> Policy {
         sign_ups_by_address: quota,
         links_by_address: quota,
         mails_by_address: quota,
+        resets_by_mailbox: quota,
+        confirmations_by_mailbox: quota,
+        sign_ups_by_mailbox: quota,
+        new_addresses_by_mailbox: quota,
+        new_addresses_by_account: quota,
         judgements_by_address: quota,
     };
     Policy { rate_limits: Some(rate_limits), ..policy }

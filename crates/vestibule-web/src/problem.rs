@@ -5,11 +5,12 @@ use ::vestibule::models::{InvalidField, InvalidInput, Quota, SessionEnded, SignU
 use ::vestibule::ports::HasherError;
 use ::vestibule::repository::StoreError;
 use ::vestibule::services::{
-    ChangeEmailError, ChangeNameError, ChangePasswordError, ChangeRoleError, CheckError, ConfirmEmailError,
-    ConfirmPasswordError, ConfirmSignUpError, CurrentPasswordError, DeclineSignUpError, DeleteAccountError,
-    DisableUserError, ExportError, ForgotPasswordError, HandOutLinkError, InviteError, JudgePasswordError,
-    LastAdmin, LogInError, LogOutError, ManageSessionsError, RefreshError, ResendConfirmationError,
-    ResendSignUpError, ResetPasswordError, RevokeInvitationError, SignUpError, SignUpRefused,
+    CancelEmailChangeError, ChangeEmailError, ChangeNameError, ChangePasswordError, ChangeRoleError,
+    CheckError, ConfirmEmailError, ConfirmPasswordError, ConfirmSignUpError, CurrentPasswordError,
+    DeclineSignUpError, DeleteAccountError, DisableUserError, ExportError, ForgotPasswordError,
+    HandOutLinkError, InviteError, JudgePasswordError, LastAdmin, LogInError, LogOutError,
+    ManageSessionsError, RefreshError, ResendConfirmationError, ResendSignUpError, ResetPasswordError,
+    RevokeInvitationError, SignUpError, SignUpRefused,
 };
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -477,7 +478,7 @@ impl From<ResendConfirmationError> for Problem {
                 Self::new(StatusCode::CONFLICT, "conflict", "Your address is confirmed already.")
             }
             ResendConfirmationError::TooMany(refusal) => {
-                let detail = "We have sent several mails within the last hour. Look into your mailbox, also into the spam folder, and try again later.";
+                let detail = "We have sent several mails lately. Look into your mailbox, also into the spam folder, and try again later.";
                 Self { detail: detail.to_owned(), ..refusal.into() }
             }
             ResendConfirmationError::Store(error) => error.into(),
@@ -540,11 +541,20 @@ impl From<ChangePasswordError> for Problem {
     }
 }
 
+impl From<CancelEmailChangeError> for Problem {
+    fn from(error: CancelEmailChangeError) -> Self {
+        match error {
+            CancelEmailChangeError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<ChangeEmailError> for Problem {
     fn from(error: ChangeEmailError) -> Self {
         match error {
             ChangeEmailError::Invalid(input) => Self::invalid(input),
             ChangeEmailError::CurrentPassword(error) => error.into(),
+            ChangeEmailError::TooMany(refusal) => refusal.into(),
             ChangeEmailError::Store(error) => error.into(),
         }
     }

@@ -8,6 +8,7 @@ use crate::vestibule::Vestibule;
 use crate::{api, assets, pages};
 
 /// Every route of the library: the table of contents.
+#[expect(clippy::too_many_lines, reason = "a table of contents stands in one place")]
 pub fn routes<S: Clone + Send + Sync + 'static>(vestibule: &Vestibule) -> Routes<S> {
     let routes = Routes::new(vestibule.clone())
         // A person, in a browser. Works without JavaScript.
@@ -45,6 +46,12 @@ pub fn routes<S: Clone + Send + Sync + 'static>(vestibule: &Vestibule) -> Routes
         .page(AccountHolder, Method::GET, "/account", pages::account::account)
         .page(AccountHolder, Method::POST, "/account/name", pages::change_name::change_name)
         .page(AccountHolder, Method::POST, "/account/email", pages::change_email::change_email)
+        .page(
+            AccountHolder,
+            Method::POST,
+            "/account/email/cancel",
+            pages::cancel_email_change::cancel_email_change,
+        )
         .page(AccountHolder, Method::POST, "/account/password", pages::change_password::change_password)
         .page(AccountHolder, Method::POST, "/account/sessions/{id}/end", pages::manage_sessions::end)
         .page(AccountHolder, Method::POST, "/account/sessions/end-others", pages::manage_sessions::end_others)
@@ -90,6 +97,12 @@ pub fn routes<S: Clone + Send + Sync + 'static>(vestibule: &Vestibule) -> Routes
         .api(AccountHolder, Method::DELETE, "/api/account", api::delete_account::delete_account)
         .api(AccountHolder, Method::POST, "/api/account/password", api::change_password::change_password)
         .api(AccountHolder, Method::POST, "/api/account/email", api::change_email::change_email)
+        .api(
+            AccountHolder,
+            Method::DELETE,
+            "/api/account/email",
+            api::cancel_email_change::cancel_email_change,
+        )
         .api(AccountHolder, Method::GET, "/api/account/sessions", api::manage_sessions::list)
         .api(AccountHolder, Method::DELETE, "/api/account/sessions", api::manage_sessions::end_others)
         .api(AccountHolder, Method::DELETE, "/api/account/sessions/{id}", api::manage_sessions::end)

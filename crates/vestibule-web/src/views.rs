@@ -83,7 +83,7 @@ views! {
     /// `/forgot-password`.
     ForgotPassword(ForgotPasswordPage<'a>) = "forgot_password.html";
     /// `/forgot-password/sent`.
-    ForgotPasswordSent(ForgotPasswordSentPage) = "forgot_password_sent.html";
+    ForgotPasswordSent(ForgotPasswordSentPage<'a>) = "forgot_password_sent.html";
     /// `/reset-password`, where the link of a mail leads.
     ResetPassword(ResetPasswordPage<'a>) = "reset_password.html";
     /// `/account`.

@@ -61,9 +61,11 @@ pub struct Policy {
     pub reset_ttl: Duration,
     /// Whether a user must have confirmed their address before they may use more than their account.
     pub require_confirmed_email: bool,
-    /// How many mails the provider takes in a day (UTC), where that is limited. A fifth of them is kept for password
-    /// resets.
+    /// How many mails the provider takes in a day (UTC), where that is limited. A fifth of them, and at least
+    /// one, is kept for password resets.
     pub mail_daily_limit: Option<u32>,
+    /// Whether mails go anywhere. Where none is set they wait, and nobody is told that one is on its way.
+    pub sends_mail: bool,
     /// The roles that the site has beside `user` and `admin`.
     pub roles: Vec<Role>,
     /// How long the audit trail is kept.
@@ -97,6 +99,7 @@ impl Policy {
             reset_ttl: Duration::minutes(30),
             require_confirmed_email: false,
             mail_daily_limit: None,
+            sends_mail: true,
             roles: Vec::new(),
             audit_retention: Duration::days(365),
             rate_limits: Some(RateLimits::default()),

@@ -17,7 +17,7 @@ use vestibule_web::pages::confirm_email::{ConfirmEmailDonePage, ConfirmEmailPage
 use vestibule_web::pages::confirm_password::ConfirmPasswordPage;
 use vestibule_web::pages::confirm_sign_up::ConfirmSignUpPage;
 use vestibule_web::pages::dev_mailbox::DevMailboxPage;
-use vestibule_web::pages::forgot_password::ForgotPasswordPage;
+use vestibule_web::pages::forgot_password::{ForgotPasswordPage, ForgotPasswordSentPage};
 use vestibule_web::pages::log_in::LogInPage;
 use vestibule_web::pages::resend_confirmation::ResendConfirmationPage;
 use vestibule_web::pages::resend_sign_up::SignUpSentPage;
@@ -40,15 +40,10 @@ macro_rules! copies {
 
         /// Shows nothing that changes, so it has no `page`.
         #[derive(Template)]
-        #[template(path = "forgot_password_sent.html")]
-        struct ForgotPasswordSent;
-
-        /// Neither does this.
-        #[derive(Template)]
         #[template(path = "sign_up_declined.html")]
         struct SignUpDeclined;
 
-        const COPIED: &[&str] = &[$($path,)* "forgot_password_sent.html", "sign_up_declined.html"];
+        const COPIED: &[&str] = &[$($path,)* "sign_up_declined.html"];
 
         impl Layout for Copies {
             fn render(&self, page: &Page<'_>) -> Result<String, askama::Error> {
@@ -58,7 +53,6 @@ macro_rules! copies {
             fn content(&self, view: &View<'_>, _: &PageVisit) -> Option<Result<String, askama::Error>> {
                 let html = match view {
                     $(View::$name(page) => $name { page }.render(),)*
-                    View::ForgotPasswordSent(_) => ForgotPasswordSent.render(),
                     View::SignUpDeclined(_) => SignUpDeclined.render(),
                     _ => return None,
                 };
@@ -77,6 +71,7 @@ copies! {
     ConfirmEmailDone(ConfirmEmailDonePage<'a>) = "confirm_email_done.html";
     ResendConfirmation(ResendConfirmationPage<'a>) = "resend_confirmation.html";
     ForgotPassword(ForgotPasswordPage<'a>) = "forgot_password.html";
+    ForgotPasswordSent(ForgotPasswordSentPage<'a>) = "forgot_password_sent.html";
     ResetPassword(ResetPasswordPage<'a>) = "reset_password.html";
     Account(AccountPage<'a>) = "account.html";
     ConfirmPassword(ConfirmPasswordPage<'a>) = "confirm_password.html";

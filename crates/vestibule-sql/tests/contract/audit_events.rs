@@ -1,7 +1,7 @@
 use rstest::rstest;
 use time::Duration;
 use vestibule::models::{Actor, AuditEvent, AuditEventId, AuditEventKind, Client};
-use vestibule::repository::AuditEvents;
+use vestibule::repository::{AuditEvents, AuditFilter};
 use vestibule_testkit::DatabaseKind;
 
 use crate::fixtures::{NOON, house, random};
@@ -55,8 +55,15 @@ async fn a_users_trail_is_theirs_and_ends_with_the_retention(
     let moments = |events: Vec<AuditEvent>| {
         events.into_iter().map(|event| (event.created_at - NOON).whole_hours()).collect::<Vec<_>>()
     };
-    assert_eq!(moments(alone.list_audit_events_of(ann.id, 10).await.unwrap()), [4, 2, 0]);
-    assert_eq!(moments(alone.list_audit_events_of(ann.id, 1).await.unwrap()), [4]);
+    let of_ann = AuditFilter { user: Some(ann.id), ..AuditFilter::default() };
+    assert_eq!(moments(alone.find_audit_events(of_ann, 10).await.unwrap()), [4, 2, 0]);
+    let newest = alone.find_audit_events(of_ann, 1).await.unwrap();
+    assert_eq!(moments(newest.clone()), [4]);
+    let rest = AuditFilter { below: Some(newest[0].id), ..of_ann };
+    assert_eq!(moments(alone.find_audit_events(rest, 10).await.unwrap()), [2, 0]);
+    alone.insert_audit_event_once(&newest[0]).await.unwrap();
+    assert_eq!(alone.find_audit_events(of_ann, 10).await.unwrap().len(), 3, "it is there already");
+    assert!(alone.insert_audit_event(&newest[0]).await.is_err());
     let below = AuditEventId::lowest_at(NOON + Duration::hours(3));
     assert_eq!(alone.delete_old_audit_events(below, 2).await.unwrap(), 2);
     assert_eq!(alone.delete_old_audit_events(below, 2).await.unwrap(), 1);

@@ -128,6 +128,7 @@ async fn the_state_of_the_schema_is_told(
             "0003 administration".into(),
             "0004 protection".into(),
             "0005 mail attempts".into(),
+            "0006 link addresses".into(),
             "0007 audit actors".into(),
             "0008 keys".into(),
             "0009 sign up".into()

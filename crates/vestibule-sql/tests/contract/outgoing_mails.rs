@@ -201,43 +201,67 @@ async fn a_mail_that_is_tried_again_has_new_tries_and_goes_on_with_its_numbers(
 
 #[rstest]
 #[tokio::test]
-async fn a_mail_is_limited_by_its_kind_and_recipient(
+async fn a_newer_mail_of_the_kind_is_told(
     #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
 ) {
     let (_test, database, ann, _) = house(kind).await;
     let mut alone = database.alone();
-    let since = NOON - Duration::SECOND;
-    for (kind, recipient, seconds, expected) in [
-        (MailKind::ResetPassword, "ann@example.com", 0, true),
-        (MailKind::ResetPassword, "ann@example.com", 1, true),
-        (MailKind::ResetPassword, "ann@example.com", 2, false),
-        (MailKind::ResetPassword, "bob@example.com", 3, true),
-        (MailKind::ConfirmEmail, "ann@example.com", 4, true),
-    ] {
-        let mail = mail(kind, None, recipient, seconds);
-        assert_eq!(
-            alone.insert_limited_mail(&mail, since, 2).await.unwrap(),
-            expected,
-            "{recipient} {seconds}"
-        );
+    let first = mail(MailKind::ResetPassword, None, "ann@example.com", 0);
+    let second = mail(MailKind::ResetPassword, None, "ann@example.com", 1);
+    let of_bob = mail(MailKind::ResetPassword, None, "bob@example.com", 0);
+    let of_ann = mail(MailKind::ConfirmNewEmail, Some(&ann), "new@example.com", 2);
+    let newer = mail(MailKind::ConfirmNewEmail, Some(&ann), "newer@example.com", 3);
+    for mail in [&first, &second, &of_bob, &of_ann] {
+        alone.insert_outgoing_mail(mail).await.unwrap();
     }
-    let later = mail(MailKind::ResetPassword, None, "ann@example.com", 5);
-    assert!(alone.insert_limited_mail(&later, NOON, 2).await.unwrap(), "the first is too long ago");
-
-    let list = alone.list_outgoing_mails(10).await.unwrap();
-    assert!(alone.has_newer_mail(&list[0]).await.unwrap() && !alone.has_newer_mail(&later).await.unwrap());
-    let of_bob = list.iter().find(|mail| mail.recipient.as_str() == "bob@example.com").unwrap();
-    assert!(!alone.has_newer_mail(of_bob).await.unwrap());
-    let of_ann = mail(MailKind::ConfirmNewEmail, Some(&ann), "new@example.com", 6);
-    let newer = mail(MailKind::ConfirmNewEmail, Some(&ann), "newer@example.com", 7);
-    alone.insert_outgoing_mail(&of_ann).await.unwrap();
-    assert!(!alone.has_newer_mail(&of_ann).await.unwrap());
+    assert!(alone.has_newer_mail(&first).await.unwrap() && !alone.has_newer_mail(&second).await.unwrap());
+    assert!(!alone.has_newer_mail(&of_bob).await.unwrap() && !alone.has_newer_mail(&of_ann).await.unwrap());
     alone.insert_outgoing_mail(&newer).await.unwrap();
     assert!(alone.has_newer_mail(&of_ann).await.unwrap(), "whatever its recipient");
 
-    let ann_address = EmailAddress::parse("ann@example.com").unwrap();
-    alone.delete_mails_to(&ann_address).await.unwrap();
-    assert_eq!(alone.list_outgoing_mails(10).await.unwrap().len(), 3);
+    alone.delete_mails_to(&ann.email).await.unwrap();
+    let left: Vec<_> = alone.list_outgoing_mails(10).await.unwrap().into_iter().map(|mail| mail.id).collect();
+    assert_eq!(left, [of_bob.id, of_ann.id, newer.id]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn mails_with_links_that_wait_are_ended_and_nothing_else(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, _) = house(kind).await;
+    let mut alone = database.alone();
+    let asked = mail(MailKind::ResetPassword, None, "ann@example.com", 0);
+    let of_bob = mail(MailKind::ResetPassword, None, "bob@example.com", 1);
+    let confirm = mail(MailKind::ConfirmEmail, Some(&ann), "ann@example.com", 2);
+    let change = mail(MailKind::ConfirmNewEmail, Some(&ann), "new@example.com", 3);
+    let notice = mail(MailKind::PasswordChanged, Some(&ann), "ann@example.com", 4);
+    let sent = mail(MailKind::ConfirmEmail, Some(&ann), "ann@example.com", 5);
+    for mail in [&asked, &of_bob, &confirm, &change, &notice, &sent] {
+        alone.insert_outgoing_mail(mail).await.unwrap();
+    }
+    assert!(alone.finish_mail(sent.id, 0, MailOutcome::Sent, "", NOON).await.unwrap());
+
+    let only = Some(MailKind::ConfirmNewEmail);
+    let ended = alone.end_link_mails(ann.id, &ann.email, only, "cancelled", NOON).await.unwrap();
+    assert_eq!(ended, std::slice::from_ref(&change));
+    let mut ended = alone.end_link_mails(ann.id, &ann.email, None, "changed", NOON).await.unwrap();
+    ended.sort_by_key(|mail| mail.id);
+    assert_eq!(ended, [asked.clone(), confirm.clone()]);
+    assert!(alone.end_link_mails(ann.id, &ann.email, None, "changed", NOON).await.unwrap().is_empty());
+    assert_eq!(alone.list_outgoing_mails(10).await.unwrap(), [of_bob.clone(), notice.clone()]);
+
+    let list = async |to: Option<&EmailAddress>, below, limit| {
+        let mails = database.alone().list_mails_of(ann.id, to, below, limit).await.unwrap();
+        mails.into_iter().map(|tracked| (tracked.mail.id, tracked.reason)).collect::<Vec<_>>()
+    };
+    let told = |mail: &OutgoingMail, reason: &str| (mail.id, reason.to_owned());
+    let theirs = [told(&sent, ""), told(&notice, ""), told(&change, "cancelled"), told(&confirm, "changed")];
+    assert_eq!(list(None, None, 10).await, theirs);
+    assert_eq!(list(None, None, 1).await, theirs[..1]);
+    assert_eq!(list(None, Some(notice.id), 10).await, theirs[2..]);
+    let with_requests = list(Some(&ann.email), None, 10).await;
+    assert_eq!(with_requests, [&theirs[..], &[told(&asked, "changed")]].concat());
 }
 
 #[rstest]

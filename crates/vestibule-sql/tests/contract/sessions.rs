@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use rstest::rstest;
 use time::Duration;
 use vestibule::models::{RefreshSecretHash, Session};
@@ -419,4 +421,41 @@ async fn sessions_of_a_user_are_listed_and_removed_and_nobody_elses(
     assert_eq!(ids(alone.list_sessions(ann.id, NOON, 10).await.unwrap()), [second.public_id]);
     assert_eq!(alone.delete_sessions_of(ann.id, None).await.unwrap(), 1);
     assert_eq!(alone.list_sessions(bob.id, NOON, 10).await.unwrap().len(), 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn sessions_are_removed_long_after_they_were_over_and_revoked_ones_after_their_absolute_end(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, alive) = house(kind).await;
+    let mut alone = database.alone();
+    let over = Session { expires_at: NOON, ..session(&ann) };
+    let revoked = Session { expires_at: NOON, is_revoked: true, ..session(&ann) };
+    let also_over = Session { expires_at: NOON - Duration::SECOND, ..session(&ann) };
+    for session in [&over, &revoked, &also_over] {
+        let new = NewSession { session, password_hash: &hash("a") };
+        assert!(alone.insert_session(new).await.unwrap());
+    }
+    let left = async || {
+        let list = database.alone().list_every_session(ann.id, None, 10).await.unwrap();
+        list.into_iter().map(|session| session.id_hash).collect::<HashSet<_>>()
+    };
+    assert_eq!(left().await.len(), 4, "those that are over too");
+    let mut seen = HashSet::new();
+    let mut below = None;
+    while let [last] = &alone.list_every_session(ann.id, below, 1).await.unwrap()[..] {
+        below = Some(last.public_id);
+        assert!(seen.insert(last.id_hash));
+    }
+    assert_eq!(seen, left().await, "page by page");
+
+    assert_eq!(alone.delete_old_sessions(NOON - Duration::SECOND, NOON, 10).await.unwrap(), 0);
+    let later = NOON + Duration::SECOND;
+    assert_eq!(alone.delete_old_sessions(later, later, 1).await.unwrap(), 1, "in batches");
+    assert_eq!(alone.delete_old_sessions(later, later, 10).await.unwrap(), 1);
+    assert_eq!(left().await, HashSet::from([alive.id_hash, revoked.id_hash]), "a replay is still told apart");
+    let past_absolute_end = revoked.absolute_expires_at + Duration::SECOND;
+    assert_eq!(alone.delete_old_sessions(later, past_absolute_end, 10).await.unwrap(), 1);
+    assert_eq!(left().await, HashSet::from([alive.id_hash]));
 }

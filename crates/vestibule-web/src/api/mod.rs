@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod answers;
+pub mod cancel_email_change;
 pub mod change_email;
 pub mod change_name;
 pub mod change_password;

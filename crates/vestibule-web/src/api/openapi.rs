@@ -8,9 +8,10 @@ use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    account, change_email, change_name, change_password, confirm_email, confirm_password, confirm_sign_up,
-    current_session, delete_account, export, forgot_password, judge_password, jwks, log_in, log_out,
-    manage_sessions, refresh, resend_confirmation, reset_password, sign_up,
+    account, cancel_email_change, change_email, change_name, change_password, confirm_email,
+    confirm_password, confirm_sign_up, current_session, delete_account, export, forgot_password,
+    judge_password, jwks, log_in, log_out, manage_sessions, refresh, resend_confirmation, reset_password,
+    sign_up,
 };
 use crate::Vestibule;
 use crate::problem::ProblemBody;
@@ -49,6 +50,7 @@ const OTHERWISE: &str = "What went wrong: RFC 9457, with a stable word in `code`
         change_name::change_name,
         delete_account::delete_account,
         change_email::change_email,
+        cancel_email_change::cancel_email_change,
         change_password::change_password,
         manage_sessions::list,
         manage_sessions::end_others,

@@ -1,7 +1,7 @@
 //! `/account`: everything that one can do with an account of one's own.
 
 use ::vestibule::Accounts;
-use ::vestibule::models::{Session, UserId};
+use ::vestibule::models::{EmailAddress, Session, UserId};
 use ::vestibule::repository::StoreError;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -47,6 +47,8 @@ pub enum Done {
     NameChanged,
     /// A mail is on its way to another address.
     EmailRequested,
+    /// No mail leads to another address any more.
+    EmailKept,
     /// Another password.
     PasswordChanged,
     /// One session less.
@@ -79,6 +81,8 @@ pub struct AccountPage<'a> {
     pub email: &'a str,
     /// Whether it is confirmed.
     pub is_email_verified: bool,
+    /// The address that shall take its place, once the link is used that was mailed there.
+    pub pending_email: Option<&'a str>,
     /// The day of the sign-up.
     pub member_since: String,
     /// The same in the form of RFC 3339.
@@ -149,6 +153,9 @@ impl Done {
             Self::EmailRequested => Some(
                 "Look into the mailbox of the new address: it becomes yours when you use the link that we sent there.",
             ),
+            Self::EmailKept => {
+                Some("Your address stays as it is. The link that we sent to the other is over.")
+            }
             Self::PasswordChanged => {
                 Some("Your password is changed, and you are logged out everywhere else.")
             }
@@ -221,6 +228,11 @@ async fn page(
         Err(_) if refused.is_some() => Vec::new(),
         Err(error) => return Err(error.into()),
     };
+    let pending_email = match vestibule.accounts().pending_email(current.current()).await {
+        Ok(pending_email) => pending_email,
+        Err(_) if refused.is_some() => None,
+        Err(error) => return Err(error.into()),
+    };
     let user = current.user();
     let refused = refused.as_ref();
     let errors_of = |part: Part| {
@@ -240,6 +252,7 @@ async fn page(
         name: user.name.as_str(),
         email: user.email.as_str(),
         is_email_verified: user.is_email_verified,
+        pending_email: pending_email.as_ref().map(EmailAddress::as_str),
         member_since: day(user.created_at),
         member_since_iso: iso(user.created_at),
         typed_name: typed_in(Part::Name, user.name.as_str()),

@@ -1,6 +1,7 @@
 //! `/confirm-email?token=`, where the link of a mail leads.
 
-use ::vestibule::services::ConfirmEmail;
+use ::vestibule::models::EmailAddress;
+use ::vestibule::services::{ConfirmEmail, EmailLink};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -34,22 +35,34 @@ pub struct ConfirmEmailPage<'a> {
     pub is_link_over: bool,
     /// Whether anybody is logged in here.
     pub is_logged_in: bool,
+    /// What it does, where the address takes the place of another.
+    pub change: Option<EmailChange<'a>>,
+}
+
+/// A change of the address that a press would make.
+pub struct EmailChange<'a> {
+    /// The new address.
+    pub email: &'a str,
+    /// The present one, where its owner is logged in here.
+    pub present: Option<&'a str>,
 }
 
 /// What `/confirm-email/done` shows.
 pub struct ConfirmEmailDonePage<'a> {
     /// The address of who is logged in.
     pub email: Option<&'a str>,
+    /// Whether it is confirmed. Anybody can open this page.
+    pub is_email_verified: bool,
 }
 
-/// A button. It looks at nothing and changes nothing, whoever opens the link: mail scanners do too, and some of them
-/// run scripts, so no script presses it.
+/// A button, with what it does. Nothing is changed, whoever opens the link: mail scanners do too, and some of them run
+/// scripts, so no script presses it.
 pub async fn form(
     State(vestibule): State<Vestibule>,
     Query(query): Query<TokenQuery>,
     visit: PageVisit,
-) -> Response {
-    page(&vestibule, &visit, &query.token, None)
+) -> Result<Response, Problem> {
+    page(&vestibule, &visit, &query.token, None).await
 }
 
 /// Confirms the address, or asks for the password where nobody of that account is logged in.
@@ -70,18 +83,35 @@ pub async fn confirm_email(
     let typed = ConfirmEmail { token, password, devices: &devices };
     match vestibule.accounts().confirm_email(typed, current, &client).await.map_err(Problem::from) {
         Ok(_) => Ok(Redirect::to("/confirm-email/done").into_response()),
-        Err(problem) if problem.keeps_the_form() => Ok(page(&vestibule, &visit, token, Some(&problem))),
+        Err(problem) if problem.keeps_the_form() => page(&vestibule, &visit, token, Some(&problem)).await,
         Err(problem) => Err(problem),
     }
 }
 
 /// What comes next.
 pub async fn done(State(vestibule): State<Vestibule>, visit: PageVisit) -> Response {
-    let email = visit.current_user().map(|current| current.user().email.as_str().to_owned());
-    vestibule.page(&visit, "Your address is confirmed", &ConfirmEmailDonePage { email: email.as_deref() })
+    let user = visit.current_user().map(|current| current.user().clone());
+    let content = ConfirmEmailDonePage {
+        email: user.as_ref().map(|user| user.email.as_str()),
+        is_email_verified: user.as_ref().is_some_and(|user| user.is_email_verified),
+    };
+    vestibule.page(&visit, "Your address", &content)
 }
 
-fn page(vestibule: &Vestibule, visit: &PageVisit, token: &str, problem: Option<&Problem>) -> Response {
+async fn page(
+    vestibule: &Vestibule,
+    visit: &PageVisit,
+    token: &str,
+    problem: Option<&Problem>,
+) -> Result<Response, Problem> {
+    let current = visit.current_user().map(CurrentUser::current);
+    let link = match vestibule.accounts().look_at_email_link(token, current).await {
+        Ok(link) => link,
+        // What is wrong is told already.
+        Err(_) if problem.is_some() => None,
+        Err(error) => return Err(error.into()),
+    };
+    let change = link.as_ref().filter(|link| link.replaces_email).map(EmailChange::from);
     let is_logged_in = visit.current_user().is_some();
     // Somebody may be logged in to another account than that of the link: only the answer tells.
     let asks_for_password =
@@ -89,13 +119,22 @@ fn page(vestibule: &Vestibule, visit: &PageVisit, token: &str, problem: Option<&
     let is_unauthenticated = problem.is_some_and(|problem| problem.code == "unauthenticated");
     let is_link_over =
         token.trim().is_empty() || problem.is_some_and(|problem| problem.code == "token_invalid");
-    super::form_page(vestibule, visit, "Confirm your address", problem, |errors, summary| ConfirmEmailPage {
-        token,
-        asks_for_password,
-        errors,
-        // In words for a person: a program is told to log in or to send the password along.
-        summary: summary.map(|told| if is_unauthenticated { NOT_LOGGED_IN_HERE } else { told }),
-        is_link_over,
-        is_logged_in,
-    })
+    Ok(super::form_page(vestibule, visit, "Confirm your address", problem, |errors, summary| {
+        ConfirmEmailPage {
+            token,
+            asks_for_password,
+            errors,
+            // In words for a person: a program is told to log in or to send the password along.
+            summary: summary.map(|told| if is_unauthenticated { NOT_LOGGED_IN_HERE } else { told }),
+            is_link_over,
+            is_logged_in,
+            change,
+        }
+    }))
+}
+
+impl<'a> From<&'a EmailLink> for EmailChange<'a> {
+    fn from(link: &'a EmailLink) -> Self {
+        Self { email: link.email.as_str(), present: link.present.as_ref().map(EmailAddress::as_str) }
+    }
 }

@@ -23,8 +23,13 @@ pub struct ForgotPasswordPage<'a> {
     pub summary: Option<&'a str>,
 }
 
-/// What `/forgot-password/sent` shows: nothing that depends on anything, for it must not tell who has an account.
-pub struct ForgotPasswordSentPage;
+/// What `/forgot-password/sent` shows: nothing that depends on what was typed, for it must not tell who has an account.
+pub struct ForgotPasswordSentPage<'a> {
+    /// Whether the site has a way to send mails.
+    pub sends_mail: bool,
+    /// The site's name.
+    pub site_name: &'a str,
+}
 
 /// The empty form.
 pub async fn form(State(vestibule): State<Vestibule>, visit: PageVisit) -> Response {
@@ -47,7 +52,9 @@ pub async fn forgot_password(
 
 /// What comes next.
 pub async fn sent(State(vestibule): State<Vestibule>, visit: PageVisit) -> Response {
-    vestibule.page(&visit, "Look into your mailbox", &ForgotPasswordSentPage)
+    let sends_mail = vestibule.accounts().policy().sends_mail;
+    let title = if sends_mail { "Look into your mailbox" } else { "No mail can be sent" };
+    vestibule.page(&visit, title, &ForgotPasswordSentPage { sends_mail, site_name: vestibule.site_name() })
 }
 
 fn page(vestibule: &Vestibule, visit: &PageVisit, fields: &Fields, problem: Option<&Problem>) -> Response {

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod admin;
 pub mod api_docs;
+pub mod cancel_email_change;
 pub mod change_email;
 pub mod change_name;
 pub mod change_password;

@@ -40,7 +40,10 @@ const PASSWORDS: &str = "passwords";
 const SIGN_UPS: &str = "sign-ups";
 const LINKS: &str = "links";
 const LINKS_AND_PASSWORDS: &str = "links, passwords";
-const MAILBOX: &str = "mails to one mailbox";
+const RESETS: &str = "resets";
+const MAILS_AND_RESETS: &str = "mails, resets";
+const MAILS_AND_CONFIRMATIONS: &str = "mails, confirmations";
+const PASSWORDS_AND_NEW_ADDRESSES: &str = "passwords, mails, new addresses";
 const BOTH_MAILS: &str = "mails, mails to one mailbox";
 const JUDGEMENTS: &str = "judgements";
 
@@ -70,10 +73,10 @@ fn table() -> Vec<Limited> {
         row(POST, "/confirm-sign-up/decline", LINKS, link, Newcomer, &[("token", LINK)], 2, &[]),
         row(POST, "/log-in", PASSWORDS, password, Stranger, LOG_IN, 2, KEEPS_EMAIL),
         row(POST, "/confirm-email", LINKS_AND_PASSWORDS, "checks a link, and a password", Stranger, &[("token", LINK), ("password", WRONG)], 2, &["value=\"no-link-at-all\""]),
-        row(POST, "/confirm-email/resend", BOTH_MAILS, mail, User, &[], 2, &[]),
-        row(POST, "/forgot-password", BOTH_MAILS, mail, Stranger, &[EMAIL], 2, KEEPS_EMAIL),
+        row(POST, "/confirm-email/resend", MAILS_AND_CONFIRMATIONS, mail, User, &[], 2, &[]),
+        row(POST, "/forgot-password", MAILS_AND_RESETS, mail, Stranger, &[EMAIL], 2, KEEPS_EMAIL),
         row(POST, "/reset-password", LINKS, link, Stranger, RESET, 2, &["value=\"no-link-at-all\""]),
-        row(POST, "/account/email", PASSWORDS, "checks a password, sends two mails", User, NEW_EMAIL, 2, &["value=\"ann@example.org\""]),
+        row(POST, "/account/email", PASSWORDS_AND_NEW_ADDRESSES, "checks a password, sends two mails", User, NEW_EMAIL, 2, &["value=\"ann@example.org\""]),
         row(POST, "/account/password", PASSWORDS, password, User, NEW_PASSWORD, 2, &[]),
         row(POST, "/account/delete", PASSWORDS, password, User, &[CURRENT], 2, &[]),
         row(POST, "/confirm-password", PASSWORDS, password, User, &[("password", WRONG), ("next", "/account")], 2, &["value=\"/account\""]),
@@ -82,15 +85,15 @@ fn table() -> Vec<Limited> {
         row(POST, "/api/auth/confirm-sign-up/decline", LINKS, link, Newcomer, &[("token", LINK)], 2, &[]),
         row(POST, "/api/auth/log-in", PASSWORDS, password, Stranger, LOG_IN, 2, &[]),
         row(POST, "/api/auth/confirm-email", LINKS_AND_PASSWORDS, "checks a link, and a password", Stranger, &[("token", LINK), ("password", WRONG)], 2, &[]),
-        row(POST, "/api/auth/confirm-email/resend", BOTH_MAILS, mail, User, &[], 2, &[]),
+        row(POST, "/api/auth/confirm-email/resend", MAILS_AND_CONFIRMATIONS, mail, User, &[], 2, &[]),
         row(POST, "/api/auth/check-password", JUDGEMENTS, "costs as much as a hash", Stranger, &[("password", PASSWORD)], 2, &[]),
         row(POST, "/api/auth/confirm-password", PASSWORDS, password, User, &[("password", WRONG)], 2, &[]),
-        row(POST, "/api/auth/forgot-password", BOTH_MAILS, mail, Stranger, &[EMAIL], 2, &[]),
+        row(POST, "/api/auth/forgot-password", MAILS_AND_RESETS, mail, Stranger, &[EMAIL], 2, &[]),
         row(POST, "/api/auth/reset-password", LINKS, link, Stranger, RESET, 2, &[]),
         row(Method::DELETE, "/api/account", PASSWORDS, password, User, &[CURRENT], 2, &[]),
         row(POST, "/api/account/password", PASSWORDS, password, User, NEW_PASSWORD, 2, &[]),
-        row(POST, "/api/account/email", PASSWORDS, "checks a password, sends two mails", User, NEW_EMAIL, 2, &[]),
-        row(POST, "/admin/users/{id}/reset-link", MAILBOX, mail, Admin, &[], 5, &[]),
+        row(POST, "/api/account/email", PASSWORDS_AND_NEW_ADDRESSES, "checks a password, sends two mails", User, NEW_EMAIL, 2, &[]),
+        row(POST, "/admin/users/{id}/reset-link", RESETS, mail, Admin, &[], 2, &[]),
     ]
 }
 
@@ -103,6 +106,7 @@ const NEEDS_ADMIN: &str =
 const EXEMPT: [(&str, &str, &str); 23] = [
     ("POST", "/log-out", ENDS_OWN),
     ("POST", "/account/name", NEEDS_SESSION),
+    ("POST", "/account/email/cancel", NEEDS_SESSION),
     ("POST", "/account/sessions/{id}/end", ENDS_OWN),
     ("POST", "/account/sessions/end-others", ENDS_OWN),
     ("POST", "/api/auth/log-out", ENDS_OWN),
@@ -112,6 +116,7 @@ const EXEMPT: [(&str, &str, &str); 23] = [
         "the secret has 256 bits and a MAC: there is no guessing, and a wrong one costs no hash",
     ),
     ("PATCH", "/api/account", NEEDS_SESSION),
+    ("DELETE", "/api/account/email", NEEDS_SESSION),
     ("DELETE", "/api/account/sessions", ENDS_OWN),
     ("DELETE", "/api/account/sessions/{id}", ENDS_OWN),
     ("POST", "/admin/users/{id}/role", NEEDS_ADMIN),
@@ -184,7 +189,11 @@ fn the_page_about_limits_tells_what_is() {
         ("sign-ups", "one network address", limits.sign_ups_by_address),
         ("links", "one network address", limits.links_by_address),
         ("mails", "one network address", limits.mails_by_address),
-        ("mails to one mailbox", "one kind of mail to one mailbox", Quota::new(5, Duration::minutes(12))),
+        ("resets", "one mailbox", limits.resets_by_mailbox),
+        ("confirmations", "one mailbox", limits.confirmations_by_mailbox),
+        ("sign-up mails", "one mailbox, where sign-ups are confirmed first", limits.sign_ups_by_mailbox),
+        ("new addresses", "one mailbox", limits.new_addresses_by_mailbox),
+        ("new addresses", "one account", limits.new_addresses_by_account),
         ("judgements", "one network address", limits.judgements_by_address),
     ] {
         let line = format!("| {quota} | {whose} | {} | {} |", size.burst, in_words(size.every));
@@ -209,6 +218,11 @@ fn two_of_each(policy: Policy) -> Policy {
         sign_ups_by_address: Quota::new(3, Duration::hours(1)),
         links_by_address: two,
         mails_by_address: two,
+        resets_by_mailbox: two,
+        confirmations_by_mailbox: two,
+        sign_ups_by_mailbox: two,
+        new_addresses_by_mailbox: two,
+        new_addresses_by_account: two,
         judgements_by_address: two,
     };
     Policy { rate_limits: Some(rate_limits), ..policy }
@@ -298,7 +312,7 @@ fn assert_told(row: &Limited, what: &str, answer: &Answer) {
     assert_eq!(answer.header("cache-control"), Some("private, no-store"), "{what}");
     let words = match row.path {
         "/sign-up/sent" => "Several mails were sent already.",
-        path if path.ends_with("/resend") => "We have sent several mails within the last hour.",
+        path if path.ends_with("/resend") => "We have sent several mails lately.",
         _ => "There were too many attempts. Please try again in",
     };
     assert!(answer.text.contains(words), "{what}: {answer:?}");

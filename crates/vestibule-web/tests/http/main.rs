@@ -3,6 +3,7 @@
 mod account;
 mod admin;
 mod assets;
+mod cancel_email_change;
 mod concurrency;
 mod confirm_email;
 mod confirm_sign_up;
@@ -11,6 +12,7 @@ mod csrf;
 mod current_session;
 mod dev_mailbox;
 mod duplicates;
+mod export;
 mod forged_headers;
 mod guard;
 mod guessing;

@@ -112,6 +112,8 @@ async fn a_replayed_secret_ends_the_session_and_is_told(#[values(Sqlite, Postgre
     assert!(browser.cookie_names().is_empty());
     assert_eq!(server.house.outbox_kinds().await, [MailKind::ConfirmEmail, MailKind::RefreshReused]);
     assert!(server.house.audit_kinds().await.contains(&AuditEventKind::RefreshReused));
+    server.house.deliver().await;
+    assert!(server.house.post.kinds_for("ann@example.com").contains(&MailKind::RefreshReused));
 }
 
 #[rstest]

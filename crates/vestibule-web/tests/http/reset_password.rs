@@ -2,10 +2,11 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 use time::Duration;
+use vestibule::Policy;
 use vestibule::models::MailKind;
 use vestibule::ports::MailError;
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
-use vestibule_testkit::{Browser, PASSWORD, TestServer};
+use vestibule_testkit::{Browser, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer};
 
 use crate::{is_logged_in, signed_up};
 
@@ -93,7 +94,7 @@ async fn a_link_that_is_old_or_was_followed_by_another_is_refused(
 }
 
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn sixteen_requests_with_one_token_reset_once(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     let server = TestServer::start(kind).await;
     signed_up(&server, "ann").await;
@@ -211,6 +212,24 @@ async fn the_pages_lead_from_the_forgotten_password_to_the_log_in(
 
 #[rstest]
 #[tokio::test]
+async fn no_answer_of_the_page_hands_the_link_on_as_a_referrer(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let server = TestServer::start(kind).await;
+    signed_up(&server, "ann").await;
+    let token = reset_token(&server).await;
+    let mut browser = server.browser();
+    for (token, password, status) in
+        [("x", NEW, 400), (token.as_str(), "short", 422), (token.as_str(), NEW, 303)]
+    {
+        let answer = browser.post_form("/reset-password", &[("token", token), ("password", password)]).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{status}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
 async fn links_are_made_from_the_public_url_alone(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     let server = TestServer::start(kind).await;
     signed_up(&server, "ann").await;
@@ -229,4 +248,20 @@ async fn links_are_made_from_the_public_url_alone(#[values(Sqlite, Postgres)] ki
         links.len() >= 2 && links.iter().all(|link| link.starts_with("http://localhost:3000/")),
         "{links:?}"
     );
+}
+
+#[rstest]
+#[tokio::test]
+async fn where_no_mail_can_be_sent_none_is_promised(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let house =
+        HouseOptions { policy: |policy| Policy { sends_mail: false, ..policy }, ..HouseOptions::default() };
+    let options = ServerOptions { house, ..ServerOptions::default() };
+    let server = TestServer::start_on(&TestDatabase::create(kind).await, options).await;
+    let mut browser = server.browser();
+    let done = browser.post_form("/forgot-password", &[("email", ANN)]).await;
+    assert_eq!(done.location(), "/forgot-password/sent");
+    let page = browser.get(done.location()).await;
+    assert!(page.text.contains("Ask the people") && !page.text.contains("on its way"), "{page:?}");
+    let usual = TestServer::start(kind).await.browser().get("/forgot-password/sent").await;
+    assert!(usual.text.contains("on its way") && !usual.text.contains("Ask the people"), "{usual:?}");
 }

@@ -12,7 +12,7 @@ use crate::{ACCESS, CHANGING, FORM, JSON, signed_up};
 const ADMIN: Who = Who::Recently(Role::Admin);
 
 /// Every route of the library, then those of the test server.
-const EXPECTED: [(&str, &str, Who); 85] = [
+const EXPECTED: [(&str, &str, Who); 87] = [
     ("GET", "/sign-up", Who::Stranger),
     ("POST", "/sign-up", Who::Stranger),
     ("GET", "/sign-up/sent", Who::Stranger),
@@ -38,6 +38,7 @@ const EXPECTED: [(&str, &str, Who); 85] = [
     ("GET", "/account", Who::AccountHolder),
     ("POST", "/account/name", Who::AccountHolder),
     ("POST", "/account/email", Who::AccountHolder),
+    ("POST", "/account/email/cancel", Who::AccountHolder),
     ("POST", "/account/password", Who::AccountHolder),
     ("POST", "/account/sessions/{id}/end", Who::AccountHolder),
     ("POST", "/account/sessions/end-others", Who::AccountHolder),
@@ -65,6 +66,7 @@ const EXPECTED: [(&str, &str, Who); 85] = [
     ("DELETE", "/api/account", Who::AccountHolder),
     ("POST", "/api/account/password", Who::AccountHolder),
     ("POST", "/api/account/email", Who::AccountHolder),
+    ("DELETE", "/api/account/email", Who::AccountHolder),
     ("GET", "/api/account/sessions", Who::AccountHolder),
     ("DELETE", "/api/account/sessions", Who::AccountHolder),
     ("DELETE", "/api/account/sessions/{id}", Who::AccountHolder),

@@ -70,6 +70,8 @@ pub enum AuditEventKind {
     PasswordCheckFailed,
     /// Somebody logged in asked for another address.
     EmailChangeRequested,
+    /// Somebody logged in cancelled a change of the address that was begun.
+    EmailChangeCancelled,
     /// Another address took the place of the one before.
     EmailChanged,
     /// The name was changed.
@@ -108,7 +110,7 @@ pub enum AuditEventKind {
 
 impl AuditEventKind {
     /// All kinds, for those who list or store them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::SignedUp,
         Self::SignUpRequested,
         Self::SignUpDeclined,
@@ -123,6 +125,7 @@ impl AuditEventKind {
         Self::PasswordChanged,
         Self::PasswordCheckFailed,
         Self::EmailChangeRequested,
+        Self::EmailChangeCancelled,
         Self::EmailChanged,
         Self::NameChanged,
         Self::SessionEnded,
@@ -159,6 +162,7 @@ impl AuditEventKind {
             Self::PasswordChanged => "password_changed",
             Self::PasswordCheckFailed => "password_check_failed",
             Self::EmailChangeRequested => "email_change_requested",
+            Self::EmailChangeCancelled => "email_change_cancelled",
             Self::EmailChanged => "email_changed",
             Self::NameChanged => "name_changed",
             Self::SessionEnded => "session_ended",

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::{DerivedKeys, ServerKeys};
@@ -21,6 +22,23 @@ pub struct Device(Zeroizing<[u8; 16]>);
 /// What is stored of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceHash([u8; 32]);
+
+/// A browser that an account was used with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownDevice {
+    /// Which.
+    pub hash: DeviceHash,
+    /// When it was first used.
+    pub created_at: OffsetDateTime,
+    /// When it was last noted.
+    pub last_seen_at: OffsetDateTime,
+}
+
+impl From<[u8; 32]> for DeviceHash {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
 
 impl Device {
     /// A new browser.

@@ -30,7 +30,7 @@ pub use access_token::{AccessClaims, AccessTokenError, KeyRing, KeyStanding, Lis
 pub use audit_event::{Actor, AuditEvent, AuditEventId, AuditEventKind};
 pub use client::Client;
 pub use csrf_token::{CsrfProof, CsrfToken};
-pub use device::{Device, DeviceHash};
+pub use device::{Device, DeviceHash, KnownDevice};
 pub use email_address::{EmailAddress, EmailAddressError};
 pub use invalid_input::{InvalidField, InvalidInput};
 pub use invitation::{Invitation, InvitationId};
@@ -38,7 +38,7 @@ pub use leak_fingerprint::LeakFingerprint;
 pub use mail::{Happened, Mail, MailMessage, MailedLink};
 pub use one_time_token::{
     ConfirmsEmail, ConfirmsSignUp, EmailToken, InvitesToSignUp, OneTimeToken, OneTimeTokenHash, ResetToken,
-    ResetsPassword, TokenPurpose,
+    ResetsPassword, StandingLink, TokenPurpose,
 };
 pub use outgoing_mail::{
     BrokenMail, ClaimedMail, MailCounts, MailKind, MailOutcome, MailState, MailUrgency, OutgoingMail,

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{EmailAddress, UserId};
+use super::{EmailAddress, MailKind, UserId};
 use crate::ports::Random;
 
 /// 32 bytes in base64url without padding.
@@ -83,13 +83,29 @@ pub struct EmailToken {
     pub created_at: OffsetDateTime,
 }
 
-/// A token that resets a password, as it is stored.
+/// A token that resets a password, as it is stored: it is good while the user has this address and no longer, so that a
+/// link in a mailbox which is theirs no more opens nothing.
 #[derive(Debug, Clone)]
 pub struct ResetToken {
     /// What the link carries, hashed.
     pub hash: OneTimeTokenHash<ResetsPassword>,
     /// Whose.
     pub user_id: UserId,
+    /// The address that the mail went to.
+    pub email: EmailAddress,
+    /// From when it is no good.
+    pub expires_at: OffsetDateTime,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+}
+
+/// A link that is under way or could still be used, without what opens it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingLink {
+    /// The kind of mail that it went with.
+    pub kind: MailKind,
+    /// The address that it went to. None for a link of a server of the release before.
+    pub email: Option<EmailAddress>,
     /// From when it is no good.
     pub expires_at: OffsetDateTime,
     /// When it was made.

@@ -109,6 +109,26 @@ const MAX_ATTEMPTS: u32 = 16;
 const FIRST_PAUSE: Duration = Duration::seconds(30);
 const LONGEST_PAUSE: Duration = Duration::hours(6);
 
+/// Somebody who asked for a link to reset their password has asked again by then, or remembers the old one. A link that
+/// comes later only lies about.
+const REQUEST_IS_FRESH: Duration = Duration::hours(1);
+/// Every other link. Beyond this nobody knows any more what it was for: a site that had no mail server for a month must
+/// not send a month's links on the day that it has one.
+const LINK_IS_FRESH: Duration = Duration::days(3);
+
+impl OutgoingMail {
+    /// Whether somebody asked for it who is not known: it names an address, and whose that is, is looked up as it is sent.
+    pub fn is_strangers_request(&self) -> bool {
+        self.kind == MailKind::ResetPassword && self.user_id.is_none()
+    }
+
+    /// Whether it carries a link for which nobody waits any more.
+    pub fn is_overdue(&self, now: OffsetDateTime) -> bool {
+        let fresh = if self.is_strangers_request() { REQUEST_IS_FRESH } else { LINK_IS_FRESH };
+        self.kind.has_link() && now - self.created_at > fresh
+    }
+}
+
 impl ClaimedMail {
     /// Whether it was tried as often as it may be. A worker that dies of a mail, or panics, reports no failure: without this
     /// the mail would be taken up every two minutes for a month.
@@ -214,6 +234,15 @@ impl MailKind {
         Self::RefreshReused,
     ];
 
+    /// Those that carry a link that does something.
+    pub const WITH_LINKS: [Self; 4] =
+        [Self::ConfirmEmail, Self::ConfirmSignUp, Self::ConfirmNewEmail, Self::ResetPassword];
+
+    /// Those of them whose link is for somebody who has an account, and ends where all links of an account end. (That of a
+    /// sign-up makes one. Sent to an address that has one by then, it carries none.)
+    pub const WITH_LINKS_OF_ACCOUNTS: [Self; 3] =
+        [Self::ConfirmEmail, Self::ConfirmNewEmail, Self::ResetPassword];
+
     /// The stable word for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -245,7 +274,7 @@ impl MailKind {
 
     /// Whether it carries a link that does something.
     pub fn has_link(self) -> bool {
-        matches!(self, Self::ConfirmEmail | Self::ConfirmSignUp | Self::ConfirmNewEmail | Self::ResetPassword)
+        Self::WITH_LINKS.contains(&self)
     }
 }
 
@@ -288,6 +317,23 @@ mod tests {
             let pause = claimed(3).next_attempt(NOON, jitter).unwrap() - NOON;
             assert!(pause <= Duration::minutes(2) && pause >= Duration::seconds(96), "{pause}");
         }
+    }
+
+    #[test]
+    fn a_link_for_which_nobody_waits_is_overdue() {
+        let ann = UserId::new(NOON, &OsRandom);
+        let late =
+            |kind, user_id, after| OutgoingMail { kind, user_id, ..claimed(1).mail }.is_overdue(NOON + after);
+        let (hour, days) = (Duration::hours(1), Duration::days(3));
+        assert!(!late(MailKind::ResetPassword, None, hour));
+        assert!(late(MailKind::ResetPassword, None, hour + Duration::SECOND));
+        for kind in MailKind::WITH_LINKS {
+            assert!(
+                !late(kind, Some(ann), days) && late(kind, Some(ann), days + Duration::SECOND),
+                "{kind:?}"
+            );
+        }
+        assert!(!late(MailKind::PasswordChanged, Some(ann), 9 * days), "what happened is told all the same");
     }
 
     #[test]

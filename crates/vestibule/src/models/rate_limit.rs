@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
-use super::{Client, DeviceHash, EmailAddress};
+use super::{Client, DeviceHash, EmailAddress, UserId};
 
 /// How often something may be done: so many times at once, and one more each time `every` has passed. It is the generic
 /// cell rate algorithm (ITU-T I.371): smooth, without windows at whose edges twice as much could be had.
@@ -35,6 +35,17 @@ pub struct RateLimits {
     pub links_by_address: Quota,
     /// Requests from one network address that send a mail.
     pub mails_by_address: Quota,
+    /// Links to reset a password that are asked for to one mailbox, by anybody. It refills: whoever uses it up for others
+    /// keeps them from nothing, for the mail that came last is good as long as the next one takes, or nearly.
+    pub resets_by_mailbox: Quota,
+    /// Mails that ask to confirm the address of an account, to one mailbox.
+    pub confirmations_by_mailbox: Quota,
+    /// Mails of sign-ups that are to be confirmed first, to one mailbox. It refills, and whoever signs up is not told.
+    pub sign_ups_by_mailbox: Quota,
+    /// Mails that ask to confirm an address which shall replace another, to one mailbox.
+    pub new_addresses_by_mailbox: Quota,
+    /// The same, from one account to whatever mailboxes.
+    pub new_addresses_by_account: Quota,
     /// New passwords that are judged for one network address, as somebody types.
     pub judgements_by_address: Quota,
 }
@@ -98,6 +109,11 @@ impl Default for RateLimits {
             sign_ups_by_address: Quota::new(100, Duration::seconds(20)),
             links_by_address: Quota::new(60, Duration::seconds(10)),
             mails_by_address: Quota::new(30, Duration::seconds(20)),
+            resets_by_mailbox: Quota::new(5, Duration::hours(1)),
+            confirmations_by_mailbox: Quota::new(5, Duration::minutes(12)),
+            sign_ups_by_mailbox: Quota::new(5, Duration::minutes(12)),
+            new_addresses_by_mailbox: Quota::new(5, Duration::hours(1)),
+            new_addresses_by_account: Quota::new(5, Duration::minutes(12)),
             judgements_by_address: Quota::new(240, Duration::seconds(1)),
         }
     }
@@ -147,6 +163,36 @@ impl RateLimits {
     /// What a request is taken from that sends a mail. (How many go to one mailbox is limited besides.)
     pub fn for_mail(&self, client: &Client) -> Vec<Bucket> {
         by_address("mail", self.mails_by_address, client)
+    }
+
+    /// What a link to reset a password is taken from besides, by the mailbox that it goes to. Whoever asked is not told.
+    pub fn for_reset(&self, email: &EmailAddress) -> Vec<Bucket> {
+        let key = format!("reset mailbox {}", named(email.as_str().as_bytes()));
+        vec![Bucket { key, quota: self.resets_by_mailbox }]
+    }
+
+    /// What one more mail is taken from that asks to confirm the address of an account.
+    pub fn for_confirmation(&self, email: &EmailAddress, client: &Client) -> Vec<Bucket> {
+        let key = format!("confirmation mailbox {}", named(email.as_str().as_bytes()));
+        let mut buckets = self.for_mail(client);
+        buckets.push(Bucket { key, quota: self.confirmations_by_mailbox });
+        buckets
+    }
+
+    /// What the mail of a sign-up is taken from besides, by the mailbox that it goes to. Whoever signs up is not told.
+    pub fn for_sign_up_mail(&self, email: &EmailAddress) -> Vec<Bucket> {
+        let key = format!("sign-up mailbox {}", named(email.as_str().as_bytes()));
+        vec![Bucket { key, quota: self.sign_ups_by_mailbox }]
+    }
+
+    /// What a mail is taken from that asks to confirm a new address of a user.
+    pub fn for_new_address(&self, user: UserId, email: &EmailAddress, client: &Client) -> Vec<Bucket> {
+        let mailbox = format!("new address mailbox {}", named(email.as_str().as_bytes()));
+        let account = format!("new address account {}", named(user.as_uuid().as_bytes()));
+        let mut buckets = self.for_mail(client);
+        buckets.push(Bucket { key: mailbox, quota: self.new_addresses_by_mailbox });
+        buckets.push(Bucket { key: account, quota: self.new_addresses_by_account });
+        buckets
     }
 
     /// What the judgement of a new password is taken from.

@@ -35,12 +35,11 @@ pub trait AuditEvents {
     /// nobody's.
     async fn insert_audit_event(&mut self, event: &AuditEvent) -> Result<(), StoreError>;
 
+    /// The same for an event that may be there already, by its id: then nothing is done.
+    async fn insert_audit_event_once(&mut self, event: &AuditEvent) -> Result<(), StoreError>;
+
     /// The newest events first, at most `limit`.
     async fn list_audit_events(&mut self, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;
-
-    /// A user's events, newest first, at most `limit`.
-    async fn list_audit_events_of(&mut self, user: UserId, limit: u32)
-    -> Result<Vec<AuditEvent>, StoreError>;
 
     /// Those that a filter lets through, newest first, at most `limit`.
     async fn find_audit_events(

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::StoreError;
-use crate::models::{DeviceHash, UserId};
+use crate::models::{DeviceHash, KnownDevice, UserId};
 
 /// The browsers that each account was used with.
 #[async_trait]
@@ -14,6 +14,14 @@ pub trait Devices {
         device: DeviceHash,
         now: OffsetDateTime,
     ) -> Result<(), StoreError>;
+
+    /// The browsers of a user in an order of their own, at most `limit`. `after` is the last one of the page before.
+    async fn list_devices(
+        &mut self,
+        user: UserId,
+        after: Option<DeviceHash>,
+        limit: u32,
+    ) -> Result<Vec<KnownDevice>, StoreError>;
 
     /// Forgets all browsers of a user.
     async fn forget_devices(&mut self, user: UserId) -> Result<(), StoreError>;

@@ -3,8 +3,8 @@ use time::{Date, OffsetDateTime};
 
 use super::StoreError;
 use crate::models::{
-    BrokenMail, ClaimedMail, EmailAddress, MailCounts, MailOutcome, MailState, MailUrgency, OutgoingMail,
-    OutgoingMailId, TrackedMail,
+    BrokenMail, ClaimedMail, EmailAddress, MailCounts, MailKind, MailOutcome, MailState, MailUrgency,
+    OutgoingMail, OutgoingMailId, TrackedMail, UserId,
 };
 
 /// Which mails are looked for. Nothing set is all of them.
@@ -37,14 +37,6 @@ pub trait OutgoingMails {
     /// Adds a mail.
     async fn insert_outgoing_mail(&mut self, mail: &OutgoingMail) -> Result<(), StoreError>;
 
-    /// Adds a mail unless `at_most` of its kind were written to its recipient after `since`. `false` where they were.
-    async fn insert_limited_mail(
-        &mut self,
-        mail: &OutgoingMail,
-        since: OffsetDateTime,
-        at_most: u32,
-    ) -> Result<bool, StoreError>;
-
     /// Claims the mail whose turn it is: of this urgency or a higher one, the most urgent first, then the one that
     /// has waited longest. Mails of a kind that this release does not know are a later one's: they wait for it.
     async fn claim_mail(
@@ -57,6 +49,17 @@ pub trait OutgoingMails {
     /// Whether a later mail of the same kind was written for the same user or recipient: then this one has nothing
     /// more to tell, and its link would end the later one's.
     async fn has_newer_mail(&mut self, mail: &OutgoingMail) -> Result<bool, StoreError>;
+
+    /// Ends the mails with links that are still to be sent to a user or, by a stranger's request, to their address, and gives
+    /// them. `only` says of which kind, none of all.
+    async fn end_link_mails(
+        &mut self,
+        user: UserId,
+        email: &EmailAddress,
+        only: Option<MailKind>,
+        reason: &str,
+        now: OffsetDateTime,
+    ) -> Result<Vec<OutgoingMail>, StoreError>;
 
     /// Ends a mail. `false` where another worker has it by now.
     async fn finish_mail(
@@ -91,6 +94,16 @@ pub trait OutgoingMails {
     /// Those that a filter lets through with what became of them, newest first, at most `limit`. Rows that cannot be read,
     /// or are of a later release's kind, are passed over.
     async fn find_mails(&mut self, filter: MailFilter, limit: u32) -> Result<Vec<TrackedMail>, StoreError>;
+
+    /// The mails about a user and, where an address is given, those that strangers asked for to it, newest first, at most
+    /// `limit`. `below` is the last one of the page before. Those that cannot be read are passed over, as above.
+    async fn list_mails_of(
+        &mut self,
+        user: UserId,
+        to: Option<&EmailAddress>,
+        below: Option<OutgoingMailId>,
+        limit: u32,
+    ) -> Result<Vec<TrackedMail>, StoreError>;
 
     /// Lets a mail that was given up, or that waits beyond `lease_end`, be tried at once and as often as a new one. Gives it
     /// as it was written. A mail that some worker may have in hand, and so any that is due by then, is left alone.

@@ -123,4 +123,22 @@ pub trait Sessions {
         user: UserId,
         but: Option<SessionIdHash>,
     ) -> Result<u64, StoreError>;
+
+    /// Every session of a user that is stored, over or not, the last begun first, at most `limit`. `below` is the last one of
+    /// the page before.
+    async fn list_every_session(
+        &mut self,
+        user: UserId,
+        below: Option<PublicSessionId>,
+        limit: u32,
+    ) -> Result<Vec<Session>, StoreError>;
+
+    /// Removes sessions that were over before a moment, at most `limit`, and counts them. One that was revoked stays until
+    /// `now` is past its absolute end: as long as somebody could show one of its cookies.
+    async fn delete_old_sessions(
+        &mut self,
+        over_before: OffsetDateTime,
+        now: OffsetDateTime,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
 }

@@ -4,7 +4,6 @@ use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
 use super::current_session::MAX_COOKIES_OF_ONE_NAME;
-use super::forgot_password::{HOUR, MAILS_AN_HOUR};
 use super::sign_up::{NewAccount, SignUp, SignUpError};
 use crate::Accounts;
 use crate::models::{
@@ -15,6 +14,8 @@ use crate::models::{
 const WAITING_IN_A_NETWORK: u32 = 500;
 /// The same as a quota, for who is told.
 const NETWORK: Quota = Quota::new(WAITING_IN_A_NETWORK, Duration::minutes(3));
+/// For who is told that too many wait, or that too many mails were sent for one.
+pub(super) const HOUR: Duration = Duration::hours(1);
 /// How many wait at once with one address, besides the newest.
 pub(super) const OTHERS_WITH_AN_ADDRESS: u32 = 9;
 
@@ -66,6 +67,8 @@ impl Accounts {
             client: client.clone(),
         };
         let event = self.event(AuditEventKind::SignUpRequested, None, client, now);
+        // Whether one is written is not told: how many went to an address is nobody else's business.
+        let is_mailed = self.take_in_silence(|limits| limits.for_sign_up_mail(&attempt.email)).await?;
 
         let mut work = self.store.begin().await?;
         work.delete_sign_up_attempt_of(before).await?;
@@ -73,8 +76,9 @@ impl Accounts {
             return Err(TooManyAttempts { retry_after: HOUR, quota: NETWORK }.into());
         }
         work.trim_sign_up_attempts(&attempt.email, attempt.id, OTHERS_WITH_AN_ADDRESS).await?;
-        // Whether it is written is not told: how many went to an address is nobody else's business.
-        work.insert_limited_mail(&mail, now - HOUR, MAILS_AN_HOUR).await?;
+        if is_mailed {
+            work.insert_outgoing_mail(&mail).await?;
+        }
         work.insert_audit_event(&event).await?;
         work.commit().await?;
         Ok(BegunSignUp { cookie: browser.to_cookie(&self.keys), expires_at: attempt.expires_at })

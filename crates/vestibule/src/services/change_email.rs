@@ -1,7 +1,7 @@
 use super::{CurrentPasswordError, CurrentSession};
 use crate::Accounts;
 use crate::models::invalid_input::take;
-use crate::models::{AuditEventKind, Client, EmailAddress, InvalidInput, MailKind};
+use crate::models::{AuditEventKind, Client, EmailAddress, InvalidInput, MailKind, TooManyAttempts};
 use crate::repository::StoreError;
 
 /// What somebody typed who wants another address.
@@ -22,6 +22,9 @@ pub enum ChangeEmailError {
     /// The password was not right.
     #[error(transparent)]
     CurrentPassword(#[from] CurrentPasswordError),
+    /// Too many were asked for to this address, by this account, or from there.
+    #[error(transparent)]
+    TooMany(#[from] TooManyAttempts),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -47,6 +50,8 @@ impl Accounts {
             return Err(InvalidInput::one("email", "unchanged", "This is your address already.").into());
         }
         self.verify_current_password(user, typed.current_password, &current.devices(), client).await?;
+        let _ =
+            self.take::<ChangeEmailError>(|limits| limits.for_new_address(user.id, &email, client)).await?;
 
         let now = self.clock.now();
         let link = self.mail_to(email, Some(user.id), MailKind::ConfirmNewEmail, client, now);

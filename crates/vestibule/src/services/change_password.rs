@@ -32,7 +32,7 @@ pub enum ChangePasswordError {
 
 impl Accounts {
     /// Puts another password in the place of the present one, ends every other session and every link that is under
-    /// way, and tells the owner by mail.
+    /// way or still waits to be mailed, and tells the owner by mail.
     ///
     /// A browser gets a new session for its old one: new id, new secrets, new CSRF token. Whoever had copied them has
     /// nothing (session fixation). A program that showed an access token keeps its session, for it has no cookies
@@ -67,6 +67,7 @@ impl Accounts {
         work.delete_sessions_of(user.id, kept).await?;
         work.end_reset_tokens(user.id).await?;
         work.end_email_tokens(user.id).await?;
+        self.end_waiting_links(&mut *work, user, None, "the password was changed", now).await?;
         if kept.is_none() {
             work.insert_session(NewSession { session: &session, password_hash: &hash }).await?;
         }

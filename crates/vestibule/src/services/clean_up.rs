@@ -12,12 +12,17 @@ const SENT_MAILS_KEPT: Duration = Duration::days(3);
 /// How long an operator can look at a mail that could not be delivered. One that found no way in all that time, because
 /// none was set, would tell of something long forgotten.
 const DEAD_MAILS_KEPT: Duration = Duration::days(30);
+/// How long a person finds a session that is over in their export, and an operator can look one up. One that was revoked
+/// because somebody had a copy of its cookie stays at least until no cookie of it can be good.
+const SESSIONS_KEPT: Duration = Duration::days(30);
 /// As long as a browser keeps the cookie.
 const DEVICES_KEPT: Duration = Duration::days(400);
 
 /// How many rows were removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CleanedUp {
+    /// Sessions that were long over.
+    pub sessions: u64,
     /// Links whose time was over.
     pub tokens: u64,
     /// Sign-ups that were not confirmed in time.
@@ -47,6 +52,7 @@ impl Accounts {
         };
         Ok(CleanedUp {
             keys,
+            sessions: repository.delete_old_sessions(now - SESSIONS_KEPT, now, BATCH).await?,
             tokens: repository.delete_expired_tokens(now, BATCH).await?,
             sign_ups: repository.delete_expired_sign_up_attempts(now, BATCH).await?,
             invitations: repository.delete_expired_invitations(now, BATCH).await?,
@@ -64,8 +70,8 @@ impl CleanedUp {
     /// Whether there may be more to remove.
     pub fn may_be_more(&self) -> bool {
         let batch = u64::from(BATCH);
-        let Self { tokens, sign_ups, invitations, mails, events, devices, buckets, keys } = *self;
-        [tokens, sign_ups, invitations, mails, events, devices, buckets, keys]
+        let Self { sessions, tokens, sign_ups, invitations, mails, events, devices, buckets, keys } = *self;
+        [sessions, tokens, sign_ups, invitations, mails, events, devices, buckets, keys]
             .into_iter()
             .any(|count| count >= batch)
     }

@@ -3,8 +3,8 @@ use time::OffsetDateTime;
 use super::{CurrentPasswordError, CurrentSession};
 use crate::Accounts;
 use crate::models::{
-    AuditEventKind, Client, ConfirmsEmail, EmailToken, InvalidInput, MailKind, OneTimeToken, TooManyAttempts,
-    User,
+    AuditEventKind, Client, ConfirmsEmail, EmailAddress, EmailToken, InvalidInput, MailKind, OneTimeToken,
+    TooManyAttempts, User,
 };
 use crate::repository::{EmailReplaced, EmailTokenAndOwner, StoreError, UnitOfWork};
 
@@ -17,6 +17,17 @@ pub struct ConfirmEmail<'a> {
     pub password: Option<&'a str>,
     /// The device cookies that their browser showed.
     pub devices: &'a [&'a str],
+}
+
+/// What the link of a mail would do, for who is about to press the button.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmailLink {
+    /// The address that it confirms.
+    pub email: EmailAddress,
+    /// Whether it takes the place of another.
+    pub replaces_email: bool,
+    /// That other, where its owner is asking. A link that went to a mistyped address must not tell a stranger whose it is.
+    pub present: Option<EmailAddress>,
 }
 
 /// Why the address is not confirmed. None of these uses the token up.
@@ -46,6 +57,24 @@ pub enum ConfirmEmailError {
 }
 
 impl Accounts {
+    /// What a link would do. It looks and changes nothing; none where the link is not good.
+    ///
+    /// Without it one press could give an account away: somebody who has the password for a moment asks for an address of
+    /// their own, sends its owner the link, and the owner takes it for one that confirms theirs.
+    pub async fn look_at_email_link(
+        &self,
+        token: &str,
+        current: Option<&CurrentSession>,
+    ) -> Result<Option<EmailLink>, StoreError> {
+        let Some(token) = OneTimeToken::<ConfirmsEmail>::parse(token) else { return Ok(None) };
+        let found = self.store.alone().find_email_token(token.hash(), self.clock.now()).await?;
+        Ok(found.map(|EmailTokenAndOwner { token, owner }| {
+            let is_owners_session = current.is_some_and(|current| current.user.id == owner.user.id);
+            let present = (is_owners_session && token.replaces_email).then_some(owner.user.email);
+            EmailLink { email: token.email, replaces_email: token.replaces_email, present }
+        }))
+    }
+
     /// Confirms the address that the link was mailed to, for who also has a session of that account or its password.
     ///
     /// The link alone is not enough. Otherwise somebody could sign up with the address of another, wait until its
@@ -111,6 +140,10 @@ impl Accounts {
             EmailReplaced::NoUser => return Err(ConfirmEmailError::TokenInvalid),
         };
         work.end_reset_tokens(user.id).await?;
+        // Requests of strangers name the old address and no user, so they would outlive an account that is deleted later.
+        let requests = Some(MailKind::ResetPassword);
+        self.end_waiting_links(work, owner, requests, "another address took its place", now).await?;
+        work.delete_mails_to(&owner.email).await?;
         let notice = self.mail_about(owner, MailKind::EmailChanged, client, now);
         work.insert_outgoing_mail(&notice).await?;
         let event = self.event(AuditEventKind::EmailChanged, Some(user.id), client, now);

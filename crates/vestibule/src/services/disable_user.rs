@@ -30,6 +30,7 @@ impl Accounts {
         work.delete_sessions_of(user, None).await?;
         work.end_reset_tokens(user).await?;
         work.end_email_tokens(user).await?;
+        self.end_waiting_links(&mut *work, &disabled, None, "the user was disabled", now).await?;
         work.insert_audit_event(&event).await?;
         work.commit().await?;
         Ok(disabled)

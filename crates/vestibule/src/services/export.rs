@@ -1,23 +1,39 @@
+use time::OffsetDateTime;
+
 use super::CurrentSession;
 use crate::Accounts;
-use crate::models::{AuditEvent, AuditEventKind, Client, Session, User};
-use crate::repository::StoreError;
+use crate::models::{
+    AuditEvent, AuditEventKind, Client, EmailAddress, KnownDevice, Session, StandingLink, TrackedMail, User,
+    UserId,
+};
+use crate::repository::{AuditFilter, StoreError};
 
-/// More than a year of anybody's doings, and not so many that an export could fill the memory.
-const MAX_EVENTS: u32 = 10_000;
-const MAX_SESSIONS: u32 = 1_000;
+/// How much one question to the store brings.
+const PAGE: u32 = 1_000;
 
 /// All that is held about a user. The password's hash is not in it, nor anything that opens the account.
 #[derive(Debug, Clone)]
 pub struct Export {
     /// Who.
     pub user: User,
-    /// Where they are logged in.
+    /// The address that shall take the place of theirs.
+    pub pending_email: Option<EmailAddress>,
+    /// Where they are logged in, and were as far as that is still known.
     pub sessions: Vec<Session>,
+    /// The browsers that the account was used with.
+    pub devices: Vec<KnownDevice>,
+    /// Links that were mailed to them, or to an address that they wanted.
+    pub links: Vec<StandingLink>,
+    /// What was mailed about them lately, newest first.
+    pub mails: Vec<TrackedMail>,
     /// What happened, newest first.
     pub events: Vec<AuditEvent>,
+    /// What they did to others as an admin, newest first.
+    pub deeds: Vec<AuditEvent>,
     /// What the application keeps, by name.
     pub application: Vec<(&'static str, serde_json::Value)>,
+    /// When it was put together.
+    pub made_at: OffsetDateTime,
 }
 
 /// Why there is no export.
@@ -29,16 +45,87 @@ pub enum ExportError {
 }
 
 impl Accounts {
-    /// Gathers all that is held about who is asking.
+    /// Gathers all that is held about who is asking, however much it is: nothing is cut off in silence. (How much it can
+    /// become is bounded by what writes it: the quotas of attempts, and how long each thing is kept.)
     pub async fn export(&self, current: &CurrentSession, client: &Client) -> Result<Export, ExportError> {
-        let user = current.user.id;
-        self.record(AuditEventKind::AccountExported, Some(user), client).await?;
-        let sessions = self.store.alone().list_sessions(user, self.clock.now(), MAX_SESSIONS).await?;
-        let events = self.store.alone().list_audit_events_of(user, MAX_EVENTS).await?;
+        let user = &current.user;
+        let now = self.clock.now();
+        self.record(AuditEventKind::AccountExported, Some(user.id), client).await?;
+        let filter = AuditFilter::default();
         let mut application = Vec::new();
         for part in &self.personal_data {
-            application.push((part.name(), part.of(user).await?));
+            application.push((part.name(), part.of(user.id).await?));
         }
-        Ok(Export { user: current.user.clone(), sessions, events, application })
+        Ok(Export {
+            user: user.clone(),
+            pending_email: self.store.alone().find_pending_email(user.id, now).await?,
+            sessions: self.every_session(user.id).await?,
+            devices: self.every_device(user.id).await?,
+            links: self.store.alone().list_links(user.id).await?,
+            mails: self.every_mail(user).await?,
+            events: self.every_event(AuditFilter { user: Some(user.id), ..filter }).await?,
+            deeds: self.every_event(AuditFilter { admin: Some(user.id), ..filter }).await?,
+            application,
+            made_at: now,
+        })
     }
+
+    async fn every_session(&self, user: UserId) -> Result<Vec<Session>, StoreError> {
+        let mut all: Vec<Session> = Vec::new();
+        loop {
+            let below = all.last().map(|session| session.public_id);
+            let page = self.store.alone().list_every_session(user, below, PAGE).await?;
+            let is_last = is_last(&page);
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn every_device(&self, user: UserId) -> Result<Vec<KnownDevice>, StoreError> {
+        let mut all: Vec<KnownDevice> = Vec::new();
+        loop {
+            let after = all.last().map(|device| device.hash);
+            let page = self.store.alone().list_devices(user, after, PAGE).await?;
+            let is_last = is_last(&page);
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// With the requests of strangers that name the address, once it is known to be the user's: they tell from where
+    /// somebody asked, and who merely signed up with the address of another must not read that.
+    async fn every_mail(&self, user: &User) -> Result<Vec<TrackedMail>, StoreError> {
+        let email = Some(&user.email).filter(|_| user.is_email_verified);
+        let mut all: Vec<TrackedMail> = Vec::new();
+        loop {
+            let below = all.last().map(|tracked| tracked.mail.id);
+            let page = self.store.alone().list_mails_of(user.id, email, below, PAGE).await?;
+            let is_last = is_last(&page);
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn every_event(&self, filter: AuditFilter) -> Result<Vec<AuditEvent>, StoreError> {
+        let mut all: Vec<AuditEvent> = Vec::new();
+        loop {
+            let below = all.last().map(|event| event.id);
+            let page = self.store.alone().find_audit_events(AuditFilter { below, ..filter }, PAGE).await?;
+            let is_last = is_last(&page);
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+fn is_last<T>(page: &[T]) -> bool {
+    page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX)
 }

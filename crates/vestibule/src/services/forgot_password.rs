@@ -1,15 +1,7 @@
-use time::Duration;
-
 use crate::Accounts;
 use crate::models::invalid_input::take;
-use crate::models::{Client, EmailAddress, InvalidInput, MailKind, Quota, TooManyAttempts};
+use crate::models::{Client, EmailAddress, InvalidInput, MailKind, TooManyAttempts};
 use crate::repository::StoreError;
-
-/// How many mails of one kind somebody may ask for to one address in an hour.
-pub(super) const MAILS_AN_HOUR: u32 = 5;
-pub(super) const HOUR: Duration = Duration::hours(1);
-/// The same as a quota, for who is told.
-pub(super) const MAILS: Quota = Quota::new(MAILS_AN_HOUR, Duration::minutes(12));
 
 /// Why nothing was noted.
 #[derive(Debug, thiserror::Error)]
@@ -30,17 +22,19 @@ impl Accounts {
     ///
     /// Nothing is looked up: the typed address goes into the outbox, in one statement that is the same for every
     /// address, and who sends the mail finds out whether anybody has it. So neither the answer nor its time tells who
-    /// has an account, whether or not mail goes out. More than five requests an hour for one address are not noted,
-    /// and that is not told either.
+    /// has an account, whether or not mail goes out. Of requests for one address that come faster than its quota
+    /// refills nothing is noted, and that is not told either.
     pub async fn forgot_password(&self, email: &str, client: &Client) -> Result<(), ForgotPasswordError> {
         let mut invalid = Vec::new();
         let Some(email) = take("email", EmailAddress::parse(email), &mut invalid) else {
             return Err(InvalidInput { fields: invalid }.into());
         };
         let _ = self.take::<ForgotPasswordError>(|limits| limits.for_mail(client)).await?;
-        let now = self.clock.now();
-        let mail = self.mail_to(email, None, MailKind::ResetPassword, client, now);
-        self.store.alone().insert_limited_mail(&mail, now - HOUR, MAILS_AN_HOUR).await?;
+        if !self.take_in_silence(|limits| limits.for_reset(&email)).await? {
+            return Ok(());
+        }
+        let mail = self.mail_to(email, None, MailKind::ResetPassword, client, self.clock.now());
+        self.store.alone().insert_outgoing_mail(&mail).await?;
         Ok(())
     }
 }

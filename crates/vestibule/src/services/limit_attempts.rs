@@ -49,6 +49,18 @@ impl Accounts {
         Err(refusal.into())
     }
 
+    /// The same where whoever asks is not to be told: whether there was one more.
+    pub(super) async fn take_in_silence(
+        &self,
+        buckets: impl Fn(&RateLimits) -> Vec<Bucket>,
+    ) -> Result<bool, StoreError> {
+        match self.take::<SilentError>(buckets).await {
+            Ok(_) => Ok(true),
+            Err(SilentError::TooMany) => Ok(false),
+            Err(SilentError::Store(error)) => Err(error),
+        }
+    }
+
     /// Gives back what a right password took. What wrong ones took stays: who logs in to an account of their own between
     /// guesses at others gains nothing.
     ///
@@ -58,5 +70,22 @@ impl Accounts {
         if !buckets.is_empty() {
             let _ = self.store.alone().give_back_to_buckets(&buckets, now).await;
         }
+    }
+}
+
+enum SilentError {
+    TooMany,
+    Store(StoreError),
+}
+
+impl From<TooManyAttempts> for SilentError {
+    fn from(_: TooManyAttempts) -> Self {
+        Self::TooMany
+    }
+}
+
+impl From<StoreError> for SilentError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }

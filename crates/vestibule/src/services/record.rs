@@ -6,7 +6,7 @@ use crate::models::{
     Actor, AuditEvent, AuditEventId, AuditEventKind, Client, EmailAddress, MailKind, OutgoingMail,
     OutgoingMailId, User, UserId,
 };
-use crate::repository::StoreError;
+use crate::repository::{StoreError, UnitOfWork};
 
 impl Accounts {
     /// Writes down by itself what just happened.
@@ -44,6 +44,39 @@ impl Accounts {
     ) -> AuditEvent {
         let event = self.event(kind, user_id, by.client(), now);
         AuditEvent { actor: by.actor(), detail: detail.into(), ..event }
+    }
+
+    /// The event that tells of a stranger's request for a link to reset a password. Its id and its moment are those of the
+    /// request, so that however often it is written it is there once.
+    pub(super) fn event_of_request(mail: &OutgoingMail, user: Option<UserId>) -> AuditEvent {
+        let (kind, actor) = (AuditEventKind::PasswordResetRequested, Actor::Visitor);
+        AuditEvent {
+            id: AuditEventId::from(mail.id.as_uuid()),
+            kind,
+            user_id: user,
+            actor,
+            detail: String::new(),
+            created_at: mail.created_at,
+            client: mail.client.clone(),
+        }
+    }
+
+    /// Ends the mails with links to a user that still wait, of one kind or of all, in the transaction that ends their links: one that was asked
+    /// for before must not be sent after. A stranger's request among them is audited here, for nobody else will.
+    pub(super) async fn end_waiting_links(
+        &self,
+        work: &mut dyn UnitOfWork,
+        user: &User,
+        only: Option<MailKind>,
+        why: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        for mail in work.end_link_mails(user.id, &user.email, only, why, now).await? {
+            if mail.is_strangers_request() {
+                work.insert_audit_event_once(&Self::event_of_request(&mail, Some(user.id))).await?;
+            }
+        }
+        Ok(())
     }
 
     /// A mail to a user, to be written in the transaction of what it tells.

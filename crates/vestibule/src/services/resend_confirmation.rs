@@ -1,5 +1,4 @@
 use super::CurrentSession;
-use super::forgot_password::{HOUR, MAILS, MAILS_AN_HOUR};
 use crate::Accounts;
 use crate::models::{AuditEventKind, Client, MailKind, TooManyAttempts};
 use crate::repository::StoreError;
@@ -10,7 +9,7 @@ pub enum ResendConfirmationError {
     /// There is nothing to confirm any more.
     #[error("the address is confirmed already")]
     AlreadyConfirmed,
-    /// Five were sent within the last hour, or too many to others from there.
+    /// Too many were asked for to this address, or from there.
     #[error(transparent)]
     TooMany(#[from] TooManyAttempts),
     /// The store failed.
@@ -28,13 +27,15 @@ impl Accounts {
         if current.user.is_email_verified {
             return Err(ResendConfirmationError::AlreadyConfirmed);
         }
-        let _ = self.take::<ResendConfirmationError>(|limits| limits.for_mail(client)).await?;
+        let email = &current.user.email;
+        let _ = self.take::<ResendConfirmationError>(|limits| limits.for_confirmation(email, client)).await?;
         let now = self.clock.now();
         let mail = self.mail_about(&current.user, MailKind::ConfirmEmail, client, now);
-        if !self.store.alone().insert_limited_mail(&mail, now - HOUR, MAILS_AN_HOUR).await? {
-            return Err(TooManyAttempts { retry_after: HOUR, quota: MAILS }.into());
-        }
-        self.record(AuditEventKind::ConfirmationRequested, Some(current.user.id), client).await?;
+        let event = self.event(AuditEventKind::ConfirmationRequested, Some(current.user.id), client, now);
+        let mut work = self.store.begin().await?;
+        work.insert_outgoing_mail(&mail).await?;
+        work.insert_audit_event(&event).await?;
+        work.commit().await?;
         Ok(())
     }
 }

@@ -1,7 +1,6 @@
 use time::Duration;
 
-use super::begin_sign_up::{BegunSignUp, OTHERS_WITH_AN_ADDRESS};
-use super::forgot_password::{HOUR, MAILS_AN_HOUR};
+use super::begin_sign_up::{BegunSignUp, HOUR, OTHERS_WITH_AN_ADDRESS};
 use super::sign_up::SignUpRefused;
 use crate::Accounts;
 use crate::models::invalid_input::take;
@@ -69,12 +68,16 @@ impl Accounts {
         let expires_at = now + self.policy.confirm_ttl;
         let mail = self.mail_to(email.clone(), None, MailKind::ConfirmSignUp, client, now);
         let event = self.event(AuditEventKind::SignUpRequested, None, client, now);
+        // Not told, as at the beginning.
+        let is_mailed = self.take_in_silence(|limits| limits.for_sign_up_mail(&email)).await?;
         let mut work = self.store.begin().await?;
         if !work.readdress_sign_up_attempt(attempt.id, &email, mail.id, now, expires_at).await? {
             return Err(ResendSignUpError::NothingWaits);
         }
         work.trim_sign_up_attempts(&email, attempt.id, OTHERS_WITH_AN_ADDRESS).await?;
-        work.insert_limited_mail(&mail, now - HOUR, MAILS_AN_HOUR).await?;
+        if is_mailed {
+            work.insert_outgoing_mail(&mail).await?;
+        }
         work.insert_audit_event(&event).await?;
         work.commit().await?;
         Ok(BegunSignUp { cookie: browser.to_cookie(&self.keys), expires_at })

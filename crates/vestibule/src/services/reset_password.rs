@@ -39,8 +39,8 @@ pub enum ResetPasswordError {
 impl Accounts {
     /// Sets a new password for who got the link by mail, and counts the address as confirmed: mail to it arrives.
     ///
-    /// Everybody else is out afterwards: every session ends, every browser is unknown again, and every link that is
-    /// under way. So who had signed up with an address that is not theirs, or had stolen the password, has nothing
+    /// Everybody else is out afterwards: every session ends, every browser is unknown again, and every link ends that is
+    /// under way or still waits to be mailed. So who had signed up with an address that is not theirs, or had stolen the password, has nothing
     /// left. The owner is told by mail.
     ///
     /// The browser at which it is done becomes a known one: it has a quota of its own then, and the owner gets in although
@@ -77,6 +77,7 @@ impl Accounts {
         work.note_device(user.id, device.hash(), now).await?;
         work.end_reset_tokens(user.id).await?;
         work.end_email_tokens(user.id).await?;
+        self.end_waiting_links(&mut *work, &user, None, "the password was reset", now).await?;
         work.insert_outgoing_mail(&mail).await?;
         work.insert_audit_event(&event).await?;
         work.commit().await?;

@@ -6,18 +6,22 @@ use time::{Date, Duration, OffsetDateTime, Time};
 
 use crate::Accounts;
 use crate::models::{
-    AuditEventKind, ClaimedMail, EmailAddress, EmailToken, Happened, Mail, MailKind, MailMessage,
-    MailOutcome, MailUrgency, MailedLink, OneTimeToken, OutgoingMail, PersonName, ResetToken, SignUpAttempt,
-    User,
+    ClaimedMail, EmailAddress, EmailToken, Happened, Mail, MailKind, MailMessage, MailOutcome, MailUrgency,
+    MailedLink, OneTimeToken, OutgoingMail, PersonName, ResetToken, SignUpAttempt, User,
 };
 use crate::ports::{MailError, Mailer};
 use crate::repository::{ClaimError, StoreError};
 
 /// Twice as long as a mailer may take. A worker that died gives its mail back after this.
 pub(super) const LEASE: Duration = Duration::minutes(2);
-/// How many mails of one kind that anybody can ask for go to one mailbox in a day, whatever happened to accounts with
-/// that address meanwhile.
-const MAILS_A_DAY_TO_ONE_ADDRESS: u32 = 20;
+/// How many mails that a stranger can cause go to one mailbox in a day, whatever happened to accounts with that address
+/// meanwhile: of one kind, so that no kind takes the room of the others, and in all.
+const STRANGERS_MAILS_OF_A_KIND_A_DAY: u32 = 10;
+const STRANGERS_MAILS_A_DAY: u32 = 20;
+/// How many notices of one kind the owner of a confirmed address gets in a day.
+const NOTICES_OF_A_KIND_A_DAY: u32 = 20;
+/// The name of the quota of all that strangers cause.
+const STRANGERS_MAILS: &str = "strangers";
 /// The quota that the provider sets.
 const ALL_MAILS: &str = "all";
 /// One mail in so many is kept for password resets.
@@ -99,6 +103,15 @@ impl Accounts {
             self.store.alone().finish_mail(id, attempt, MailOutcome::Dead, reason, now).await?;
             return Ok(MailSent::Dead { reason: reason.into() });
         }
+        let reader = self.reader_of(mail).await?;
+        if mail.is_strangers_request() {
+            // Before anything is decided: a request that comes to nothing is one too.
+            let event = Self::event_of_request(mail, reader.as_ref().map(|user| user.id));
+            self.store.alone().insert_audit_event_once(&event).await?;
+        }
+        if mail.is_overdue(self.clock.now()) {
+            return self.finish_moot(claimed, "it was asked for too long ago").await;
+        }
         if mail.kind == MailKind::ConfirmSignUp {
             // A later mail to the same address may be of another sign-up, begun by a stranger: it does not take the place
             // of this one.
@@ -108,17 +121,13 @@ impl Accounts {
                     .finish_moot(claimed, "the sign-up is over, or a newer mail was written for it")
                     .await;
             };
-            let account = self.reader_of(mail).await?;
-            let reader = account.map_or(Reader::Newcomer(attempt), Reader::User);
+            let reader = reader.map_or(Reader::Newcomer(attempt), Reader::User);
             return self.send_to(reader, claimed, mailer).await;
         }
         if mail.kind.has_link() && self.store.alone().has_newer_mail(mail).await? {
             return self.finish_moot(claimed, "a newer mail of the kind was written").await;
         }
-        let Some(user) = self.reader_of(mail).await? else {
-            if mail.kind == MailKind::ResetPassword {
-                self.record(AuditEventKind::PasswordResetRequested, None, &mail.client).await?;
-            }
+        let Some(user) = reader else {
             return self.finish_moot(claimed, "there is no such user").await;
         };
         self.send_to(Reader::User(user), claimed, mailer).await
@@ -134,14 +143,18 @@ impl Accounts {
         if matches!(&reader, Reader::User(user) if user.is_disabled) {
             return self.finish_moot(claimed, "the user is disabled").await;
         }
+        if mail.kind == MailKind::NewLogIn && matches!(&reader, Reader::User(user) if !user.is_email_verified)
+        {
+            return self.finish_moot(claimed, "the address is not confirmed").await;
+        }
 
         let today = self.clock.now().date();
-        let mailbox = self.mailbox_quota(mail);
-        if !self.store.alone().take_mail_quota(&mailbox, today, MAILS_A_DAY_TO_ONE_ADDRESS).await? {
-            return self.finish_moot(claimed, "its recipient got enough mails of the kind today").await;
+        let mailbox = self.mailbox_quotas(mail, &reader);
+        if !self.take_from_mailbox(&mailbox, today).await? {
+            return self.finish_moot(claimed, "its recipient got enough mails today").await;
         }
         if !self.take_from_day(today, mail.kind.urgency()).await? {
-            self.store.alone().give_back_mail_quota(&mailbox, today).await?;
+            self.give_back_to_mailbox(&mailbox, today).await?;
             return self.wait_for_tomorrow(claimed).await;
         }
 
@@ -165,10 +178,9 @@ impl Accounts {
             }
         };
         if sent != MailSent::Sent {
-            let mut repository = self.store.alone();
-            repository.give_back_mail_quota(&mailbox, today).await?;
+            self.give_back_to_mailbox(&mailbox, today).await?;
             if self.policy.mail_daily_limit.is_some() {
-                repository.give_back_mail_quota(ALL_MAILS, today).await?;
+                self.store.alone().give_back_mail_quota(ALL_MAILS, today).await?;
             }
         }
         Ok(sent)
@@ -189,11 +201,10 @@ impl Accounts {
 
     async fn compose(&self, claimed: &ClaimedMail, user: User) -> Result<Composed, StoreError> {
         let mail = &claimed.mail;
-        let now = self.clock.now();
         let happened = Happened { at: mail.created_at, client: mail.client.clone() };
         let message = match mail.kind {
             MailKind::ConfirmEmail => {
-                let link = self.mint_confirm_link(&user, &mail.recipient, false, now).await?;
+                let link = self.mint_confirm_link(&user, &mail.recipient, false, Some(claimed)).await?;
                 let Some(link) = link else {
                     return Ok(Composed::Moot("the address is confirmed or another by now"));
                 };
@@ -202,19 +213,22 @@ impl Accounts {
             // Told to the account's owner alone, and in the words of the account: a stranger's name is not in it.
             MailKind::ConfirmSignUp | MailKind::SignUpAttempted => MailMessage::SignUpAttempted(happened),
             MailKind::ConfirmNewEmail => {
-                let Some(link) = self.mint_confirm_link(&user, &mail.recipient, true, now).await? else {
-                    return Ok(Composed::Moot("somebody has the address by now"));
+                let link = self.mint_confirm_link(&user, &mail.recipient, true, Some(claimed)).await?;
+                let Some(link) = link else {
+                    return Ok(Composed::Moot("the address is the user's by now, or nobody waits for it"));
                 };
+                // The link was made all the same and is thrown away: the account page shows the address as one that is to
+                // be confirmed, and must not tell by its absence that somebody has it.
+                let found = self.store.alone().find_credentials_by_email(&mail.recipient, None).await?;
+                if found.is_some() {
+                    return Ok(Composed::Moot("somebody has the address by now"));
+                }
                 MailMessage::ConfirmNewEmail(link)
             }
             MailKind::ResetPassword => {
-                let Some(link) = self.mint_reset_link(&user, now).await? else {
-                    return Ok(Composed::Moot("there is no such user"));
+                let Some(link) = self.mint_reset_link(&user, &mail.recipient, Some(claimed)).await? else {
+                    return Ok(Composed::Moot("the user has another address by now, or nobody waits for it"));
                 };
-                if claimed.tries == 1 {
-                    let kind = AuditEventKind::PasswordResetRequested;
-                    self.record(kind, Some(user.id), &mail.client).await?;
-                }
                 MailMessage::ResetPassword(link, happened)
             }
             MailKind::PasswordChanged => MailMessage::PasswordChanged(happened),
@@ -241,14 +255,16 @@ impl Accounts {
         Ok(Composed::Message(MailMessage::ConfirmSignUp(link, happened), attempt.name))
     }
 
-    /// A link that confirms an address, which ends the one before it. None where there is nothing to confirm.
+    /// A link that confirms an address, which ends the one before it. None where there is nothing to confirm, or the mail
+    /// that it is made for is over.
     pub(super) async fn mint_confirm_link(
         &self,
         user: &User,
         email: &EmailAddress,
         replaces_email: bool,
-        now: OffsetDateTime,
+        mail: Option<&ClaimedMail>,
     ) -> Result<Option<MailedLink>, StoreError> {
+        let now = self.clock.now();
         let token = OneTimeToken::generate(&*self.random);
         let lifetime = self.policy.confirm_ttl;
         let stored = EmailToken {
@@ -259,21 +275,29 @@ impl Accounts {
             expires_at: now + lifetime,
             created_at: now,
         };
-        let is_stored = self.store.alone().put_email_token(&stored).await?;
+        let is_stored = self.store.alone().put_email_token(&stored, mail).await?;
         Ok(is_stored.then(|| self.link("/confirm-email", &token.encode(), lifetime)))
     }
 
-    /// A link that resets a password, which ends the one before it. None where the user is gone or disabled.
+    /// A link that resets a password, which ends the one before it. It is good for this address: None where the user has
+    /// another by now, is gone or disabled, or the mail that it is made for is over.
     pub(super) async fn mint_reset_link(
         &self,
         user: &User,
-        now: OffsetDateTime,
+        email: &EmailAddress,
+        mail: Option<&ClaimedMail>,
     ) -> Result<Option<MailedLink>, StoreError> {
+        let now = self.clock.now();
         let token = OneTimeToken::generate(&*self.random);
         let lifetime = self.policy.reset_ttl;
-        let stored =
-            ResetToken { hash: token.hash(), user_id: user.id, expires_at: now + lifetime, created_at: now };
-        let is_stored = self.store.alone().put_reset_token(&stored).await?;
+        let stored = ResetToken {
+            hash: token.hash(),
+            user_id: user.id,
+            email: email.clone(),
+            expires_at: now + lifetime,
+            created_at: now,
+        };
+        let is_stored = self.store.alone().put_reset_token(&stored, mail).await?;
         Ok(is_stored.then(|| self.link("/reset-password", &token.encode(), lifetime)))
     }
 
@@ -322,7 +346,7 @@ impl Accounts {
         };
         let at_most = match urgency {
             MailUrgency::First => limit,
-            MailUrgency::Normal => limit - limit / KEPT_FOR_RESETS,
+            MailUrgency::Normal => limit - limit.div_ceil(KEPT_FOR_RESETS),
         };
         self.store.alone().take_mail_quota(ALL_MAILS, today, at_most).await
     }
@@ -335,11 +359,51 @@ impl Accounts {
         Ok(MailSent::WaitsForQuota { until })
     }
 
-    /// The quota of a mailbox for a kind of mail, under a name that does not tell whose it is.
-    fn mailbox_quota(&self, mail: &OutgoingMail) -> String {
+    /// What a mail is taken from of the mailbox that it goes to.
+    ///
+    /// - A link to reset a password: nothing here. It has a quota that refills, from which it was taken as it was asked for;
+    ///   one for the day would let strangers use it up, and its owner would wait until midnight.
+    /// - What the owner of a confirmed address must learn of their account: a quota for each kind, which nobody can use up
+    ///   who does not have the account.
+    /// - Everything else, which strangers can have sent to whomever they like, sign-ups with the address of another among
+    ///   them: a quota for each kind, and one for all of them together.
+    fn mailbox_quotas(&self, mail: &OutgoingMail, reader: &Reader) -> Vec<(String, u32)> {
+        let of_kind = self.mailbox_quota(mail.kind.as_str(), &mail.recipient);
+        let is_owners =
+            matches!(reader, Reader::User(user) if user.is_email_verified && user.email == mail.recipient);
+        if mail.kind == MailKind::ResetPassword {
+            Vec::new()
+        } else if is_owners && !mail.kind.has_link() {
+            vec![(of_kind, NOTICES_OF_A_KIND_A_DAY)]
+        } else {
+            let of_all = self.mailbox_quota(STRANGERS_MAILS, &mail.recipient);
+            vec![(of_kind, STRANGERS_MAILS_OF_A_KIND_A_DAY), (of_all, STRANGERS_MAILS_A_DAY)]
+        }
+    }
+
+    /// A quota of a mailbox, under a name that does not tell whose it is.
+    fn mailbox_quota(&self, what: &str, recipient: &EmailAddress) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.keys.newest().mail_quota.as_slice())
             .expect("HMAC takes a key of any length");
-        mac.update(mail.recipient.as_str().as_bytes());
-        format!("{}:{}", mail.kind.as_str(), URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+        mac.update(recipient.as_str().as_bytes());
+        format!("{what}:{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+    }
+
+    /// Takes one from each of a mailbox's quotas, or from none.
+    async fn take_from_mailbox(&self, quotas: &[(String, u32)], today: Date) -> Result<bool, StoreError> {
+        for (number, (quota, at_most)) in quotas.iter().enumerate() {
+            if !self.store.alone().take_mail_quota(quota, today, *at_most).await? {
+                self.give_back_to_mailbox(&quotas[..number], today).await?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn give_back_to_mailbox(&self, quotas: &[(String, u32)], today: Date) -> Result<(), StoreError> {
+        for (quota, _) in quotas {
+            self.store.alone().give_back_mail_quota(quota, today).await?;
+        }
+        Ok(())
     }
 }

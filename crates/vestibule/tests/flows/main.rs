@@ -10,6 +10,7 @@ mod confirm_sign_up;
 mod current_session;
 mod invite;
 mod judge_password;
+mod links;
 mod log_in;
 mod log_out;
 mod passwords;

@@ -103,6 +103,8 @@ async fn the_page_tells_how_often_each_flow_speaks_to_the_database(
     let typed = ChangeEmail { email: "cid@example.org", current_password: PASSWORD };
     accounts.change_email(&current, typed, &client).await.unwrap();
     count("change the address");
+    accounts.cancel_email_change(&current, &client).await.unwrap();
+    count("cancel a change of the address");
     accounts.list_sessions(&current).await.unwrap();
     count("list sessions");
     accounts.end_other_sessions(&current, &client).await.unwrap();

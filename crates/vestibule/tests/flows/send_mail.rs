@@ -192,7 +192,8 @@ async fn wherever_a_worker_is_killed_the_mail_arrives_and_its_link_works(
         assert!(reset_with(&house, &house.post.token_of(MailKind::ResetPassword, ANN)).await, "step {step}");
         step += 1;
     }
-    assert!(step > 6, "a delivery has more steps than {step}");
+    // Six; whether the last can still be caught on its way is a matter of luck.
+    assert!(step > 5, "a delivery has more steps than {step}");
 }
 
 /// A worker of long ago must not end a mail that an operator had tried again, nor may two messages have one number.
@@ -332,7 +333,9 @@ async fn a_fifth_of_the_days_mails_is_kept_for_password_resets_and_the_rest_wait
     assert!(house.deliver().await.is_empty(), "it is still the same day");
     house.clock.advance(Duration::hours(2));
     let next_day = house.deliver().await;
-    assert_eq!(next_day.iter().filter(|sent| **sent == MailSent::Sent).count(), 6, "{next_day:?}");
+    assert_eq!(next_day.iter().filter(|sent| **sent == MailSent::Sent).count(), 4, "{next_day:?}");
+    let moot = next_day.iter().filter(|sent| matches!(sent, MailSent::Moot(_)));
+    assert_eq!(moot.count(), 2, "nobody waits any more for a reset of yesterday");
     assert!(house.outbox().await.is_empty());
     let mails = house.accounts.list_mails(MailFilter::default(), 100).await.unwrap().items;
     assert!(mails.iter().all(|mail| mail.attempts <= 1), "waiting is no attempt");
@@ -381,7 +384,7 @@ async fn a_mailbox_is_not_flooded_by_making_and_deleting_accounts(
         let current = house.current(&ann).await;
         house.accounts.delete_account(&current, PASSWORD, &Client::default()).await.unwrap();
     }
-    assert_eq!(house.post.kinds_for(ANN), [MailKind::ConfirmEmail; 20]);
+    assert_eq!(house.post.kinds_for(ANN), [MailKind::ConfirmEmail; 10]);
 }
 
 #[rstest]
