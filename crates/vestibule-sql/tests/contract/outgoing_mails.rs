@@ -237,7 +237,9 @@ async fn mails_with_links_that_wait_are_ended_and_nothing_else(
     let change = mail(MailKind::ConfirmNewEmail, Some(&ann), "new@example.com", 3);
     let notice = mail(MailKind::PasswordChanged, Some(&ann), "ann@example.com", 4);
     let sent = mail(MailKind::ConfirmEmail, Some(&ann), "ann@example.com", 5);
-    for mail in [&asked, &of_bob, &confirm, &change, &notice, &sent] {
+    // Not of an account, so it does not end with one's links.
+    let sign_up = mail(MailKind::ConfirmSignUp, None, "ann@example.com", 6);
+    for mail in [&asked, &of_bob, &confirm, &change, &notice, &sent, &sign_up] {
         alone.insert_outgoing_mail(mail).await.unwrap();
     }
     assert!(alone.finish_mail(sent.id, 0, MailOutcome::Sent, "", NOON).await.unwrap());
@@ -249,7 +251,10 @@ async fn mails_with_links_that_wait_are_ended_and_nothing_else(
     ended.sort_by_key(|mail| mail.id);
     assert_eq!(ended, [asked.clone(), confirm.clone()]);
     assert!(alone.end_link_mails(ann.id, &ann.email, None, "changed", NOON).await.unwrap().is_empty());
-    assert_eq!(alone.list_outgoing_mails(10).await.unwrap(), [of_bob.clone(), notice.clone()]);
+    assert_eq!(
+        alone.list_outgoing_mails(10).await.unwrap(),
+        [of_bob.clone(), notice.clone(), sign_up.clone()]
+    );
 
     let list = async |to: Option<&EmailAddress>, below, limit| {
         let mails = database.alone().list_mails_of(ann.id, to, below, limit).await.unwrap();
@@ -261,7 +266,11 @@ async fn mails_with_links_that_wait_are_ended_and_nothing_else(
     assert_eq!(list(None, None, 1).await, theirs[..1]);
     assert_eq!(list(None, Some(notice.id), 10).await, theirs[2..]);
     let with_requests = list(Some(&ann.email), None, 10).await;
-    assert_eq!(with_requests, [&theirs[..], &[told(&asked, "changed")]].concat());
+    assert_eq!(with_requests, [&[told(&sign_up, "")], &theirs[..], &[told(&asked, "changed")]].concat());
+    // A mail that cannot be read keeps nobody from the others.
+    let change_ip = "UPDATE outgoing_mails SET ip = 'nowhere' WHERE id = $1";
+    assert_eq!(alone.write(change_ip).bind(Id(notice.id.as_uuid())).execute().await.unwrap(), 1);
+    assert_eq!(list(None, None, 2).await, [told(&sent, ""), told(&change, "cancelled")]);
 }
 
 #[rstest]
