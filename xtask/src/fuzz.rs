@@ -27,7 +27,10 @@ pub fn run(seconds: u32, names: &[String]) -> Result<()> {
     let mut command = cargo(&["build", "--release", "--locked", "--bins", "--target", &host]);
     // A target is named, so that build scripts and macros, which run here, are built without instruments.
     command.arg("--manifest-path").arg(folder.join("Cargo.toml")).arg("--target-dir").arg(&built);
-    cargo::run(command.env("RUSTFLAGS", INSTRUMENTS))?;
+    cargo::run(command.env("RUSTFLAGS", INSTRUMENTS)).context(
+        "the fuzz targets cannot be built; where their lock file is out of date, \
+         `cargo update --workspace --manifest-path fuzz/Cargo.toml` brings it up to date",
+    )?;
 
     for target in targets.iter().filter(|target| names.is_empty() || names.contains(target)) {
         say::note(&format!("fuzzing {target} for {seconds} s"));

@@ -103,7 +103,7 @@ const NEEDS_ADMIN: &str =
     "asks for an admin who gave their password within ten minutes, and there it was limited";
 
 /// Routes that change something and need no limit, with the reason.
-const EXEMPT: [(&str, &str, &str); 23] = [
+const EXEMPT: [(&str, &str, &str); 25] = [
     ("POST", "/log-out", ENDS_OWN),
     ("POST", "/account/name", NEEDS_SESSION),
     ("POST", "/account/email/cancel", NEEDS_SESSION),

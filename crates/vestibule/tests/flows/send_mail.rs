@@ -184,7 +184,13 @@ async fn wherever_a_worker_is_killed_the_mail_arrives_and_its_link_works(
             break;
         }
         house.clock.advance(Duration::minutes(2));
-        house.deliver().await;
+        // What was dropped may still be under way on PostgreSQL, and its row is passed over until it is done.
+        for _ in 0..1000 {
+            house.deliver().await;
+            if house.outbox().await.is_empty() {
+                break;
+            }
+        }
         let resets =
             house.post.kinds_for(ANN).into_iter().filter(|kind| *kind == MailKind::ResetPassword).count();
         assert!((1..=2).contains(&resets), "{resets} mails when killed at step {step}");
