@@ -658,8 +658,21 @@ test('a page of a stranger that comes back from the browser memory has the menu 
   await context.close();
 });
 
+/** A browser that does not know the header, or a site on plain http. */
+const withoutClearSiteData = async (route) => {
+  const answer = await route.fetch({ maxRedirects: 0 });
+  const headers = answer.headersArray().filter(({ name }) => name.toLowerCase() !== 'clear-site-data');
+  assert.equal(headers.length, answer.headersArray().length - 1, 'a log-out has the header');
+  const cookies = headers.filter(({ name }) => name.toLowerCase() === 'set-cookie').map(({ value }) => value);
+  await route.fulfill({
+    status: answer.status(),
+    headers: { ...Object.fromEntries(headers.map(({ name, value }) => [name, value])), 'set-cookie': cookies.join('\n') },
+  });
+};
+
 test('nothing protected comes back from the browser memory after a log-out', async () => {
   const context = await browser.person();
+  await context.route('**/log-out', withoutClearSiteData);
   await signUp(context, 'protected');
   const page = await keepInMemory(context, '/dashboard');
   await page.addInitScript(() => {

@@ -205,6 +205,7 @@ function noticeLogInAndOut() {
   const isLogOut = sessionStorage.getItem('vestibule:leaving');
   sessionStorage.removeItem('vestibule:leaving');
   if (isLogOut && !user) forgetDrafts();
+  // Nothing is known in a browser that was told to forget: a log-out does that, and the other tabs are still to hear of it.
   if (known('user') !== user) {
     remember(user, meta?.content);
     channel?.postMessage({ type: user ? 'logged-in' : 'logged-out', user, expiresAt: meta?.content });
@@ -230,9 +231,10 @@ function knownEnd() {
   return known('user') === user ? Date.parse(known('ends')) : NaN;
 }
 
+/** What any tab has remembered, '' where that is nobody; null where nothing was, or it cannot be read. */
 function known(what) {
   try {
-    return localStorage.getItem(`vestibule:${what}`) ?? '';
+    return localStorage.getItem(`vestibule:${what}`);
   } catch {
     return null;
   }
@@ -249,6 +251,8 @@ async function follow(change) {
   }
   const visitor = change.user ?? '';
   if (change.reason && !csrfToken()) remember('', '');
+  // Nobody was here, and nobody is.
+  if (!user && !visitor) return;
   // A session that has only come to its end was theirs who sit here, and so is what they have typed.
   const hasOnlyEnded = change.reason === 'session_expired';
   if (user && visitor !== user && !hasOnlyEnded) {

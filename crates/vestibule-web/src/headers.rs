@@ -41,6 +41,11 @@ const DEFAULTS: [(HeaderName, &str); 8] = [
 /// decide, and they could not be reached for a year.
 const HSTS: &str = "max-age=31536000";
 
+/// What goes with the end of a session: the browser forgets what pages of it it kept, and what the script stored. Not
+/// `cookies`: those of the session are removed by name, and the browser's own name stays.
+pub(crate) const CLEAR_SITE_DATA: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\", \"storage\""));
+
 /// The pages that links from mails lead to.
 const PAGES_WITH_TOKENS: [&str; 4] =
     ["/confirm-email", "/confirm-sign-up", "/confirm-sign-up/decline", "/reset-password"];

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::guard::RequestOf;
+use crate::headers::CLEAR_SITE_DATA;
 use crate::vestibule::Vestibule;
 
 /// A user with their session.
@@ -130,10 +131,10 @@ pub(crate) fn of(logged_in: &LoggedIn) -> Extension<RequestOf> {
     Extension(RequestOf(logged_in.user.id))
 }
 
-/// For who leaves: the cookies of the session are removed. No `Clear-Site-Data`: it cuts the other tabs off from the word that
-/// somebody logged out, and they are blanked by the script, as are pages that come back from the browser's memory.
+/// For who leaves: the cookies of the session are removed, and whoever sits down at the browser next finds nothing of
+/// them with the "back" button.
 pub(crate) fn farewell(vestibule: &Vestibule) -> impl IntoResponseParts + use<> {
-    set(vestibule.cookie_names().cleared())
+    (AppendHeaders([CLEAR_SITE_DATA]), set(vestibule.cookie_names().cleared()))
 }
 
 /// `Set-Cookie` for each.
