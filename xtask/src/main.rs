@@ -58,8 +58,7 @@ enum Task {
     ///
     /// Exim is installed where it is missing on Debian and Ubuntu when run as root; elsewhere the task says what to install.
     /// It is started for the tests alone, on ports of 127.0.0.1, as the user that it was made for: this takes root, or a sudo
-    /// that asks for no password. `cargo xtask test` runs these tests too, and says loudly where it cannot, which is a failure
-    /// on GitHub or with VESTIBULE_REQUIRE_SMTP=1.
+    /// that asks for no password. `cargo xtask test` runs these tests too.
     Smtp,
     /// Take a picture of every page in every state, light and dark, on a phone and on a desk.
     Screenshots {

@@ -12,6 +12,7 @@ const SERVER_VARIABLE: &str = "VESTIBULE_TEST_POSTGRES_URL";
 /// Runs every test, or those that `arguments` to the runner ask for.
 pub fn run(arguments: &[String]) -> Result<()> {
     install_fail2ban();
+    smtp::prepare_or_say_why();
     if let Some(url) = environment::variable(SERVER_VARIABLE) {
         say::note(&format!("using the PostgreSQL of {SERVER_VARIABLE}"));
         return run_on(&url, arguments);
@@ -39,7 +40,6 @@ fn run_on(server: &str, arguments: &[String]) -> Result<()> {
         let mut doc_tests = cargo(&["test", "--doc", "--workspace", "--locked", "--quiet"]);
         cargo::run(doc_tests.env(SERVER_VARIABLE, server))?;
         browser::test(&[])?;
-        smtp::test_if_possible()?;
     }
     let mut runner = if cargo::has("nextest") {
         cargo(&["nextest", "run", "--locked"])

@@ -31,4 +31,3 @@ pub mod transports;
 mod workers;
 
 pub use app::{App, run};
-pub use priority::lower_priority_of_this_thread;

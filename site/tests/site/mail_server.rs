@@ -67,7 +67,7 @@ impl MailServer {
     }
 
     async fn wait_until_it_answers(&self) {
-        for _ in 0..200 {
+        for _ in 0..1200 {
             if [self.submission, self.submissions]
                 .iter()
                 .all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())

@@ -1,4 +1,4 @@
-//! The real program, a mail server of somebody else's making, and the links that arrive. `cargo xtask smtp` runs it.
+//! The real program, a mail server of somebody else's making, and the links that arrive.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -104,7 +104,6 @@ async fn last(server: &MailServer, address: &str, count: usize) -> Received {
 #[case::starttls(MailServer::with_starttls)]
 #[case::implicit(MailServer::with_tls)]
 #[tokio::test]
-#[ignore = "wants Exim: `cargo xtask smtp`"]
 async fn the_links_of_mails_work_that_a_real_mail_server_took(#[case] url: fn(&MailServer) -> String) {
     let (server, folder) = (MailServer::start().await, tempfile::tempdir().unwrap());
     let site = Site::start(folder.path(), &url(&server));
@@ -171,7 +170,6 @@ async fn the_links_of_mails_work_that_a_real_mail_server_took(#[case] url: fn(&M
 /// What the server refuses because of us waits until the operator has mended it; what it refuses because of the recipient
 /// is over.
 #[tokio::test]
-#[ignore = "wants Exim: `cargo xtask smtp`"]
 async fn a_real_mail_server_that_refuses_us_has_not_refused_the_mail() {
     let (server, folder) = (MailServer::start().await, tempfile::tempdir().unwrap());
     let wrong_password = server.with_starttls().replace("p%40ss", "p%40zz");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 use vestibule::models::{CandidatePassword, PasswordError};
 use vestibule::ports::{
-    BreachedPasswords, Clock, HashingPlan, HashingSlots, OsRandom, PasswordHasher, SystemClock,
+    BreachedPasswords, Clock, HashingPlan, HashingSlots, OsRandom, PasswordHasher, Standing, SystemClock,
 };
 
 use super::add_user::read_password;
@@ -72,7 +72,7 @@ async fn check(settings: &Settings, json: bool) -> Result<ExitCode, Failure> {
                 HashingPlan::new(settings.hash_parameters, NonZeroUsize::MIN),
                 Arc::new(OsRandom),
             );
-            slot.judge(candidate).await.map_err(Failure::because)?
+            slot.judge(candidate, Standing::Known).await.map_err(Failure::because)?
         }
     };
     let (refused, known_by) = match judged {

@@ -6,7 +6,6 @@ mod breached_passwords;
 mod command_line;
 mod door;
 mod fail2ban;
-mod hashing_flood;
 mod kill;
 mod log;
 mod mail_signals;

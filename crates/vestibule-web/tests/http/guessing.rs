@@ -13,7 +13,7 @@ use time::Duration;
 use vestibule::Policy;
 use vestibule::models::{CandidatePassword, Password, PasswordHash, Quota, RateLimits};
 use vestibule::ports::{
-    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher,
+    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher, Standing,
 };
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 use vestibule_testkit::{Anonymous, Answer, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer};
@@ -44,17 +44,22 @@ struct Counting(HashingSlots, AtomicUsize);
 
 #[async_trait]
 impl PasswordHasher for Counting {
-    async fn judge(&self, candidate: CandidatePassword) -> Result<Judgement, HasherError> {
-        self.0.judge(candidate).await
+    async fn judge(&self, candidate: CandidatePassword, whose: Standing) -> Result<Judgement, HasherError> {
+        self.0.judge(candidate, whose).await
     }
 
-    async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
-        self.0.hash(password).await
+    async fn hash(&self, password: Password, whose: Standing) -> Result<PasswordHash, HasherError> {
+        self.0.hash(password, whose).await
     }
 
-    async fn matches(&self, password: Password, hash: Option<PasswordHash>) -> Result<bool, HasherError> {
+    async fn matches(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        whose: Standing,
+    ) -> Result<bool, HasherError> {
         self.1.fetch_add(1, Ordering::Relaxed);
-        self.0.matches(password, hash).await
+        self.0.matches(password, hash, whose).await
     }
 
     fn is_outdated(&self, hash: &PasswordHash) -> bool {

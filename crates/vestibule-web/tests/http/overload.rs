@@ -6,7 +6,7 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::json;
 use vestibule::models::{CandidatePassword, Password, PasswordHash};
-use vestibule::ports::{HasherError, Judgement, Overloaded, PasswordHasher};
+use vestibule::ports::{HasherError, Judgement, Overloaded, PasswordHasher, Standing};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 use vestibule_testkit::{Answer, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer};
 
@@ -17,15 +17,15 @@ struct Full;
 
 #[async_trait]
 impl PasswordHasher for Full {
-    async fn judge(&self, _: CandidatePassword) -> Result<Judgement, HasherError> {
+    async fn judge(&self, _: CandidatePassword, _: Standing) -> Result<Judgement, HasherError> {
         Err(Overloaded { retry_after: Duration::from_secs(3) }.into())
     }
 
-    async fn hash(&self, _: Password) -> Result<PasswordHash, HasherError> {
+    async fn hash(&self, _: Password, _: Standing) -> Result<PasswordHash, HasherError> {
         Err(Overloaded { retry_after: Duration::from_secs(3) }.into())
     }
 
-    async fn matches(&self, _: Password, _: Option<PasswordHash>) -> Result<bool, HasherError> {
+    async fn matches(&self, _: Password, _: Option<PasswordHash>, _: Standing) -> Result<bool, HasherError> {
         Err(Overloaded { retry_after: Duration::from_secs(3) }.into())
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use vestibule::Policy;
 use vestibule::models::{CandidatePassword, Password, PasswordHash, Role, SignUpMode};
 use vestibule::ports::{
-    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher,
+    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher, Standing,
 };
 use vestibule::services::{AddUser, Administrator};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
@@ -169,16 +169,21 @@ struct WithoutDecoy(HashingSlots);
 
 #[async_trait]
 impl PasswordHasher for WithoutDecoy {
-    async fn judge(&self, candidate: CandidatePassword) -> Result<Judgement, HasherError> {
-        self.0.judge(candidate).await
+    async fn judge(&self, candidate: CandidatePassword, whose: Standing) -> Result<Judgement, HasherError> {
+        self.0.judge(candidate, whose).await
     }
 
-    async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
-        self.0.hash(password).await
+    async fn hash(&self, password: Password, whose: Standing) -> Result<PasswordHash, HasherError> {
+        self.0.hash(password, whose).await
     }
 
-    async fn matches(&self, password: Password, hash: Option<PasswordHash>) -> Result<bool, HasherError> {
-        if hash.is_none() { Ok(false) } else { self.0.matches(password, hash).await }
+    async fn matches(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        whose: Standing,
+    ) -> Result<bool, HasherError> {
+        if hash.is_none() { Ok(false) } else { self.0.matches(password, hash, whose).await }
     }
 
     fn is_outdated(&self, hash: &PasswordHash) -> bool {

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Overloaded, Stopwatch};
+use super::{Overloaded, Standing, Stopwatch};
 
 /// What the average takes of each new measurement: an eighth, so that it follows a machine that grows busy within a dozen
 /// hashes and does not jump with one.
@@ -14,6 +14,10 @@ const IDLE_BEFORE_RELEASE: Duration = Duration::from_secs(10);
 
 /// Work that waits for a thread. How many may wait follows from how long one takes: so many that the last of them is served
 /// within the longest wait.
+///
+/// There are two rows. Whoever is known stands in the first and waits only for those before them in it; strangers wait for
+/// both. So a flood from many addresses, each within its limits, fills the row of strangers and no other: the owner of an
+/// account still gets in at a browser that the account knows.
 pub(super) struct Queue<J> {
     state: Mutex<State<J>>,
     something_came: Condvar,
@@ -23,7 +27,8 @@ pub(super) struct Queue<J> {
 }
 
 struct State<J> {
-    jobs: VecDeque<(J, Duration)>,
+    known: VecDeque<(J, Duration)>,
+    strangers: VecDeque<(J, Duration)>,
     running: u32,
     average: Duration,
     /// Until when there is work for those who were sent away, if each comes back when they were told.
@@ -73,7 +78,8 @@ impl<J> Queue<J> {
         stopwatch: Arc<dyn Stopwatch>,
     ) -> Self {
         let state = State {
-            jobs: VecDeque::new(),
+            known: VecDeque::new(),
+            strangers: VecDeque::new(),
             running: 0,
             average,
             promised_until: Duration::ZERO,
@@ -85,14 +91,14 @@ impl<J> Queue<J> {
     }
 
     /// Lets a job in, unless it would have to wait too long.
-    pub(super) fn admit(&self, job: J) -> Result<(), Overloaded> {
+    pub(super) fn admit(&self, job: J, whose: Standing) -> Result<(), Overloaded> {
         let now = self.stopwatch.elapsed();
         let mut state = self.state();
-        let wait = self.expected_wait(&state);
+        let wait = self.expected_wait(&state, whose);
         if wait > self.max_wait {
             return Err(self.send_away(&mut state, now));
         }
-        state.jobs.push_back((job, now));
+        state.row(whose).push_back((job, now));
         drop(state);
         self.something_came.notify_one();
         Ok(())
@@ -105,7 +111,7 @@ impl<J> Queue<J> {
             if state.is_closed {
                 return Turn::End;
             }
-            if let Some((job, came_at)) = state.jobs.pop_front() {
+            if let Some((job, came_at)) = state.pop() {
                 let now = self.stopwatch.elapsed();
                 let waited = now.saturating_sub(came_at);
                 if waited > self.max_wait {
@@ -121,7 +127,7 @@ impl<J> Queue<J> {
                 .wait_timeout(state, IDLE_BEFORE_RELEASE)
                 .unwrap_or_else(PoisonError::into_inner);
             state = next;
-            if waited.timed_out() && state.jobs.is_empty() && !state.is_closed {
+            if waited.timed_out() && state.waiting() == 0 && !state.is_closed {
                 return Turn::Rest;
             }
         }
@@ -144,8 +150,12 @@ impl<J> Queue<J> {
 
     pub(super) fn counts(&self) -> QueueCounts {
         let state = self.state();
-        let waiting = u64::try_from(state.jobs.len()).unwrap_or(u64::MAX);
-        QueueCounts { waiting, running: state.running.into(), average: state.average, ..state.counts }
+        QueueCounts {
+            waiting: state.waiting().into(),
+            running: state.running.into(),
+            average: state.average,
+            ..state.counts
+        }
     }
 
     /// Ends all threads. What waits is dropped.
@@ -156,8 +166,11 @@ impl<J> Queue<J> {
 
     /// How long one that came now would wait: not at all while a thread is free, else until as many are done as stand before
     /// it and one more.
-    fn expected_wait(&self, state: &State<J>) -> Duration {
-        let waiting = u32::try_from(state.jobs.len()).unwrap_or(u32::MAX);
+    fn expected_wait(&self, state: &State<J>, whose: Standing) -> Duration {
+        let waiting = match whose {
+            Standing::Known => length(&state.known),
+            Standing::Stranger => state.waiting(),
+        };
         if state.running.saturating_add(waiting) < self.workers {
             return Duration::ZERO;
         }
@@ -168,7 +181,8 @@ impl<J> Queue<J> {
     /// told the same moment, they would all come back at once and be sent away again.
     fn send_away(&self, state: &mut State<J>, now: Duration) -> Overloaded {
         let one_more = state.average / self.workers;
-        let behind_all = state.promised_until.max(now + self.expected_wait(state)) + one_more;
+        let behind_all =
+            state.promised_until.max(now + self.expected_wait(state, Standing::Stranger)) + one_more;
         state.promised_until = behind_all.min(now + LONGEST_RETRY);
         state.counts.refused += 1;
         let seconds = state.promised_until.saturating_sub(now).as_millis().div_ceil(1000).max(1);
@@ -180,8 +194,30 @@ impl<J> Queue<J> {
     }
 }
 
+impl<J> State<J> {
+    fn row(&mut self, whose: Standing) -> &mut VecDeque<(J, Duration)> {
+        match whose {
+            Standing::Known => &mut self.known,
+            Standing::Stranger => &mut self.strangers,
+        }
+    }
+
+    fn pop(&mut self) -> Option<(J, Duration)> {
+        self.known.pop_front().or_else(|| self.strangers.pop_front())
+    }
+
+    fn waiting(&self) -> u32 {
+        length(&self.known).saturating_add(length(&self.strangers))
+    }
+}
+
+fn length<T>(row: &VecDeque<T>) -> u32 {
+    u32::try_from(row.len()).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::Standing::{Known, Stranger};
     use super::*;
 
     const AVERAGE: Duration = Duration::from_millis(25);
@@ -210,7 +246,7 @@ mod tests {
 
     /// Lets in as many as there is room for, and says how many.
     fn fill(queue: &Queue<u32>) -> u32 {
-        (0..10_000).take_while(|&job| queue.admit(job).is_ok()).last().map_or(0, |last| last + 1)
+        (0..10_000).take_while(|&job| queue.admit(job, Stranger).is_ok()).last().map_or(0, |last| last + 1)
     }
 
     #[test]
@@ -224,7 +260,7 @@ mod tests {
     fn a_slower_machine_has_a_shorter_queue() {
         let (queue, _) = queue(1);
         for _ in 0..100 {
-            queue.admit(0).unwrap();
+            queue.admit(0, Stranger).unwrap();
             assert!(matches!(queue.next(), Turn::Work(0)));
             queue.done(Some(Duration::from_millis(200)));
         }
@@ -238,8 +274,8 @@ mod tests {
     #[test]
     fn one_whose_turn_comes_too_late_is_refused_and_not_worked_off() {
         let (queue, stopwatch) = queue(1);
-        queue.admit(1).unwrap();
-        queue.admit(2).unwrap();
+        queue.admit(1, Stranger).unwrap();
+        queue.admit(2, Stranger).unwrap();
         assert!(matches!(queue.next(), Turn::Work(1)));
         stopwatch.advance(MAX_WAIT + Duration::from_millis(1));
         queue.done(Some(MAX_WAIT));
@@ -252,7 +288,7 @@ mod tests {
     fn what_nobody_wants_any_more_keeps_its_place_and_says_nothing_of_how_long_one_takes() {
         let (queue, _) = queue(1);
         let room = fill(&queue);
-        assert!(queue.admit(0).is_err());
+        assert!(queue.admit(0, Stranger).is_err());
         assert!(matches!(queue.next(), Turn::Work(0)));
         queue.done(None);
         assert_eq!((queue.counts().average, queue.counts().done), (AVERAGE, 0));
@@ -260,23 +296,46 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_of_strangers_neither_sends_away_who_is_known_nor_has_them_wait() {
+        let (queue, _) = queue(1);
+        let strangers = fill(&queue);
+        assert!(queue.admit(0, Stranger).is_err());
+        for job in [1001, 1002] {
+            queue.admit(job, Known).unwrap();
+        }
+        assert!(matches!(queue.next(), Turn::Work(1001)));
+        assert!(matches!(queue.next(), Turn::Work(1002)), "in the order in which they came");
+        assert!(matches!(queue.next(), Turn::Work(0)), "then the first stranger");
+        assert_eq!(queue.counts().waiting, u64::from(strangers) - 1);
+    }
+
+    #[test]
+    fn the_row_of_those_who_are_known_has_an_end_too() {
+        let (queue, _) = queue(1);
+        let known = (0..10_000).take_while(|&job| queue.admit(job, Known).is_ok()).count();
+        assert_eq!(known, 1 + 39);
+        assert!(queue.admit(0, Stranger).is_err(), "strangers stand behind them");
+    }
+
+    #[test]
     fn those_who_are_sent_away_are_told_to_come_one_after_the_other() {
         let (queue, stopwatch) = queue(1);
         fill(&queue);
-        let told: Vec<u64> = (0..400).map(|_| queue.admit(0).unwrap_err().retry_after.as_secs()).collect();
+        let told: Vec<u64> =
+            (0..400).map(|_| queue.admit(0, Stranger).unwrap_err().retry_after.as_secs()).collect();
         assert!(told.is_sorted());
         // One was sent away by filling. Forty of 25 ms fit into a second, behind the second that the queue takes.
         assert_eq!((told[0], told[30], told[80], told[399]), (2, 2, 4, 12));
-        let many = (0..2000).map(|_| queue.admit(0).unwrap_err().retry_after).last().unwrap();
+        let many = (0..2000).map(|_| queue.admit(0, Stranger).unwrap_err().retry_after).last().unwrap();
         assert_eq!(many, LONGEST_RETRY);
         stopwatch.advance(LONGEST_RETRY * 2);
-        assert_eq!(queue.admit(0).unwrap_err().retry_after.as_secs(), 2, "that is past");
+        assert_eq!(queue.admit(0, Stranger).unwrap_err().retry_after.as_secs(), 2, "that is past");
     }
 
     #[test]
     fn a_closed_queue_ends_its_threads() {
         let (queue, _) = queue(1);
-        queue.admit(1).unwrap();
+        queue.admit(1, Stranger).unwrap();
         queue.close();
         assert!(matches!(queue.next(), Turn::End));
     }

@@ -1,6 +1,6 @@
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -12,7 +12,7 @@ use zeroize::Zeroize;
 
 use super::hashing_queue::{Queue, Turn};
 use super::{
-    Argon2Parameters, HasherError, HashingLoad, Judgement, Overloaded, PasswordHasher, Random,
+    Argon2Parameters, HasherError, HashingLoad, Judgement, Overloaded, PasswordHasher, Random, Standing,
     SystemStopwatch,
 };
 use crate::models::{CandidatePassword, Password, PasswordHash};
@@ -26,10 +26,15 @@ const SALT_BYTES: usize = 16;
 /// RFC 9106, section 4: a 256-bit tag.
 const OUTPUT_BYTES: usize = 32;
 
+/// Held while a hash is compared that takes more memory than today's do. Whoever has lowered the cost for a smaller machine
+/// must not have it killed by several log-ins of long ago at once.
+static DEAR: Mutex<()> = Mutex::new(());
+
 /// Argon2id in a fixed set of threads, each with memory of its own that it uses again and again.
 ///
 /// A flood of log-ins therefore costs `slots × memory` and not more: allocating per request was measured to
-/// grow a server to gigabytes. The place in the queue belongs to the work and not to the request, so a client
+/// grow a server to gigabytes. Hashes of days when they were dearer are compared one at a time, and their memory is given back
+/// at once. The place in the queue belongs to the work and not to the request, so a client
 /// that hangs up does not make room for its next attempt while the first is still being computed.
 ///
 /// Passwords are judged in one more thread, with a queue of its own. A judgement takes as long as several hashes and anybody
@@ -113,23 +118,28 @@ impl Drop for HashingSlots {
 
 #[async_trait]
 impl PasswordHasher for HashingSlots {
-    async fn judge(&self, candidate: CandidatePassword) -> Result<Judgement, HasherError> {
+    async fn judge(&self, candidate: CandidatePassword, whose: Standing) -> Result<Judgement, HasherError> {
         let (answer, judged) = oneshot::channel();
-        self.judging.admit(JudgeJob { candidate, answer })?;
+        self.judging.admit(JudgeJob { candidate, answer }, whose)?;
         judged.await.map_err(|_| thread_ended())?
     }
 
-    async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
+    async fn hash(&self, password: Password, whose: Standing) -> Result<PasswordHash, HasherError> {
         let (answer, made) = oneshot::channel();
-        self.hashing.admit(HashJob::Hash { password, salt: self.random.bytes(), answer })?;
+        self.hashing.admit(HashJob::Hash { password, salt: self.random.bytes(), answer }, whose)?;
         made.await.map_err(|_| thread_ended())?
     }
 
-    async fn matches(&self, password: Password, hash: Option<PasswordHash>) -> Result<bool, HasherError> {
+    async fn matches(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        whose: Standing,
+    ) -> Result<bool, HasherError> {
         let is_decoy = hash.is_none();
         let (answer, compared) = oneshot::channel();
         let hash = hash.unwrap_or_else(|| self.decoy.clone());
-        self.hashing.admit(HashJob::Match { password, hash, answer })?;
+        self.hashing.admit(HashJob::Match { password, hash, answer }, whose)?;
         let is_equal = compared.await.map_err(|_| thread_ended())??;
         // Nobody knows a password of the decoy, and even so it must never let anyone in.
         Ok(is_equal && !is_decoy)
@@ -137,7 +147,7 @@ impl PasswordHasher for HashingSlots {
 
     fn is_outdated(&self, hash: &PasswordHash) -> bool {
         hash.parsed().ok().and_then(|phc| Params::try_from(&phc).ok()).is_none_or(|params| {
-            params.m_cost() < self.parameters.memory_kib() || params.t_cost() < self.parameters.passes()
+            (params.m_cost(), params.t_cost()) != (self.parameters.memory_kib(), self.parameters.passes())
         })
     }
 
@@ -265,7 +275,13 @@ fn matches(
         return Err(HasherError::Failed("the stored hash has no salt or no output".into()));
     };
     let mut output = vec![0; expected.as_bytes().len()];
-    argon2id(&params, password, salt.as_ref(), &mut output, memory)?;
+    if params.m_cost() > parameters.memory_kib() {
+        let _one_at_a_time = DEAR.lock().unwrap_or_else(PoisonError::into_inner);
+        argon2id(&params, password, salt.as_ref(), &mut output, memory)?;
+        memory.release();
+    } else {
+        argon2id(&params, password, salt.as_ref(), &mut output, memory)?;
+    }
     let is_equal: bool = output.ct_eq(expected.as_bytes()).into();
     if !is_equal && let Some(missing) = missing_work(&params, parameters) {
         argon2id(&missing, password, salt.as_ref(), &mut [0; OUTPUT_BYTES], memory)?;

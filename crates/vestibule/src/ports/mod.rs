@@ -16,7 +16,7 @@ pub use hashing_queue::QueueCounts;
 pub use hashing_slots::{HashingPlan, HashingSlots};
 pub use mailer::{MailError, Mailer};
 pub use password_hasher::{
-    Argon2Parameters, HasherError, HashingLoad, Judgement, Overloaded, PasswordHasher,
+    Argon2Parameters, HasherError, HashingLoad, Judgement, Overloaded, PasswordHasher, Standing,
 };
 pub use personal_data::PersonalData;
 pub use random::{OsRandom, Random};

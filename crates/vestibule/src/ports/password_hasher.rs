@@ -5,6 +5,24 @@ use async_trait::async_trait;
 use super::QueueCounts;
 use crate::models::{CandidatePassword, Password, PasswordError, PasswordHash, StrongPassword};
 
+/// On whose behalf a password is worked on. Where there is more work than time, a flood of strangers waits behind those who
+/// are known, and cannot have them sent away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Somebody with a session or a mailed link, or at a browser that the account was used with before. How much of it each
+    /// can ask for is limited by their account.
+    Known,
+    /// Anybody else.
+    Stranger,
+}
+
+impl Standing {
+    /// Known, if so.
+    pub fn known_if(is_known: bool) -> Self {
+        if is_known { Self::Known } else { Self::Stranger }
+    }
+}
+
 /// What became of a password that somebody wants to have.
 pub type Judgement = Result<StrongPassword, PasswordError>;
 
@@ -15,16 +33,21 @@ pub type Judgement = Result<StrongPassword, PasswordError>;
 #[async_trait]
 pub trait PasswordHasher: Send + Sync + 'static {
     /// Judges the strength of a password, which is work of the same order as hashing one.
-    async fn judge(&self, candidate: CandidatePassword) -> Result<Judgement, HasherError>;
+    async fn judge(&self, candidate: CandidatePassword, whose: Standing) -> Result<Judgement, HasherError>;
 
     /// Hashes a password with a fresh salt and today's parameters.
-    async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError>;
+    async fn hash(&self, password: Password, whose: Standing) -> Result<PasswordHash, HasherError>;
 
     /// Whether the password is the one behind the hash.
     ///
     /// With no hash (an unknown address, an account without a password) the same work is done against a decoy
     /// of today's parameters and the answer is `false`, so that time does not tell who has an account.
-    async fn matches(&self, password: Password, hash: Option<PasswordHash>) -> Result<bool, HasherError>;
+    async fn matches(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        whose: Standing,
+    ) -> Result<bool, HasherError>;
 
     /// Whether the hash was made with other parameters than today's and should be made again.
     fn is_outdated(&self, hash: &PasswordHash) -> bool;

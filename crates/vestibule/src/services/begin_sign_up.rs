@@ -9,6 +9,7 @@ use crate::Accounts;
 use crate::models::{
     AuditEventKind, Client, MailKind, Quota, SignUpAttempt, SignUpAttemptId, SignUpBrowser, TooManyAttempts,
 };
+use crate::ports::Standing;
 
 /// How many sign-ups wait at once that were begun in one network: the size of a school that signs up in a morning.
 const WAITING_IN_A_NETWORK: u32 = 500;
@@ -46,7 +47,7 @@ impl Accounts {
     ) -> Result<BegunSignUp, SignUpError> {
         let _ = self.take::<SignUpError>(|limits| limits.for_sign_up_by_mail(client)).await?;
         let NewAccount { name, email, password } = self.parse_sign_up(typed).await?;
-        let password_hash = self.hasher.hash(password.into_password()).await?;
+        let password_hash = self.hasher.hash(password.into_password(), Standing::Stranger).await?;
 
         let now = self.clock.now();
         let browser = SignUpBrowser::generate(&*self.random);

@@ -1,7 +1,7 @@
 use super::{CurrentPasswordError, CurrentSession, LoggedIn, ShownBy};
 use crate::Accounts;
 use crate::models::{AuditEventKind, Client, InvalidInput, MailKind};
-use crate::ports::HasherError;
+use crate::ports::{HasherError, Standing};
 use crate::repository::{NewSession, StoreError};
 
 /// What somebody typed who wants another password.
@@ -48,7 +48,7 @@ impl Accounts {
             self.verify_current_password(user, typed.current_password, &current.devices(), client).await?;
         let new =
             self.parse_new_password::<ChangePasswordError>("new_password", typed.new_password, user).await?;
-        let hash = self.hasher.hash(new.into_password()).await?;
+        let hash = self.hasher.hash(new.into_password(), Standing::Known).await?;
 
         let now = self.clock.now();
         let event = self.event(AuditEventKind::PasswordChanged, Some(user.id), client, now);

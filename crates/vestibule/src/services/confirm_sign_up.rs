@@ -7,7 +7,7 @@ use crate::models::{
     AuditEvent, AuditEventKind, Client, ConfirmsSignUp, InvalidInput, OneTimeToken, Password, PasswordError,
     Role, SignUpAttempt, SignUpMode, TooManyAttempts, User, UserId,
 };
-use crate::ports::HasherError;
+use crate::ports::{HasherError, Standing};
 use crate::repository::{Inserted, NewSession, StoreError};
 
 /// What somebody shows who came by the link of a mail.
@@ -169,7 +169,7 @@ impl Accounts {
         }
         if let Some(password) = password {
             let _ = self.take_password_attempt::<ConfirmSignUpError>(&attempt.email, None, client).await?;
-            if self.hasher.matches(password, Some(attempt.password_hash.clone())).await? {
+            if self.hasher.matches(password, Some(attempt.password_hash.clone()), Standing::Known).await? {
                 return Ok(ProvenSignUp(attempt));
             }
         }

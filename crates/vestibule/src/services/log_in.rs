@@ -7,7 +7,7 @@ use crate::models::{
     AuditEventKind, Client, Device, EmailAddress, InvalidInput, MailKind, Password, PasswordCheck,
     PasswordError, TooManyAttempts, User, UserId,
 };
-use crate::ports::HasherError;
+use crate::ports::{HasherError, Standing};
 use crate::repository::{NewSession, StoreError};
 
 /// The session is stored only while the user still has the password hash that was verified. Where they have not,
@@ -64,9 +64,10 @@ impl Accounts {
             let known_device = device_seen_at.map(|_| device.hash());
             let attempt = self.take_password_attempt::<LogInError>(&email, known_device, client).await?;
 
-            let check = self.verify_password(credentials, password.clone()).await?;
+            let whose = Standing::known_if(known_device.is_some());
+            let check = self.verify_password(credentials, password.clone(), whose).await?;
             let PasswordCheck::Right(proof) = check else { break };
-            let proof = self.renew_outdated_hash(proof, password.clone()).await?;
+            let proof = self.renew_outdated_hash(proof, password.clone(), whose).await?;
 
             let now = self.clock.now();
             let user = proof.user().clone();

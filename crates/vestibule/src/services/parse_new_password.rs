@@ -1,10 +1,10 @@
 use crate::Accounts;
 use crate::models::invalid_input::take;
 use crate::models::{CandidatePassword, InvalidInput, NewPassword, PasswordError, StrongPassword, User};
-use crate::ports::{BreachedPasswords, HasherError};
+use crate::ports::{BreachedPasswords, HasherError, Standing};
 
 impl Accounts {
-    /// Reads a password that a user wants to have. `field` is its name in the form.
+    /// Reads a password that somebody known wants to have, by their session or a mailed link. `field` is its name in the form.
     pub(super) async fn parse_new_password<E>(
         &self,
         field: &'static str,
@@ -18,7 +18,7 @@ impl Accounts {
         let site_name = &self.policy.site_name;
         let candidate = CandidatePassword::parse(typed, Some(&user.email), Some(&user.name), site_name);
         if let Some(candidate) = take(field, candidate, &mut invalid)
-            && let Some(password) = take(field, self.judge(candidate).await?, &mut invalid)
+            && let Some(password) = take(field, self.judge(candidate, Standing::Known).await?, &mut invalid)
         {
             return Ok(password);
         }
@@ -30,8 +30,9 @@ impl Accounts {
     pub(super) async fn judge(
         &self,
         candidate: CandidatePassword,
+        whose: Standing,
     ) -> Result<Result<NewPassword, PasswordError>, HasherError> {
-        let strong = match self.hasher.judge(candidate).await? {
+        let strong = match self.hasher.judge(candidate, whose).await? {
             Ok(strong) => strong,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -39,12 +40,12 @@ impl Accounts {
         Ok(strong.unless_breached(is_breached))
     }
 
-    /// The same for what is still being typed: nobody outside is told anything of it.
+    /// The same for what is still being typed: nobody outside is told anything of it, and it waits behind what is being done.
     pub(super) async fn judge_here(
         &self,
         candidate: CandidatePassword,
     ) -> Result<Result<NewPassword, PasswordError>, HasherError> {
-        let strong = match self.hasher.judge(candidate).await? {
+        let strong = match self.hasher.judge(candidate, Standing::Stranger).await? {
             Ok(strong) => strong,
             Err(refused) => return Ok(Err(refused)),
         };

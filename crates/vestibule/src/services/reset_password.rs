@@ -2,7 +2,7 @@ use crate::Accounts;
 use crate::models::{
     AuditEventKind, Client, InvalidInput, MailKind, OneTimeToken, ResetsPassword, TooManyAttempts,
 };
-use crate::ports::HasherError;
+use crate::ports::{HasherError, Standing};
 use crate::repository::StoreError;
 
 /// What somebody shows who came by the link of a mail.
@@ -59,7 +59,7 @@ impl Accounts {
         // Before the token is used up: a password that is not good enough costs nobody their link.
         let password =
             self.parse_new_password::<ResetPasswordError>("password", typed.password, &user).await?;
-        let hash = self.hasher.hash(password.into_password()).await?;
+        let hash = self.hasher.hash(password.into_password(), Standing::Known).await?;
 
         let now = self.clock.now();
         let event = self.event(AuditEventKind::PasswordReset, Some(user.id), client, now);

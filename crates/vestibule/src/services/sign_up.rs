@@ -5,7 +5,7 @@ use crate::models::{
     AuditEvent, AuditEventKind, CandidatePassword, Client, EmailAddress, InvalidInput, Invitation, MailKind,
     NewPassword, OneTimeToken, PersonName, Role, SignUpMode, TooManyAttempts, User, UserId,
 };
-use crate::ports::HasherError;
+use crate::ports::{HasherError, Standing};
 use crate::repository::{Inserted, NewSession, StoreError};
 
 /// What somebody typed who wants an account.
@@ -141,7 +141,8 @@ impl Accounts {
         devices: &[&str],
         client: &Client,
     ) -> Result<LoggedIn, SignUpError> {
-        let hash = self.hasher.hash(account.password.into_password()).await?;
+        let whose = Standing::known_if(invitation.is_some());
+        let hash = self.hasher.hash(account.password.into_password(), whose).await?;
         let now = self.clock.now();
         let user = User {
             id: UserId::new(now, &*self.random),
@@ -192,7 +193,9 @@ impl Accounts {
         let site_name = &self.policy.site_name;
         let candidate = CandidatePassword::parse(typed.password, email.as_ref(), name.as_ref(), site_name);
         let password = match take("password", candidate, &mut invalid) {
-            Some(candidate) => take("password", self.judge(candidate).await?, &mut invalid),
+            Some(candidate) => {
+                take("password", self.judge(candidate, Standing::Stranger).await?, &mut invalid)
+            }
             None => None,
         };
         match (name, email, password) {

@@ -5,7 +5,7 @@ use crate::models::{
     AuditEventKind, Client, InvalidInput, Password, PasswordCheck, PasswordError, TooManyAttempts, User,
     VerifiedPassword,
 };
-use crate::ports::HasherError;
+use crate::ports::{HasherError, Standing};
 use crate::repository::{Credentials, StoreError};
 
 /// Why the current password of somebody logged in was not taken.
@@ -35,12 +35,13 @@ impl Accounts {
         &self,
         credentials: Option<Credentials>,
         typed: Password,
+        whose: Standing,
     ) -> Result<PasswordCheck, HasherError> {
         let candidate = credentials
             .filter(|credentials| !credentials.user.is_disabled)
             .and_then(|credentials| credentials.password_hash.map(|hash| (credentials.user, hash)));
         let hash = candidate.as_ref().map(|(_, hash)| hash.clone());
-        let is_right = self.hasher.matches(typed, hash).await?;
+        let is_right = self.hasher.matches(typed, hash, whose).await?;
         match candidate {
             Some((user, hash)) if is_right => Ok(PasswordCheck::Right(VerifiedPassword::proven(user, hash))),
             _ => Ok(PasswordCheck::Wrong),
@@ -74,7 +75,9 @@ impl Accounts {
             let _ =
                 self.take_password_attempt::<CurrentPasswordError>(&user.email, known_device, client).await?;
             let credentials = found.map(|found| found.credentials);
-            if let PasswordCheck::Right(proof) = self.verify_password(credentials, password).await? {
+            if let PasswordCheck::Right(proof) =
+                self.verify_password(credentials, password, Standing::Known).await?
+            {
                 return Ok(proof);
             }
         }
@@ -88,11 +91,12 @@ impl Accounts {
         &self,
         proof: VerifiedPassword,
         typed: Password,
+        whose: Standing,
     ) -> Result<VerifiedPassword, LogInError> {
         if !self.hasher.is_outdated(proof.hash()) {
             return Ok(proof);
         }
-        let renewed = match self.hasher.hash(typed).await {
+        let renewed = match self.hasher.hash(typed, whose).await {
             Ok(renewed) => renewed,
             // The password was right. The renewal can wait for a log-in when there is room.
             Err(HasherError::Overloaded(_)) => return Ok(proof),

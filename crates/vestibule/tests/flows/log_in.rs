@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use rstest::rstest;
 use vestibule::models::{AuditEventKind, CandidatePassword, Client, Password, PasswordHash, Role};
 use vestibule::ports::{
-    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher,
+    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher, Standing,
 };
 use vestibule::services::{Asked, LogIn, LogInError};
 use vestibule_testkit::{DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase, reading};
@@ -128,16 +128,21 @@ struct Meanwhile {
 
 #[async_trait]
 impl PasswordHasher for Meanwhile {
-    async fn judge(&self, candidate: CandidatePassword) -> Result<Judgement, HasherError> {
-        self.inner.judge(candidate).await
+    async fn judge(&self, candidate: CandidatePassword, whose: Standing) -> Result<Judgement, HasherError> {
+        self.inner.judge(candidate, whose).await
     }
 
-    async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
-        self.inner.hash(password).await
+    async fn hash(&self, password: Password, whose: Standing) -> Result<PasswordHash, HasherError> {
+        self.inner.hash(password, whose).await
     }
 
-    async fn matches(&self, password: Password, hash: Option<PasswordHash>) -> Result<bool, HasherError> {
-        let is_right = self.inner.matches(password, hash).await?;
+    async fn matches(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        whose: Standing,
+    ) -> Result<bool, HasherError> {
+        let is_right = self.inner.matches(password, hash, whose).await?;
         let mut connection = self.elsewhere.database.alone();
         connection.write(self.change).execute().await.expect("the database can be changed");
         Ok(is_right)

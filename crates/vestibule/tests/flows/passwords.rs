@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use vestibule::models::{CandidatePassword, Password, PasswordHash};
 use vestibule::ports::{
-    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher,
+    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher, Standing,
 };
 use vestibule_testkit::{DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase};
 
@@ -20,12 +20,24 @@ fn password(text: &str) -> Password {
 #[tokio::test]
 async fn a_hash_matches_its_password_only() {
     let slots = slots();
-    let hash = slots.hash(password(PASSWORD)).await.unwrap();
+    let hash = slots.hash(password(PASSWORD), Standing::Stranger).await.unwrap();
     assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-    assert!(slots.matches(password(PASSWORD), Some(hash.clone())).await.unwrap());
-    assert!(!slots.matches(password("copper window friday"), Some(hash.clone())).await.unwrap());
-    assert_ne!(slots.hash(password(PASSWORD)).await.unwrap(), hash, "each has a salt of its own");
-    assert!(!slots.matches(password(PASSWORD), None).await.unwrap(), "nothing matches no hash");
+    assert!(slots.matches(password(PASSWORD), Some(hash.clone()), Standing::Stranger).await.unwrap());
+    assert!(
+        !slots
+            .matches(password("copper window friday"), Some(hash.clone()), Standing::Stranger)
+            .await
+            .unwrap()
+    );
+    assert_ne!(
+        slots.hash(password(PASSWORD), Standing::Stranger).await.unwrap(),
+        hash,
+        "each has a salt of its own"
+    );
+    assert!(
+        !slots.matches(password(PASSWORD), None, Standing::Stranger).await.unwrap(),
+        "nothing matches no hash"
+    );
 }
 
 /// Made with the reference implementation's command line:
@@ -35,21 +47,21 @@ async fn hashes_of_the_reference_implementation_match() {
     let text = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
     let hash = PasswordHash::parse(text.to_owned()).unwrap();
     let slots = slots();
-    assert!(slots.matches(password("password"), Some(hash.clone())).await.unwrap());
-    assert!(!slots.matches(password("passwore"), Some(hash.clone())).await.unwrap());
-    assert!(!slots.is_outdated(&hash), "its cost is higher than today's, which is no reason to lower it");
+    assert!(slots.matches(password("password"), Some(hash.clone()), Standing::Stranger).await.unwrap());
+    assert!(!slots.matches(password("passwore"), Some(hash.clone()), Standing::Stranger).await.unwrap());
+    assert!(slots.is_outdated(&hash), "it takes more memory than the operator gives one today");
 }
 
 #[tokio::test]
 async fn a_refusal_of_a_cheaper_hash_takes_the_time_of_todays() {
-    let cheap = slots().hash(password(PASSWORD)).await.unwrap();
+    let cheap = slots().hash(password(PASSWORD), Standing::Stranger).await.unwrap();
     let today = Argon2Parameters::new(8 * 19 * 1024, 2).unwrap();
     let slots = HashingSlots::start(HashingPlan::new(today, NonZeroUsize::MIN), Arc::new(OsRandom));
     let mut took = Vec::new();
     for hash in [Some(cheap), None] {
-        let _warm = slots.matches(password("copper window friday"), None).await.unwrap();
+        let _warm = slots.matches(password("copper window friday"), None, Standing::Stranger).await.unwrap();
         let started = vestibule::ports::Clock::now(&vestibule::ports::SystemClock);
-        assert!(!slots.matches(password("copper window friday"), hash).await.unwrap());
+        assert!(!slots.matches(password("copper window friday"), hash, Standing::Stranger).await.unwrap());
         took.push((vestibule::ports::Clock::now(&vestibule::ports::SystemClock) - started).as_seconds_f64());
     }
     // Without the missing work it would be about a seventh.
@@ -61,8 +73,8 @@ async fn a_pattern_on_which_the_estimator_overflows_leaves_the_slot_at_work() {
     let slots = slots();
     for typed in ["12121212121212121212121212121212", "q2q2q2q2q2q2q2q2q2q2q2q2q2q2q2q2"] {
         let candidate = CandidatePassword::parse(typed, None, None, "Test site").unwrap();
-        let _judged = slots.judge(candidate).await;
-        assert!(slots.hash(password(PASSWORD)).await.is_ok(), "{typed}");
+        let _judged = slots.judge(candidate, Standing::Stranger).await;
+        assert!(slots.hash(password(PASSWORD), Standing::Stranger).await.is_ok(), "{typed}");
     }
 }
 
@@ -72,7 +84,7 @@ async fn past_the_bound_the_answer_is_overloaded_at_once() {
     let waiting: Vec<_> = (0..200)
         .map(|_| {
             let slots = Arc::clone(&slots);
-            tokio::spawn(async move { slots.hash(password(PASSWORD)).await })
+            tokio::spawn(async move { slots.hash(password(PASSWORD), Standing::Stranger).await })
         })
         .collect();
     let (mut hashed, mut overloaded) = (0_u64, 0_u64);
@@ -107,7 +119,7 @@ async fn who_hangs_up_frees_neither_the_slot_nor_a_place_before_its_turn() {
     let slots = Arc::new(HashingSlots::start(plan, Arc::new(OsRandom)));
     let ask = || {
         let slots = Arc::clone(&slots);
-        tokio::spawn(async move { slots.hash(password(PASSWORD)).await })
+        tokio::spawn(async move { slots.hash(password(PASSWORD), Standing::Stranger).await })
     };
     let counts = || slots.load().unwrap().hashing;
     let under_way = ask();
@@ -135,13 +147,16 @@ async fn judging_passwords_keeps_nobody_from_logging_in() {
         // The worst that the estimator was found to be given, of the characters that it looks at.
         let candidate =
             CandidatePassword::parse(&"qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9".repeat(2), None, None, "Test site");
-        tokio::spawn(async move { slots.judge(candidate.unwrap()).await })
+        tokio::spawn(async move { slots.judge(candidate.unwrap(), Standing::Stranger).await })
     };
     let judgements: Vec<_> = (0..500).map(|_| judge()).collect();
     while slots.load().unwrap().judging.refused == 0 {
         tokio::task::yield_now().await;
     }
-    assert!(slots.hash(password(PASSWORD)).await.is_ok(), "there is a slot though the judge is flooded");
+    assert!(
+        slots.hash(password(PASSWORD), Standing::Stranger).await.is_ok(),
+        "there is a slot though the judge is flooded"
+    );
     assert_eq!(slots.load().unwrap().hashing.refused, 0);
     for judgement in judgements {
         judgement.abort();
@@ -157,18 +172,23 @@ struct Counting {
 
 #[async_trait]
 impl PasswordHasher for Counting {
-    async fn judge(&self, candidate: CandidatePassword) -> Result<Judgement, HasherError> {
-        self.inner.judge(candidate).await
+    async fn judge(&self, candidate: CandidatePassword, whose: Standing) -> Result<Judgement, HasherError> {
+        self.inner.judge(candidate, whose).await
     }
 
-    async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
-        self.inner.hash(password).await
+    async fn hash(&self, password: Password, whose: Standing) -> Result<PasswordHash, HasherError> {
+        self.inner.hash(password, whose).await
     }
 
-    async fn matches(&self, password: Password, hash: Option<PasswordHash>) -> Result<bool, HasherError> {
+    async fn matches(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        whose: Standing,
+    ) -> Result<bool, HasherError> {
         let counter = if hash.is_some() { &self.with_hash } else { &self.without_hash };
         counter.fetch_add(1, Ordering::SeqCst);
-        self.inner.matches(password, hash).await
+        self.inner.matches(password, hash, whose).await
     }
 
     fn is_outdated(&self, hash: &PasswordHash) -> bool {
