@@ -3,11 +3,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use rstest::rstest;
 use vestibule::models::{CandidatePassword, Password, PasswordHash};
 use vestibule::ports::{
     Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher, Standing,
 };
-use vestibule_testkit::{DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase};
+use vestibule::services::{LogIn, LogInError};
+use vestibule_testkit::{DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase, client};
 
 fn slots() -> HashingSlots {
     HashingSlots::start(HashingPlan::new(Argon2Parameters::FLOOR, NonZeroUsize::MIN), Arc::new(OsRandom))
@@ -215,4 +217,36 @@ async fn an_unknown_address_costs_the_same_work_as_a_known_one() {
     }
     let counts = (counting.with_hash.load(Ordering::SeqCst), counting.without_hash.load(Ordering::SeqCst));
     assert_eq!(counts, (1, 2), "each was compared once, with a decoy where there is nothing to compare");
+}
+
+/// From many networks, so that no quota stops it. Whoever comes every day gets in all the same.
+#[rstest]
+#[tokio::test]
+async fn a_flood_of_strangers_keeps_out_no_browser_that_the_account_knows(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let hasher = Arc::new(slots());
+    let options = HouseOptions { hasher: Some(hasher.clone()), ..HouseOptions::default() };
+    let house = House::open_on(&TestDatabase::create(kind).await, options).await.unwrap();
+    let device = house.signed_up("ann").await.tokens.device;
+    let flood: Vec<_> = (0..500)
+        .map(|_| {
+            let hasher = hasher.clone();
+            tokio::spawn(async move { hasher.hash(password(PASSWORD), Standing::Stranger).await })
+        })
+        .collect();
+    while hasher.load().unwrap().hashing.refused == 0 {
+        tokio::task::yield_now().await;
+    }
+    let log_in = async |devices: &[&str]| {
+        let typed = LogIn { email: "ann@example.com", password: PASSWORD, devices };
+        house.accounts.log_in(typed, &client()).await
+    };
+    let unknown = log_in(&[]).await;
+    let is_busy = matches!(unknown, Err(LogInError::Hasher(HasherError::Overloaded(_))));
+    assert!(log_in(&[device.as_deref().unwrap()]).await.is_ok());
+    assert!(is_busy || hasher.load().unwrap().hashing.waiting > 0, "the flood was there: {unknown:?}");
+    for one in flood {
+        one.abort();
+    }
 }
