@@ -53,7 +53,7 @@ fn folder() -> PathBuf {
 }
 
 /// Where cargo puts the program.
-fn site() -> Result<PathBuf> {
+pub fn site() -> Result<PathBuf> {
     let told = cargo(&["metadata", "--no-deps", "--format-version=1", "--locked"]).output()?;
     let told = String::from_utf8(told.stdout).context("cargo tells its folders in UTF-8")?;
     let (_, rest) = told.split_once("\"target_directory\":\"").context("cargo names its target folder")?;

@@ -3,7 +3,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::cargo::{self, cargo};
-use crate::{deny, fuzz, say, test};
+use crate::{deny, fuzz, say, schemathesis, test};
 
 /// How long each target is fuzzed: enough to find what a change has broken. Longer runs are for people.
 const FUZZ_SECONDS: u32 = 10;
@@ -27,6 +27,7 @@ pub fn run() -> Result<()> {
     step("fuzzing", "the input is kept; `cargo xtask fuzz` goes on from there", || {
         fuzz::run(FUZZ_SECONDS, &[])
     })?;
+    step("the API's document", "mend what differs, the document or the server", schemathesis::run)?;
     step("tests", "`cargo xtask test` runs them alone", || test::run(&[]))
 }
 

@@ -13,6 +13,7 @@ mod fuzz;
 mod postgres;
 mod postgres_programs;
 mod say;
+mod schemathesis;
 mod smtp;
 mod test;
 
@@ -77,8 +78,13 @@ enum Task {
         /// Which targets; all, unless some are named.
         targets: Vec<String>,
     },
+    /// Hold the running site to its OpenAPI document with schemathesis, as a stranger and as somebody with a session.
+    ///
+    /// It is fetched from PyPI into the target folder, and wants Python, which is installed where it is missing on Debian and
+    /// Ubuntu when run as root; elsewhere the task says what to install.
+    Schemathesis,
     /// Everything that has to pass before a change is taken: format, lints, licences and advisories, docs,
-    /// fuzzing for a moment, tests.
+    /// fuzzing for a moment, the API's document, tests.
     ///
     /// Stops at the first that does not. Advisories need their database, which is fetched; where that cannot be done
     /// they are not checked and a warning says so, except on GitHub or with VESTIBULE_REQUIRE_ADVISORIES=1, where it is
@@ -93,6 +99,7 @@ fn main() -> ExitCode {
         Task::Smtp => smtp::test(),
         Task::Screenshots { folder } => browser::screenshots(&folder),
         Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
+        Task::Schemathesis => schemathesis::run(),
         Task::Ci => ci::run(),
     };
     match done {

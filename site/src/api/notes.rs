@@ -29,8 +29,7 @@ pub struct Body {
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Range {
-    /// `next_cursor` of the part before.
-    #[param(value_type = Option<Uuid>)]
+    /// `next_cursor` of the part before; nothing for the first part.
     cursor: Option<String>,
     /// From 1 to 100; 20 unless told.
     #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]

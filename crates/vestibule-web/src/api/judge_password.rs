@@ -13,16 +13,18 @@ use crate::{ClientOf, CurrentUser, Json, Problem, ProblemBody, Vestibule, nullab
 #[schema(as = JudgePassword)]
 pub struct Body {
     #[serde(deserialize_with = "nullable_text::deserialize")]
-    #[schema(required, format = Password)]
+    #[schema(nullable, format = Password)]
     password: String,
     /// Of a form with which somebody signs up.
     #[serde(deserialize_with = "nullable_text::deserialize")]
+    #[schema(nullable)]
     name: String,
     #[serde(deserialize_with = "nullable_text::deserialize")]
-    #[schema(format = Email)]
+    #[schema(format = Email, nullable)]
     email: String,
     /// Of a link that resets the password.
     #[serde(deserialize_with = "nullable_text::deserialize")]
+    #[schema(nullable)]
     token: String,
     /// Whether it is to be the password of who is logged in. Then nothing is said about it while they are not known: a
     /// stranger's judgement would praise what the form refuses.

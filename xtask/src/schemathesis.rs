@@ -1,0 +1,153 @@
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cargo::{self, cargo};
+use crate::{apt, browser, environment, say};
+
+/// The release of it that the exceptions below were written for.
+const RELEASE: &str = "4.32.5";
+const NO_PYTHON: &str = "Python 3.10 or newer with `venv` is not on this machine, and schemathesis is written in it. Install it:\n  \
+    Debian, Ubuntu:  sudo apt-get install python3 python3-venv\n  \
+    Fedora:          sudo dnf install python3";
+/// How many requests are made up for each operation.
+const REQUESTS: &str = "60";
+/// What a description of forms cannot say: whose link a token is, and which password is the right one.
+const NOT_ASKED: &str = "positive_data_acceptance,ignored_auth";
+/// What would end the session in the middle of the run, or begin another. A stranger's run calls them all.
+const ENDS_THE_SESSION: &str =
+    "log-out|log-in|sign-up|confirm-password|refresh|account/sessions|api/account$";
+
+/// Holds the running site to its OpenAPI document, as a stranger and as somebody with a session: no answer is an error of the
+/// server's or another than the document says, and what the document forbids is refused.
+pub fn run() -> Result<()> {
+    let program = install()?;
+    cargo::run(&mut cargo(&["build", "--package", "site", "--locked"]))?;
+    let site = Site::start()?;
+    say::note("schemathesis, as a stranger");
+    cargo::run(&mut site.judged_by(&program))?;
+    say::note("schemathesis, as somebody who is logged in");
+    let (cookies, csrf) = site.sign_up()?;
+    let mut known = site.judged_by(&program);
+    known.args(["--exclude-path-regex", ENDS_THE_SESSION]);
+    known.args(["--header", &format!("Cookie: {cookies}"), "--header", &format!("X-CSRF-Token: {csrf}")]);
+    cargo::run(&mut known)
+}
+
+/// Puts it into a folder of its own below `target`, where it is not there yet.
+fn install() -> Result<PathBuf> {
+    let folder = root().join(format!("target/schemathesis-{RELEASE}"));
+    let program = folder.join("bin/schemathesis");
+    if program.is_file() {
+        return Ok(program);
+    }
+    say::note(&format!("fetching schemathesis {RELEASE} from PyPI"));
+    let make = || {
+        let mut python = Command::new("python3");
+        python.args(["-m", "venv", "--clear"]).arg(&folder).stdin(Stdio::null()).stdout(Stdio::null());
+        python.status().is_ok_and(|status| status.success())
+    };
+    if !make() {
+        apt::install("Python's venv", &["python3", "python3-venv"], NO_PYTHON)?;
+        if !make() {
+            bail!(NO_PYTHON);
+        }
+    }
+    let mut pip = Command::new(folder.join("bin/pip"));
+    pip.args(["--quiet", "--disable-pip-version-check", "install", &format!("schemathesis=={RELEASE}")]);
+    cargo::run(pip.stdin(Stdio::null())).context("schemathesis cannot be fetched")?;
+    Ok(program)
+}
+
+/// The site on the embedded database, in a folder of its own and without limits on attempts.
+struct Site {
+    child: Child,
+    address: String,
+    folder: PathBuf,
+    _output: BufReader<ChildStdout>,
+}
+
+impl Site {
+    fn start() -> Result<Self> {
+        let folder = root().join(format!("target/tmp/schemathesis-{}", std::process::id()));
+        fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let address = format!("localhost:{port}");
+        let mut command = Command::new(browser::site()?);
+        for variable in environment::names() {
+            if variable.starts_with("VESTIBULE_") || variable == "DATABASE_URL" {
+                command.env_remove(variable);
+            }
+        }
+        command
+            .current_dir(&folder)
+            .env("VESTIBULE_LISTEN", format!("127.0.0.1:{port}"))
+            .env("VESTIBULE_PUBLIC_URL", format!("http://{address}"))
+            .env("VESTIBULE_RATE_LIMIT", "off")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(folder.join("log"))?);
+        let mut child = command.spawn().context("the site cannot be started")?;
+        let mut output = BufReader::new(child.stdout.take().context("the site has an output")?);
+        let mut line = String::new();
+        output.read_line(&mut line)?;
+        let site = Self { child, address, folder, _output: output };
+        if line.is_empty() {
+            bail!("the site does not start:\n{}", fs::read_to_string(site.folder.join("log"))?);
+        }
+        Ok(site)
+    }
+
+    fn judged_by(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.args(["run", &format!("http://{}/api/openapi.json", self.address)]);
+        command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", REQUESTS]);
+        command.args(["--continue-on-failure", "--generation-deterministic", "--exclude-checks", NOT_ASKED]);
+        command.args(["--suppress-health-check", "all", "--warnings", "off"]);
+        // What it remembers of earlier runs stays out of the repository.
+        command.current_dir(&self.folder).stdin(Stdio::null());
+        command
+    }
+
+    /// The cookies of a new account, and its CSRF token.
+    fn sign_up(&self) -> Result<(String, String)> {
+        let body = r#"{"name":"Ann","email":"ann@example.com","password":"copper window thursday"}"#;
+        let mut wire = TcpStream::connect(&self.address)?;
+        wire.set_read_timeout(Some(Duration::from_secs(30)))?;
+        write!(
+            wire,
+            "POST /api/auth/sign-up HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        )?;
+        let mut answer = String::new();
+        wire.read_to_string(&mut answer)?;
+        let cookies: Vec<&str> = answer
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"))
+            .filter_map(|(_, cookie)| cookie.split(';').next())
+            .collect();
+        let csrf = cookies.iter().find_map(|cookie| cookie.strip_prefix("vestibule_csrf="));
+        let csrf = csrf.with_context(|| format!("nobody can sign up: {answer}"))?;
+        Ok((cookies.join("; "), csrf.to_owned()))
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the repository")
+}
