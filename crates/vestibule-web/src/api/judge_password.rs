@@ -20,7 +20,7 @@ pub struct Body {
     #[schema(nullable)]
     name: String,
     #[serde(deserialize_with = "nullable_text::deserialize")]
-    #[schema(format = Email, nullable)]
+    #[schema(nullable)]
     email: String,
     /// Of a link that resets the password.
     #[serde(deserialize_with = "nullable_text::deserialize")]
