@@ -32,6 +32,13 @@ pub const KEYS: &[Key] = &[
         ..Key::EMPTY
     },
     Key {
+        name: "TRUSTED_NETWORK",
+        default: "off",
+        about: "Whether plain http may be spoken beyond this machine. Without it the start is refused where the public URL is http and not this machine's, or is this machine's while `VESTIBULE_LISTEN` is not. `on` is for a container whose port is published on this machine alone, and for networks whose every machine is trusted. It opens `/dev/mailbox` to nobody: that answers this machine alone.",
+        way_out: "Set `on` or `off`.",
+        ..Key::EMPTY
+    },
+    Key {
         name: "TRUSTED_PROXIES",
         default_in_words: "none",
         about: "The reverse proxies before the server, as networks or addresses separated by commas: `127.0.0.1,::1`. Their `X-Forwarded-For` (or `Forwarded`, where there is none) says where a request comes from. From everybody else it changes nothing.",
