@@ -18,6 +18,8 @@ use crate::vestibule::Vestibule;
 
 /// The codes of problems that tell of guessing: a wrong password, and whatever there was too much of.
 const ATTEMPTS: [&str; 2] = ["invalid_credentials", "too_many_requests"];
+/// The codes of problems that tell of somebody who tries to get by: what came from another site, and what one may not do.
+const REFUSALS: [&str; 2] = ["csrf_failed", "forbidden"];
 const REQUEST_ID: &str = "x-request-id";
 /// Where answers are for programs. Everything else is read by people.
 const API_PREFIXES: [&str; 5] = ["/api/", "/.well-known/", "/healthz", "/readyz", "/dev/mailbox.json"];
@@ -48,6 +50,12 @@ pub(crate) async fn log_and_finish(
     if let Some(problem) = problem.as_ref().filter(|problem| ATTEMPTS.contains(&problem.code)) {
         tell_attempt(id, problem.code, address);
     }
+    // Whoever only has to give their password once more tries nothing.
+    if let Some(problem) =
+        problem.as_ref().filter(|problem| REFUSALS.contains(&problem.code) && problem.way_out.is_none())
+    {
+        tell_refusal(id, problem.code, address);
+    }
 
     let mut response = match problem {
         Some(problem) => finish(&vestibule, &path, id, &problem, response),
@@ -61,8 +69,19 @@ pub(crate) async fn log_and_finish(
 /// The line that fail2ban reads (`deploy/fail2ban/filter.d/vestibule.conf`): its words do not change within a major
 /// version. Nothing in it is a client's own text, so nobody can have somebody else banned (log injection).
 fn tell_attempt(request_id: Uuid, code: &'static str, address: Option<IpAddr>) {
-    let address = address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
+    let address = in_words(address);
     tracing::warn!(%request_id, "refused attempt: {code} from {address}");
+}
+
+/// For people who read the log, and not for fail2ban: another site can make the browser of somebody who means no harm send what
+/// is refused here, and would have them banned.
+fn tell_refusal(request_id: Uuid, code: &'static str, address: Option<IpAddr>) {
+    let address = in_words(address);
+    tracing::warn!(%request_id, "refused request: {code} from {address}");
+}
+
+fn in_words(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string())
 }
 
 struct Line<'a> {

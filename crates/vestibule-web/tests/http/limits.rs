@@ -431,7 +431,10 @@ fn assert_told(row: &Limited, what: &str, link: &str, answer: &Answer) {
     if is_page(row) {
         assert!(answer.text.contains("<!doctype html>"), "{what}");
         for kept in row.kept {
-            assert!(answer.text.contains(&kept.replace(LINK, link)), "{what} keeps what was typed: {answer:?}");
+            assert!(
+                answer.text.contains(&kept.replace(LINK, link)),
+                "{what} keeps what was typed: {answer:?}"
+            );
         }
     } else {
         assert_eq!(answer.code(), "too_many_requests", "{what}");
