@@ -1,6 +1,7 @@
 use std::error::Error;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use askama::Template;
 use axum::extract::{MatchedPath, Request, State};
@@ -17,9 +18,13 @@ use crate::problem::Problem;
 use crate::vestibule::Vestibule;
 
 /// The codes of problems that tell of guessing: a wrong password, and whatever there was too much of.
-const ATTEMPTS: [&str; 2] = ["invalid_credentials", "too_many_requests"];
+const ATTEMPTS: [&str; 2] = ["invalid_credentials", TOO_MANY];
 /// The codes of problems that tell of somebody who tries to get by: what came from another site, and what one may not do.
 const REFUSALS: [&str; 2] = ["csrf_failed", "forbidden"];
+const TOO_MANY: &str = "too_many_requests";
+/// How long after a request came a limit is told, at the earliest. The way to it is a little longer where the account exists, by the
+/// reading of its row, and no hash hides that here: measured often enough, it would tell who has an account.
+const LIMITS_ARE_TOLD_AFTER: Duration = Duration::from_millis(20);
 const REQUEST_ID: &str = "x-request-id";
 /// Where answers are for programs. Everything else is read by people.
 const API_PREFIXES: [&str; 5] = ["/api/", "/.well-known/", "/healthz", "/readyz", "/dev/mailbox.json"];
@@ -34,6 +39,7 @@ pub(crate) async fn log_and_finish(
 ) -> Response {
     let accounts = vestibule.accounts();
     let started = accounts.now();
+    let pause = tokio::time::sleep(LIMITS_ARE_TOLD_AFTER);
     let id = vestibule.random().uuid_v7(started);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
@@ -45,6 +51,9 @@ pub(crate) async fn log_and_finish(
     let response = inner.run(request).instrument(span).await;
 
     let problem = response.extensions().get::<Problem>().cloned();
+    if problem.as_ref().is_some_and(|problem| problem.code == TOO_MANY) {
+        pause.await;
+    }
     let line = Line { id, method: &method, route: route.as_deref().unwrap_or("-"), response: &response };
     line.write(accounts.now() - started, problem.as_ref());
     if let Some(problem) = problem.as_ref().filter(|problem| ATTEMPTS.contains(&problem.code)) {
