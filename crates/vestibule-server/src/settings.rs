@@ -155,6 +155,7 @@ impl Settings {
         let mail_from = mail_from(sources, &public_url)?;
         let mut warnings = sources.warnings().to_vec();
         warnings.extend(reach(sources, listen, &public_url)?);
+        warnings.extend(way_to_the_database(sources, &database_url)?);
         if matches!(mail, MailSetting::Nowhere) {
             warnings.push(
                 "VESTIBULE_MAIL_URL is not set, so no mail is sent: mails wait until it is. `user link EMAIL --confirm` or \
@@ -305,6 +306,29 @@ fn reach(
         "{way_out}. Where nobody but trusted machines can reach the server, as in a container whose port is published on this \
          machine alone, set VESTIBULE_TRUSTED_NETWORK=on."
     );
+    Err(error)
+}
+
+/// Refuses to speak to a database beyond this machine and its private network without knowing that it is the one: the driver by
+/// itself takes any certificate, or none at all. All accounts go over that line.
+fn way_to_the_database(sources: &Sources, url: &DatabaseUrl) -> Result<Option<String>, SettingError> {
+    let Some(host) = url.unverified_host() else { return Ok(None) };
+    let bare =
+        if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+    // The same hosts as those to which plain http could go.
+    if PublicUrl::parse(&format!("http://{bare}")).is_ok() {
+        return Ok(None);
+    }
+    let problem = format!(
+        "{host} is another machine, and nothing makes sure that it is the one: whoever is between reads and changes all accounts"
+    );
+    let mut error = sources.error("DATABASE_URL", &problem);
+    if sources.parse_with("TRUSTED_NETWORK", switch)? {
+        return Ok(Some(error.to_string()));
+    }
+    error.way_out = "Add ?sslmode=verify-full, and &sslrootcert=FILE for an authority of your own. Where every machine between is \
+                     trusted, set VESTIBULE_TRUSTED_NETWORK=on."
+        .to_owned();
     Err(error)
 }
 
@@ -724,6 +748,44 @@ mod tests {
         let alone = refusal(&[("VESTIBULE_LISTEN", "0.0.0.0:3000")]);
         assert!(alone.contains("http://localhost:3000"), "the public URL that nobody set: {alone}");
         assert!(settings(&[("VESTIBULE_LISTEN", "[::1]:3000")], "").unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn a_database_elsewhere_must_prove_who_it_is() {
+        for near in [
+            "sqlite://data/vestibule.db",
+            "postgres://ann:word@localhost/a",
+            "postgres://ann:word@127.0.0.1:5433/a",
+            "postgres://ann:word@[::1]/a",
+            "postgres://ann:word@10.0.0.7/a",
+            "postgres://ann:word@db/a",
+            "postgres://ann:word@db.internal/a",
+            "postgres:///a?host=/run/postgresql",
+            "postgres://ann:word@db.example.com/a?sslmode=verify-full",
+            "postgres://ann:word@db.example.com/a?sslmode=verify-ca",
+        ] {
+            let read = settings(&[("DATABASE_URL", near)], "").unwrap();
+            assert!(read.warnings.is_empty(), "{near}: {:?}", read.warnings);
+        }
+        for far in [
+            "postgres://ann:word@db.example.com/a",
+            "postgres://ann:word@203.0.113.7/a?sslmode=require",
+            "postgres://ann:word@[2001:db8::7]/a?sslmode=prefer",
+            "postgres://ann:word@db.example.com/a?sslmode=disable",
+        ] {
+            let error = settings(&[("DATABASE_URL", far)], "").unwrap_err();
+            assert!(
+                error.key == "VESTIBULE_DATABASE_URL" && error.way_out.contains("verify-full"),
+                "{error:?}"
+            );
+            assert!(!format!("{error:?}").contains("word"), "{error:?}");
+            let trusted = [("DATABASE_URL", far), ("VESTIBULE_TRUSTED_NETWORK", "on")];
+            let warned = settings(&trusted, "").unwrap().warnings;
+            assert!(
+                warned.len() == 1 && warned[0].starts_with("VESTIBULE_DATABASE_URL"),
+                "{far}: {warned:?}"
+            );
+        }
     }
 
     #[test]
