@@ -322,14 +322,13 @@ fn way_to_the_database(sources: &Sources, url: &DatabaseUrl) -> Result<Option<St
     let problem = format!(
         "{host} is another machine, and nothing makes sure that it is the one: whoever is between reads and changes all accounts"
     );
-    let mut error = sources.error("DATABASE_URL", &problem);
+    let error = sources.error("DATABASE_URL", &problem);
     if sources.parse_with("TRUSTED_NETWORK", switch)? {
         return Ok(Some(error.to_string()));
     }
-    error.way_out = "Add ?sslmode=verify-full, and &sslrootcert=FILE for an authority of your own. Where every machine between is \
-                     trusted, set VESTIBULE_TRUSTED_NETWORK=on."
-        .to_owned();
-    Err(error)
+    let way_out = "Add ?sslmode=verify-full, and &sslrootcert=FILE for an authority of your own. Where every machine between is \
+                   trusted, set VESTIBULE_TRUSTED_NETWORK=on.";
+    Err(SettingError { way_out: way_out.to_owned(), ..error })
 }
 
 fn secret_keys(sources: &Sources, public_url: &PublicUrl) -> Result<Option<SecretKeys>, SettingError> {

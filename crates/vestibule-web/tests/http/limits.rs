@@ -310,8 +310,8 @@ impl Caught {
             Caller::Stranger | Caller::Newcomer => {
                 let request =
                     SignUpRequest { typed: signing_up("ann@example.com", "Ann"), invite: "", browsers: &[] };
-                let signed_up =
-                    server.house.accounts.request_sign_up(request, &Client::default()).await.unwrap();
+                let signed_up = server.house.accounts.request_sign_up(request, &Client::default()).await;
+                let signed_up = signed_up.expect("a good sign-up succeeds");
                 if let SignedUp::Begun(begun) = signed_up
                     && row.path == "/sign-up/sent"
                 {
@@ -324,7 +324,8 @@ impl Caught {
             }
             Caller::User | Caller::Admin => {
                 browser.sign_up("ann").await;
-                path = path.replace("{id}", browser.session().await.json()["user"]["id"].as_str().unwrap());
+                let session = browser.session().await.json();
+                path = path.replace("{id}", session["user"]["id"].as_str().expect("a user has an id"));
             }
         }
         if row.caller == Caller::Admin {
