@@ -17,8 +17,8 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper::server::conn::http1::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -37,10 +37,6 @@ pub(crate) use self::places::Limits;
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Headers of a request. More are answered with 431.
 const MAX_HEADERS: usize = 100;
-/// Requests at once over one connection of HTTP/2.
-const MAX_STREAMS: u32 = 100;
-/// How often a connection of HTTP/2 is asked whether anybody is there, and how long an answer may take.
-const PING_EVERY: Duration = Duration::from_secs(20);
 /// How long the last words of a connection may take.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long to wait after the system refused to take a connection: at first, and at most.
@@ -133,8 +129,8 @@ where
             answer(router.clone(), peer, request, patience.clone())
         })
     };
-    let builder = builder();
-    let mut connection = pin!(builder.serve_connection_with_upgrades(io, TowerToHyperService::new(service)));
+    let mut connection =
+        pin!(builder().serve_connection(io, TowerToHyperService::new(service)).with_upgrades());
     let mut is_leaving = false;
     loop {
         tokio::select! {
@@ -157,24 +153,16 @@ where
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+/// HTTP/1 alone. No browser speaks HTTP/2 without TLS, and over it one connection would have many bodies and answers at once, to
+/// which the limits of a connection are none (`docs/adr/0018-own-accept-loop.md`).
+fn builder() -> Builder {
+    let mut builder = Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS)
-        // It counts idle time too, and not the time before it is known which HTTP is spoken: `Patience` counts both.
+        // It counts idle time too, and begins with the first byte alone: `Patience` counts what there is.
         .header_read_timeout(None);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
-        .keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PING_EVERY)
-        // As `axum::serve` has it, for WebSockets of an application.
-        .enable_connect_protocol();
     builder
 }
 

@@ -154,7 +154,8 @@ impl Settings {
         let mail = mail(sources, &public_url)?;
         let mail_from = mail_from(sources, &public_url)?;
         let mut warnings = sources.warnings().to_vec();
-        warnings.extend(warning_of_reach(listen, &public_url));
+        warnings.extend(reach(sources, listen, &public_url)?);
+        warnings.extend(way_to_the_database(sources, &database_url)?);
         if matches!(mail, MailSetting::Nowhere) {
             warnings.push(
                 "VESTIBULE_MAIL_URL is not set, so no mail is sent: mails wait until it is. `user link EMAIL --confirm` or \
@@ -267,24 +268,67 @@ fn public_url(sources: &Sources, listen: SocketAddr) -> Result<PublicUrl, Settin
     }
 }
 
-/// What is odd about where the site can be reached, and not wrong: it may be a container whose port is published on this machine
-/// alone, or a network in which nobody listens in.
-fn warning_of_reach(listen: SocketAddr, public_url: &PublicUrl) -> Option<String> {
+/// Refuses to speak plain HTTP where strangers may listen in or ask, unless the operator says that there are none: a container
+/// whose port is published on this machine alone, or a network of machines that are all trusted. Then it is odd, and told. Where
+/// people come by https there is a proxy, and what the server listens on is between the two.
+fn reach(
+    sources: &Sources,
+    listen: SocketAddr,
+    public_url: &PublicUrl,
+) -> Result<Option<String>, SettingError> {
+    let is_trusted = sources.parse_with("TRUSTED_NETWORK", switch)?;
     if public_url.is_https() {
-        return None;
+        return Ok(None);
     }
-    if !public_url.is_loopback() {
-        return Some(format!(
-            "VESTIBULE_PUBLIC_URL ({public_url}) is plain http: who listens in on that network reads passwords and cookies"
-        ));
-    }
-    (!listen.ip().is_loopback()).then(|| {
-        format!(
-            "VESTIBULE_LISTEN ({listen}) can be reached from other machines, while VESTIBULE_PUBLIC_URL ({public_url}) is that of \
-             development on this one: who reaches it can read the development mailbox, and so open every account. Set \
-             VESTIBULE_LISTEN to 127.0.0.1, or VESTIBULE_PUBLIC_URL to the address under which people reach the site"
+    let (name, odd, way_out) = if !public_url.is_loopback() {
+        (
+            "PUBLIC_URL",
+            "it is plain http: who listens in on that network reads passwords and cookies".to_owned(),
+            "Set an address with https, and a proxy that speaks it",
         )
-    })
+    } else if !listen.ip().is_loopback() {
+        (
+            "LISTEN",
+            format!(
+                "other machines can reach it, while VESTIBULE_PUBLIC_URL ({public_url}) is that of development on this one: what they \
+                 send can be read on the way, and accounts opened"
+            ),
+            "Set VESTIBULE_LISTEN to 127.0.0.1, or VESTIBULE_PUBLIC_URL to the https address under which people reach the site",
+        )
+    } else {
+        return Ok(None);
+    };
+    let mut error = sources.error(name, &odd);
+    if is_trusted {
+        return Ok(Some(error.to_string()));
+    }
+    error.way_out = format!(
+        "{way_out}. Where nobody but trusted machines can reach the server, as in a container whose port is published on this \
+         machine alone, set VESTIBULE_TRUSTED_NETWORK=on."
+    );
+    Err(error)
+}
+
+/// Refuses to speak to a database beyond this machine and its private network without knowing that it is the one: the driver by
+/// itself takes any certificate, or none at all. All accounts go over that line.
+fn way_to_the_database(sources: &Sources, url: &DatabaseUrl) -> Result<Option<String>, SettingError> {
+    let Some(host) = url.unverified_host() else { return Ok(None) };
+    let bare =
+        if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+    // The same hosts as those to which plain http could go.
+    if PublicUrl::parse(&format!("http://{bare}")).is_ok() {
+        return Ok(None);
+    }
+    let problem = format!(
+        "{host} is another machine, and nothing makes sure that it is the one: whoever is between reads and changes all accounts"
+    );
+    let error = sources.error("DATABASE_URL", &problem);
+    if sources.parse_with("TRUSTED_NETWORK", switch)? {
+        return Ok(Some(error.to_string()));
+    }
+    let way_out = "Add ?sslmode=verify-full, and &sslrootcert=FILE for an authority of your own. Where every machine between is \
+                   trusted, set VESTIBULE_TRUSTED_NETWORK=on.";
+    Err(SettingError { way_out: way_out.to_owned(), ..error })
 }
 
 fn secret_keys(sources: &Sources, public_url: &PublicUrl) -> Result<Option<SecretKeys>, SettingError> {
@@ -679,18 +723,79 @@ mod tests {
     }
 
     #[test]
-    fn a_site_that_can_be_reached_from_elsewhere_under_an_address_of_this_machine_is_warned() {
-        let warnings = |listen, url| {
+    fn plain_http_beyond_this_machine_is_refused_unless_the_network_is_said_to_be_trusted() {
+        for (listen, url, key) in [
+            ("0.0.0.0:3000", "http://localhost:3000", "VESTIBULE_LISTEN"),
+            ("[::]:3000", "http://localhost:3000", "VESTIBULE_LISTEN"),
+            ("192.0.2.1:3000", "http://127.0.0.1:3000", "VESTIBULE_LISTEN"),
+            ("0.0.0.0:3000", "http://accounts.internal", "VESTIBULE_PUBLIC_URL"),
+            ("127.0.0.1:3000", "http://10.0.0.7", "VESTIBULE_PUBLIC_URL"),
+        ] {
             let set = [("VESTIBULE_LISTEN", listen), ("VESTIBULE_PUBLIC_URL", url)];
-            settings(&set, "").unwrap().warnings
-        };
-        for listen in ["0.0.0.0:3000", "[::]:3000", "192.0.2.1:3000"] {
-            let warned = warnings(listen, "http://localhost:3000");
-            assert!(warned.len() == 1 && warned[0].contains(listen), "{warned:?}");
+            // Proxies change nothing: people would still come to them over plain http.
+            for more in [&[][..], &[("VESTIBULE_TRUSTED_PROXIES", "127.0.0.1")]] {
+                let error = settings(&[&set[..], more].concat(), "").unwrap_err();
+                assert!(
+                    error.key == key && error.way_out.contains("VESTIBULE_TRUSTED_NETWORK=on"),
+                    "{error:?}"
+                );
+            }
+            let trusted = [&set[..], &[("VESTIBULE_TRUSTED_NETWORK", "on")]].concat();
+            let warned = settings(&trusted, "").unwrap().warnings;
+            assert!(warned.iter().any(|warning| warning.starts_with(key)), "{warned:?}");
         }
-        assert!(warnings("127.0.0.1:3000", "http://localhost:3000").is_empty());
-        let warned = warnings("0.0.0.0:3000", "http://accounts.internal");
-        assert!(warned[0].contains("plain http"), "{warned:?}");
+        let alone = refusal(&[("VESTIBULE_LISTEN", "0.0.0.0:3000")]);
+        assert!(alone.contains("http://localhost:3000"), "the public URL that nobody set: {alone}");
+        assert!(settings(&[("VESTIBULE_LISTEN", "[::1]:3000")], "").unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn a_database_elsewhere_must_prove_who_it_is() {
+        for near in [
+            "sqlite://data/vestibule.db",
+            "postgres://ann:word@localhost/a",
+            "postgres://ann:word@127.0.0.1:5433/a",
+            "postgres://ann:word@[::1]/a",
+            "postgres://ann:word@10.0.0.7/a",
+            "postgres://ann:word@db/a",
+            "postgres://ann:word@db.internal/a",
+            "postgres:///a?host=/run/postgresql",
+            "postgres://ann:word@db.example.com/a?sslmode=verify-full",
+            "postgres://ann:word@db.example.com/a?sslmode=verify-ca",
+        ] {
+            let read = settings(&[("DATABASE_URL", near)], "").unwrap();
+            assert!(read.warnings.is_empty(), "{near}: {:?}", read.warnings);
+        }
+        for far in [
+            "postgres://ann:word@db.example.com/a",
+            "postgres://ann:word@203.0.113.7/a?sslmode=require",
+            "postgres://ann:word@[2001:db8::7]/a?sslmode=prefer",
+            "postgres://ann:word@db.example.com/a?sslmode=disable",
+        ] {
+            let error = settings(&[("DATABASE_URL", far)], "").unwrap_err();
+            assert!(
+                error.key == "VESTIBULE_DATABASE_URL" && error.way_out.contains("verify-full"),
+                "{error:?}"
+            );
+            assert!(!format!("{error:?}").contains("word"), "{error:?}");
+            let trusted = [("DATABASE_URL", far), ("VESTIBULE_TRUSTED_NETWORK", "on")];
+            let warned = settings(&trusted, "").unwrap().warnings;
+            assert!(
+                warned.len() == 1 && warned[0].starts_with("VESTIBULE_DATABASE_URL"),
+                "{far}: {warned:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_container_behind_a_proxy_that_speaks_https_may_listen_on_all_addresses() {
+        let behind = [
+            ("VESTIBULE_LISTEN", "0.0.0.0:3000"),
+            ("VESTIBULE_PUBLIC_URL", "https://example.com"),
+            ("VESTIBULE_SECRET_KEY", &SECRET),
+            ("VESTIBULE_MAIL_URL", "smtps://ann:word@mail.example.com"),
+        ];
+        assert!(settings(&behind, "").unwrap().warnings.is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use vestibule::repository::StoreError;
@@ -123,6 +123,15 @@ impl DatabaseUrl {
             Target::Sqlite(options) => Some(options.get_filename()),
             Target::Postgres(_) => None,
         }
+    }
+
+    /// The host that is spoken to over a network without knowing for certain that it is the one: whoever is between could read
+    /// and change everything. None where the connection is verified, or goes through a socket of this machine or to a file.
+    pub fn unverified_host(&self) -> Option<&str> {
+        let Target::Postgres(options) = &self.0 else { return None };
+        let is_verified = matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
+        let is_socket = options.get_socket().is_some() || options.get_host().starts_with('/');
+        (!is_verified && !is_socket).then(|| options.get_host())
     }
 }
 

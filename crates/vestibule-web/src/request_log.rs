@@ -1,6 +1,7 @@
 use std::error::Error;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use askama::Template;
 use axum::extract::{MatchedPath, Request, State};
@@ -17,7 +18,13 @@ use crate::problem::Problem;
 use crate::vestibule::Vestibule;
 
 /// The codes of problems that tell of guessing: a wrong password, and whatever there was too much of.
-const ATTEMPTS: [&str; 2] = ["invalid_credentials", "too_many_requests"];
+const ATTEMPTS: [&str; 2] = ["invalid_credentials", TOO_MANY];
+/// The codes of problems that tell of somebody who tries to get by: what came from another site, and what one may not do.
+const REFUSALS: [&str; 2] = ["csrf_failed", "forbidden"];
+const TOO_MANY: &str = "too_many_requests";
+/// How long after a request came a limit is told, at the earliest. The way to it is a little longer where the account exists, by the
+/// reading of its row, and no hash hides that here: measured often enough, it would tell who has an account.
+const LIMITS_ARE_TOLD_AFTER: Duration = Duration::from_millis(20);
 const REQUEST_ID: &str = "x-request-id";
 /// Where answers are for programs. Everything else is read by people.
 const API_PREFIXES: [&str; 5] = ["/api/", "/.well-known/", "/healthz", "/readyz", "/dev/mailbox.json"];
@@ -32,6 +39,7 @@ pub(crate) async fn log_and_finish(
 ) -> Response {
     let accounts = vestibule.accounts();
     let started = accounts.now();
+    let pause = tokio::time::sleep(LIMITS_ARE_TOLD_AFTER);
     let id = vestibule.random().uuid_v7(started);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
@@ -43,10 +51,19 @@ pub(crate) async fn log_and_finish(
     let response = inner.run(request).instrument(span).await;
 
     let problem = response.extensions().get::<Problem>().cloned();
+    if problem.as_ref().is_some_and(|problem| problem.code == TOO_MANY) {
+        pause.await;
+    }
     let line = Line { id, method: &method, route: route.as_deref().unwrap_or("-"), response: &response };
     line.write(accounts.now() - started, problem.as_ref());
     if let Some(problem) = problem.as_ref().filter(|problem| ATTEMPTS.contains(&problem.code)) {
         tell_attempt(id, problem.code, address);
+    }
+    // Whoever only has to give their password once more tries nothing.
+    if let Some(problem) =
+        problem.as_ref().filter(|problem| REFUSALS.contains(&problem.code) && problem.way_out.is_none())
+    {
+        tell_refusal(id, problem.code, address);
     }
 
     let mut response = match problem {
@@ -61,8 +78,19 @@ pub(crate) async fn log_and_finish(
 /// The line that fail2ban reads (`deploy/fail2ban/filter.d/vestibule.conf`): its words do not change within a major
 /// version. Nothing in it is a client's own text, so nobody can have somebody else banned (log injection).
 fn tell_attempt(request_id: Uuid, code: &'static str, address: Option<IpAddr>) {
-    let address = address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
+    let address = in_words(address);
     tracing::warn!(%request_id, "refused attempt: {code} from {address}");
+}
+
+/// For people who read the log, and not for fail2ban: another site can make the browser of somebody who means no harm send what
+/// is refused here, and would have them banned.
+fn tell_refusal(request_id: Uuid, code: &'static str, address: Option<IpAddr>) {
+    let address = in_words(address);
+    tracing::warn!(%request_id, "refused request: {code} from {address}");
+}
+
+fn in_words(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string())
 }
 
 struct Line<'a> {

@@ -48,6 +48,12 @@ impl TrustedProxies {
         self.walk(entries(headers, &FORWARDED).map(address_of_element))
     }
 
+    /// Whether something that is not trusted handed a request on, and says so: then the socket's peer is a proxy whose word is
+    /// not taken, and nobody knows who asks.
+    pub(crate) fn is_handed_on_by_others(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        !self.contains(peer) && (headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED))
+    }
+
     /// Goes from hop to hop, the nearest first, past those that are trusted. An entry that cannot be read ends it: what
     /// is beyond could be anybody's.
     fn walk(&self, hops: impl Iterator<Item = Option<IpAddr>>) -> Option<IpAddr> {

@@ -32,6 +32,13 @@ pub const KEYS: &[Key] = &[
         ..Key::EMPTY
     },
     Key {
+        name: "TRUSTED_NETWORK",
+        default: "off",
+        about: "Whether plain http may be spoken beyond this machine. Without it the start is refused where the public URL is http and not this machine's, or is this machine's while `VESTIBULE_LISTEN` is not. `on` is for a container whose port is published on this machine alone, and for networks whose every machine is trusted. It also lets PostgreSQL be spoken to elsewhere without `sslmode=verify-full`. It opens `/dev/mailbox` to nobody: that answers this machine alone.",
+        way_out: "Set `on` or `off`.",
+        ..Key::EMPTY
+    },
+    Key {
         name: "TRUSTED_PROXIES",
         default_in_words: "none",
         about: "The reverse proxies before the server, as networks or addresses separated by commas: `127.0.0.1,::1`. Their `X-Forwarded-For` (or `Forwarded`, where there is none) says where a request comes from. From everybody else it changes nothing.",
@@ -48,7 +55,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "DATABASE_URL",
         default: "sqlite://data/vestibule.db",
-        about: "Where accounts are kept: `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`. `DATABASE_URL` is taken too.",
+        about: "Where accounts are kept: `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`. `DATABASE_URL` is taken too. A host beyond this machine and private networks must prove who it is: `?sslmode=verify-full`.",
         way_out: "Set sqlite://data/vestibule.db, or postgres://user:password@host/database.",
         // It may hold a password. What is shown of it is made from its parts.
         is_secret: true,

@@ -35,6 +35,8 @@ fn a_wrong_setting_stops_the_start_with_78_and_a_way_out() {
         ("VESTIBULE_SECRET_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
         ("VESTIBULE_SECRET_KEY", "changeMe0changeMe1changeMe2changeMe3changeMe"),
         ("VESTIBULE_PUBLIC_URL", "http://192.0.2.1"),
+        ("VESTIBULE_PUBLIC_URL", "http://10.0.0.7:3000"),
+        ("VESTIBULE_LISTEN", "0.0.0.0:0"),
         ("VESTIBULE_PUBLIC_URL", "http://local.example.com:3000"),
     ] {
         let (output, told) = run(command(folder.path()).env(name, value));

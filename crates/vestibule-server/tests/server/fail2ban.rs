@@ -90,11 +90,30 @@ async fn fail2ban_counts_wrong_passwords_and_refusals_and_nothing_that_a_client_
         // As the address itself.
         assert_eq!(send("/api/auth/log-in", &agent, &agent, log_in("other@example.com")).await, 401);
     }
+
+    // Nor what another site can make the browser of somebody else send, and what an account may not do: people read of it.
+    let ann = json!({ "email": "ann@example.com", "password": PASSWORD });
+    let post = client.post(format!("{}/api/auth/log-in", program.origin)).json(&ann);
+    let foreign = post.header("sec-fetch-site", "cross-site").header("x-forwarded-for", "203.0.113.8");
+    assert_eq!(foreign.send().await.unwrap().status(), 403);
+    let post = client.post(format!("{}/api/auth/log-in", program.origin)).json(&ann);
+    let logged_in = post.header("x-forwarded-for", "203.0.113.9").send().await.unwrap();
+    let set = logged_in.headers().get_all("set-cookie").iter();
+    let cookies: Vec<&str> = set.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap()).collect();
+    let admin = client.get(format!("{}/admin", program.origin)).header("cookie", cookies.join("; "));
+    assert_eq!(admin.header("x-forwarded-for", "203.0.113.9").send().await.unwrap().status(), 403);
+
     drop(program);
     assert_eq!(counted(&log), expected);
+    let text = std::fs::read_to_string(&log).unwrap();
+    for told in
+        ["refused request: csrf_failed from 203.0.113.8", "refused request: forbidden from 203.0.113.9"]
+    {
+        let mut lines = text.lines().filter(|line| line.contains(told));
+        assert!(lines.next().is_some_and(|line| line.contains("WARN")) && lines.next().is_none(), "{told}");
+    }
 
     // Within journald each line has the name of the program before it.
-    let text = std::fs::read_to_string(&log).unwrap();
     let journal = folder.path().join("journal");
     let lines = text.lines().map(|line| format!("2026-05-01T12:00:00.000000Z host vestibule[17]: {line}\n"));
     std::fs::write(&journal, lines.collect::<String>()).unwrap();

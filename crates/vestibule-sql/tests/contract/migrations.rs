@@ -3,10 +3,13 @@ use std::collections::BTreeSet;
 use rstest::rstest;
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use vestibule::models::{MailUrgency, OutgoingMailId};
+use vestibule::models::{Client, MailUrgency, OutgoingMailId};
 use vestibule::repository::{Inserted, OutgoingMails, Sessions, Users};
+use vestibule::services::{Asked, LogIn, PresentedSession};
 use vestibule_sql::{At, Database, Id, MIGRATIONS, Migrations, SchemaState};
-use vestibule_testkit::{DatabaseKind, TestDatabase};
+use vestibule_testkit::{
+    DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase, reading, signing_up, writing,
+};
 
 use crate::fixtures::{NOON, hash, random, session, user};
 
@@ -336,4 +339,79 @@ async fn who_had_an_account_and_a_session_before_the_upgrade_has_them_after(
         assert_eq!(found.user, ann);
         assert!(found.session.secret_hash.matches(&session.secret_hash));
     }
+}
+
+/// The same with a real password and a real session, by the services: not only are the rows there, but people get in by them.
+#[rstest]
+#[tokio::test]
+async fn who_had_a_password_and_a_session_before_the_upgrade_logs_in_and_goes_on_after(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    const INSERT_USER: &str = "
+        INSERT INTO users (
+            id, email, name, password_hash, is_email_verified, role, is_disabled, created_at, updated_at
+        )
+        VALUES ($1, $2, $3, $4, $5, 'user', $6, $7, $7)";
+    const INSERT_SESSION: &str = "
+        INSERT INTO sessions (
+            id_hash, public_id, user_id, secret_hash, previous_secret_hash, secret_rotated_at, secret_first_used_at,
+            csrf_token, is_revoked, created_at, last_seen_at, expires_at, absolute_expires_at, ip, user_agent
+        )
+        VALUES ($1, $2, $3, $4, NULL, $5, NULL, $6, $7, $5, $5, $8, $9, NULL, NULL)";
+    // A hash and a session as they are made, to be written as the release before wrote them.
+    let options = HouseOptions::default();
+    let source = House::open_on(&TestDatabase::create(kind).await, options.clone()).await.unwrap();
+    let ann =
+        source.accounts.sign_up(signing_up("ann@example.com", "Ann"), &Client::default()).await.unwrap();
+    let found = source.database.alone().find_credentials_by_email(&ann.user.email, None).await.unwrap();
+    let hash = found.unwrap().credentials.password_hash.unwrap();
+    assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+
+    let test = TestDatabase::empty(kind).await;
+    let database = test.connect().await;
+    database.migrate(&FIRST_ONLY).await.unwrap();
+    let mut alone = database.alone();
+    let (user, session) = (&ann.user, &ann.session);
+    let row = alone
+        .write(INSERT_USER)
+        .bind(Id(user.id.as_uuid()))
+        .bind(user.email.as_str().to_owned())
+        .bind(user.name.as_str().to_owned())
+        .bind(hash.as_str().to_owned())
+        .bind(user.is_email_verified)
+        .bind(user.is_disabled)
+        .bind(At(user.created_at));
+    assert_eq!(row.execute().await.unwrap(), 1);
+    let row = alone
+        .write(INSERT_SESSION)
+        .bind(session.id_hash.as_bytes().to_vec())
+        .bind(Id(session.public_id.as_uuid()))
+        .bind(Id(user.id.as_uuid()))
+        .bind(session.secret_hash.as_bytes().to_vec())
+        .bind(At(session.created_at))
+        .bind(session.csrf_token.as_str().to_owned())
+        .bind(false)
+        .bind(At(session.expires_at))
+        .bind(At(session.absolute_expires_at));
+    assert_eq!(row.execute().await.unwrap(), 1);
+    drop(alone);
+    database.migrate(&MIGRATIONS).await.unwrap();
+
+    let house = House::open_on(&test, options).await.unwrap();
+    let accounts = &house.accounts;
+    let typed = LogIn { email: "ann@example.com", password: PASSWORD, devices: &[] };
+    let logged_in = accounts.log_in(typed, &Client::default()).await.unwrap();
+    assert_eq!(logged_in.user.id, user.id);
+    accounts.check_session(&reading(&logged_in), Asked::ACCOUNT).await.unwrap();
+    let wrong = LogIn { email: "ann@example.com", password: "wrong window thursday", devices: &[] };
+    assert!(accounts.log_in(wrong, &Client::default()).await.is_err());
+
+    let refreshed = accounts.refresh(&writing(&ann), &Client::default()).await.unwrap();
+    let shown = PresentedSession {
+        access: vec![&refreshed.tokens.access],
+        refresh: vec![&refreshed.tokens.refresh],
+        ..reading(&ann)
+    };
+    let current = accounts.check_session(&shown, Asked::ACCOUNT).await.unwrap();
+    assert_eq!((current.session.public_id, current.user.id), (session.public_id, user.id));
 }

@@ -1,14 +1,11 @@
 //! `GET /dev/mailbox.json`.
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::pages::dev_mailbox::of_this_machine;
-use crate::{Problem, Vestibule};
+use crate::pages::dev_mailbox::OfThisMachine;
 
 #[derive(Serialize)]
 struct LetterBody<'a> {
@@ -21,8 +18,8 @@ struct LetterBody<'a> {
 }
 
 /// The mails that were not really sent, newest first.
-pub async fn mailbox(State(vestibule): State<Vestibule>, headers: HeaderMap) -> Result<Response, Problem> {
-    let letters = of_this_machine(&vestibule, &headers)?.letters();
+pub async fn mailbox(mailbox: OfThisMachine) -> Response {
+    let letters = mailbox.letters();
     let bodies: Vec<_> = letters
         .iter()
         .map(|letter| LetterBody {
@@ -33,5 +30,5 @@ pub async fn mailbox(State(vestibule): State<Vestibule>, headers: HeaderMap) -> 
             created_at: letter.created_at,
         })
         .collect();
-    Ok(Json(bodies).into_response())
+    Json(bodies).into_response()
 }

@@ -1,9 +1,14 @@
 //! `/dev/mailbox`: the mails of a site under development, which go no further.
 
-use axum::extract::State;
+use std::net::SocketAddr;
+use std::ops::Deref;
+
+use axum::extract::{ConnectInfo, FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 
+use crate::client::ClientAddress;
 use crate::mails::Letter;
 use crate::moments::{iso, minute};
 use crate::{DevMailbox, PageVisit, Path, Problem, Vestibule};
@@ -54,37 +59,56 @@ impl From<Letter> for LetterView {
 /// All mails, newest first.
 pub async fn mailbox(
     State(vestibule): State<Vestibule>,
+    mailbox: OfThisMachine,
     visit: PageVisit,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let letters = of_this_machine(&vestibule, &headers)?.letters();
-    let content = DevMailboxPage { letters: letters.into_iter().map(LetterView::from).collect() };
-    Ok(vestibule.page(&visit, "Development mailbox", &content))
+) -> Response {
+    let content = DevMailboxPage { letters: mailbox.letters().into_iter().map(LetterView::from).collect() };
+    vestibule.page(&visit, "Development mailbox", &content)
 }
 
 /// One mail as a mail program would show it.
-pub async fn letter(
-    State(vestibule): State<Vestibule>,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    let letter = of_this_machine(&vestibule, &headers)?.letter(&id).ok_or_else(Problem::not_found)?;
+pub async fn letter(mailbox: OfThisMachine, Path(id): Path<String>) -> Result<Response, Problem> {
+    let letter = mailbox.letter(&id).ok_or_else(Problem::not_found)?;
     let mut response = Html(letter.html).into_response();
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(MAIL_POLICY));
     Ok(response)
 }
 
-/// The mailbox, for who asks by a name of this machine. A page elsewhere can let its own name lead here (DNS
-/// rebinding) and would then read the links.
-pub(crate) fn of_this_machine<'a>(
-    vestibule: &'a Vestibule,
-    headers: &HeaderMap,
-) -> Result<&'a DevMailbox, Problem> {
+/// The mailbox, for who asks from this machine and by a name of it. Whoever reads it can open every account, so it takes both: a
+/// stranger on another machine can write any `Host`, and a page elsewhere, open in a browser here, can let its own name lead here
+/// (DNS rebinding). A proxy of this machine that is not trusted hides who asks; where it says that it is one, nobody is answered.
+pub struct OfThisMachine(DevMailbox);
+
+impl FromRequestParts<Vestibule> for OfThisMachine {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, vestibule: &Vestibule) -> Result<Self, Problem> {
+        let may_read = is_from_this_machine(parts, vestibule) && is_by_its_name(&parts.headers);
+        let mailbox = vestibule.dev_mailbox().filter(|_| may_read).ok_or_else(Problem::not_found)?;
+        Ok(Self(mailbox.clone()))
+    }
+}
+
+impl Deref for OfThisMachine {
+    type Target = DevMailbox;
+
+    fn deref(&self) -> &DevMailbox {
+        &self.0
+    }
+}
+
+fn is_from_this_machine(parts: &Parts, vestibule: &Vestibule) -> bool {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    let proxies = vestibule.trusted_proxies();
+    let is_hidden = peer.is_none_or(|peer| proxies.is_handed_on_by_others(peer, &parts.headers));
+    let client = parts.extensions.get::<ClientAddress>().and_then(|ClientAddress(address)| *address);
+    !is_hidden && client.is_some_and(|ip| ip.is_loopback())
+}
+
+fn is_by_its_name(headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').map_or(host, |(name, port)| {
         if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
     });
-    let is_of_this_machine =
-        name == "localhost" || name.ends_with(".localhost") || name == "127.0.0.1" || name == "[::1]";
-    vestibule.dev_mailbox().filter(|_| is_of_this_machine).ok_or_else(Problem::not_found)
+    name == "localhost" || name.ends_with(".localhost") || name == "127.0.0.1" || name == "[::1]"
 }

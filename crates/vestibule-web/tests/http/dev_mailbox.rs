@@ -71,6 +71,42 @@ async fn a_name_that_leads_here_from_elsewhere_reads_nothing() {
     }
 }
 
+/// What listens on every address is asked by strangers too, and they write whatever `Host` opens it.
+#[tokio::test]
+async fn another_machine_reads_nothing_whatever_name_it_asks_by() {
+    let paths = ["/dev/mailbox", "/dev/mailbox.json", "/dev/mailbox/letter-1.1"];
+    let mailbox = DevMailbox::default();
+    mailbox.deliver(&letter(1)).await.unwrap();
+    let options = ServerOptions {
+        dev_mailbox: Some(mailbox.clone()),
+        trusted_proxies: "127.0.0.1".parse().unwrap(),
+        ..ServerOptions::default()
+    };
+    let behind_proxy = TestServer::start_on(&TestDatabase::create(Sqlite).await, options).await;
+    let (alone, own) = server_with_mailbox().await;
+    own.deliver(&letter(1)).await.unwrap();
+    for path in paths {
+        for (forwarded, status) in [
+            (("x-forwarded-for", "203.0.113.9"), 404),
+            (("x-forwarded-for", "127.0.0.1, 203.0.113.9"), 404),
+            (("x-forwarded-for", "nonsense"), 404),
+            (("forwarded", "for=203.0.113.9"), 404),
+            (("x-forwarded-for", "127.0.0.1"), 200),
+        ] {
+            let headers = [("host", "localhost"), forwarded];
+            let answer = behind_proxy.anonymous().send(Method::GET, path, &headers, "").await;
+            assert_eq!(answer.status, status, "{path} {forwarded:?}");
+        }
+        // A proxy that is not trusted hides who asks, and what a client claims is not believed either.
+        for forwarded in [("x-forwarded-for", "127.0.0.1"), ("forwarded", "for=127.0.0.1")] {
+            let headers = [("host", "localhost"), forwarded];
+            let answer = alone.anonymous().send(Method::GET, path, &headers, "").await;
+            assert_eq!(answer.status, 404, "{path} {forwarded:?}");
+        }
+        assert_eq!(alone.anonymous().send(Method::GET, path, &[("host", "localhost")], "").await.status, 200);
+    }
+}
+
 #[rstest]
 #[tokio::test]
 async fn without_a_development_mailbox_there_is_nothing(#[values(Sqlite)] kind: DatabaseKind) {

@@ -5,9 +5,12 @@ use reqwest::Method;
 use rstest::rstest;
 use time::Duration;
 use vestibule::Policy;
-use vestibule::models::{Quota, RateLimits, Role, SignUpMode};
+use vestibule::models::{Client, Quota, RateLimits, Role, SignUpMode};
+use vestibule::services::{SignUpRequest, SignedUp};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
-use vestibule_testkit::{Answer, Browser, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer};
+use vestibule_testkit::{
+    Answer, Browser, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer, generous, signing_up,
+};
 
 use crate::{CHANGING, FORM, JSON};
 
@@ -44,7 +47,8 @@ const RESETS: &str = "resets";
 const MAILS_AND_RESETS: &str = "mails, resets";
 const MAILS_AND_CONFIRMATIONS: &str = "mails, confirmations";
 const PASSWORDS_AND_NEW_ADDRESSES: &str = "passwords, mails, new addresses";
-const BOTH_MAILS: &str = "mails, mails to one mailbox";
+const SIGN_UPS_AND_MAILS: &str = "sign-ups, mails, sign-up mails";
+const MAILS_AND_SIGN_UP_MAILS: &str = "mails, sign-up mails";
 const JUDGEMENTS: &str = "judgements";
 
 const POST: Method = Method::POST;
@@ -68,7 +72,8 @@ fn table() -> Vec<Limited> {
     let mail = "sends a mail";
     vec![
         row(POST, "/sign-up", SIGN_UPS, mail, Stranger, SIGN_UP, 2, &["value=\"bob@example.com\"", "value=\"Bob\""]),
-        row(POST, "/sign-up/sent", BOTH_MAILS, mail, Newcomer, &[EMAIL], 2, KEEPS_EMAIL),
+        row(POST, "/sign-up", SIGN_UPS_AND_MAILS, "sends a mail, where the address is confirmed first", Newcomer, SIGN_UP, 2, &["value=\"bob@example.com\"", "value=\"Bob\""]),
+        row(POST, "/sign-up/sent", MAILS_AND_SIGN_UP_MAILS, mail, Newcomer, &[EMAIL], 2, KEEPS_EMAIL),
         row(POST, "/confirm-sign-up", LINKS_AND_PASSWORDS, "checks a link, and a password", Newcomer, &[("token", LINK), ("password", WRONG)], 2, &["value=\"no-link-at-all\""]),
         row(POST, "/confirm-sign-up/decline", LINKS, link, Newcomer, &[("token", LINK)], 2, &[]),
         row(POST, "/log-in", PASSWORDS, password, Stranger, LOG_IN, 2, KEEPS_EMAIL),
@@ -81,6 +86,7 @@ fn table() -> Vec<Limited> {
         row(POST, "/account/delete", PASSWORDS, password, User, &[CURRENT], 2, &[]),
         row(POST, "/confirm-password", PASSWORDS, password, User, &[("password", WRONG), ("next", "/account")], 2, &["value=\"/account\""]),
         row(POST, "/api/auth/sign-up", SIGN_UPS, mail, Stranger, SIGN_UP, 2, &[]),
+        row(POST, "/api/auth/sign-up", SIGN_UPS_AND_MAILS, "sends a mail, where the address is confirmed first", Newcomer, SIGN_UP, 2, &[]),
         row(POST, "/api/auth/confirm-sign-up", LINKS_AND_PASSWORDS, "checks a link, and a password", Newcomer, &[("token", LINK), ("password", WRONG)], 2, &[]),
         row(POST, "/api/auth/confirm-sign-up/decline", LINKS, link, Newcomer, &[("token", LINK)], 2, &[]),
         row(POST, "/api/auth/log-in", PASSWORDS, password, Stranger, LOG_IN, 2, &[]),
@@ -206,104 +212,208 @@ fn in_words(every: Duration) -> String {
     if seconds % 60 == 0 { format!("{} min", seconds / 60) } else { format!("{seconds} s") }
 }
 
-/// Two of everything, and one more an hour.
-fn two_of_each(policy: Policy) -> Policy {
-    let two = Quota::new(2, Duration::hours(1));
-    let rate_limits = RateLimits {
-        passwords_by_address: two,
-        passwords_by_account: two,
-        passwords_by_pair: two,
-        passwords_by_device: two,
-        // One is for the sign-up with which a test begins.
-        sign_ups_by_address: Quota::new(3, Duration::hours(1)),
-        links_by_address: two,
-        mails_by_address: two,
-        resets_by_mailbox: two,
-        confirmations_by_mailbox: two,
-        sign_ups_by_mailbox: two,
-        new_addresses_by_mailbox: two,
-        new_addresses_by_account: two,
-        judgements_by_address: two,
+const TWO: Quota = Quota::new(2, Duration::hours(1));
+
+/// A quota that a test makes small while all others are as good as endless: what refuses is then this one. Where one comes after
+/// another, as a password's after a link's, what is sent is right up to there.
+struct Case {
+    field: &'static str,
+    policy: fn(Policy) -> Policy,
+    /// The same where the address is confirmed first.
+    policy_for_newcomers: fn(Policy) -> Policy,
+    is_right: Right,
+    is_told: bool,
+}
+
+/// What is right of what is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Right {
+    Nothing,
+    Link,
+    Password,
+}
+
+fn two_of(policy: Policy, make_small: fn(&mut RateLimits)) -> Policy {
+    let mut policy = generous(policy);
+    policy.rate_limits.as_mut().map(make_small);
+    policy
+}
+
+macro_rules! case {
+    ($field:ident, $right:ident) => {
+        Case {
+            field: stringify!($field),
+            policy: |policy| two_of(policy, |limits| limits.$field = TWO),
+            policy_for_newcomers: |policy| Policy {
+                sign_up: SignUpMode::ConfirmFirst,
+                ..two_of(policy, |limits| limits.$field = TWO)
+            },
+            is_right: Right::$right,
+            is_told: true,
+        }
     };
-    Policy { rate_limits: Some(rate_limits), ..policy }
 }
 
-fn two_of_each_confirmed_first(policy: Policy) -> Policy {
-    Policy { sign_up: SignUpMode::ConfirmFirst, ..two_of_each(policy) }
+/// The quotas that stand behind one word of a row.
+fn cases_of(quota: &str, row: &Limited) -> Vec<Case> {
+    let silent = |case: Case| Case { is_told: false, ..case };
+    match quota {
+        "passwords" => {
+            let known = case!(passwords_by_device, Link);
+            // Who signed up has the cookie of a known browser, and so a quota that no other shares.
+            if matches!(row.caller, Caller::User) {
+                return vec![known];
+            }
+            vec![
+                case!(passwords_by_address, Link),
+                case!(passwords_by_account, Link),
+                case!(passwords_by_pair, Link),
+            ]
+        }
+        "sign-ups" => vec![case!(sign_ups_by_address, Nothing)],
+        "links" => vec![case!(links_by_address, Nothing)],
+        "mails" => vec![case!(mails_by_address, Password)],
+        "resets" if matches!(row.caller, Caller::Admin) => vec![case!(resets_by_mailbox, Nothing)],
+        "resets" => vec![silent(case!(resets_by_mailbox, Nothing))],
+        "confirmations" => vec![case!(confirmations_by_mailbox, Nothing)],
+        "sign-up mails" => vec![silent(case!(sign_ups_by_mailbox, Nothing))],
+        "new addresses" => {
+            vec![case!(new_addresses_by_mailbox, Password), case!(new_addresses_by_account, Password)]
+        }
+        "judgements" => vec![case!(judgements_by_address, Nothing)],
+        other => panic!("say which quotas `{other}` are"),
+    }
 }
 
-async fn server(kind: DatabaseKind, caller: Caller) -> TestServer {
-    let policy = if caller == Caller::Newcomer { two_of_each_confirmed_first } else { two_of_each };
-    let house = HouseOptions { policy, ..HouseOptions::default() };
-    let options = ServerOptions { house, ..ServerOptions::default() };
-    TestServer::start_on(&TestDatabase::create(kind).await, options).await
+/// Somebody who is about to use a limit up, and what they send.
+struct Caught {
+    server: TestServer,
+    browser: Browser,
+    path: String,
+    link: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Caught {
+    /// A site with one small quota. What went before took nothing from it.
+    async fn prepare(kind: DatabaseKind, row: &Limited, case: &Case) -> Self {
+        let is_newcomer = row.caller == Caller::Newcomer;
+        let policy = if is_newcomer { case.policy_for_newcomers } else { case.policy };
+        let house = HouseOptions { policy, ..HouseOptions::default() };
+        let options = ServerOptions { house, ..ServerOptions::default() };
+        let server = TestServer::start_on(&TestDatabase::create(kind).await, options).await;
+        let mut browser = server.browser();
+        let mut path = row.path.to_owned();
+        let mut link = LINK.to_owned();
+        match row.caller {
+            // From an address that nobody knows, so that it is not counted by any.
+            Caller::Stranger | Caller::Newcomer => {
+                let request =
+                    SignUpRequest { typed: signing_up("ann@example.com", "Ann"), invite: "", browsers: &[] };
+                let signed_up = server.house.accounts.request_sign_up(request, &Client::default()).await;
+                let signed_up = signed_up.expect("a good sign-up succeeds");
+                if let SignedUp::Begun(begun) = signed_up
+                    && row.path == "/sign-up/sent"
+                {
+                    browser.set_cookie("vestibule_sign_up", &begun.cookie);
+                }
+                server.house.deliver().await;
+                if case.is_right == Right::Link && row.fields.iter().any(|(_, value)| *value == LINK) {
+                    link = server.house.post.token_for("ann@example.com");
+                }
+            }
+            Caller::User | Caller::Admin => {
+                browser.sign_up("ann").await;
+                let session = browser.session().await.json();
+                path = path.replace("{id}", session["user"]["id"].as_str().expect("a user has an id"));
+            }
+        }
+        if row.caller == Caller::Admin {
+            server.house.set_role("ann@example.com", Role::Admin).await;
+        }
+        let typed = |value: &str| match value {
+            LINK => link.clone(),
+            WRONG if case.is_right == Right::Password => PASSWORD.to_owned(),
+            other => other.to_owned(),
+        };
+        let fields = row.fields.iter().map(|(name, value)| (*name, typed(value))).collect();
+        Self { server, browser, path, link, fields }
+    }
+
+    /// How many mails went.
+    async fn mails(&self) -> usize {
+        self.server.house.deliver().await;
+        self.server.house.post.delivered().len()
+    }
+
+    async fn call(&self, row: &Limited) -> Answer {
+        // A stranger throws all that is new away each time (A31).
+        let mut browser = self.browser.clone();
+        let csrf = browser.csrf().to_owned();
+        if is_page(row) {
+            let mut form = url::form_urlencoded::Serializer::new(String::new());
+            form.extend_pairs(&self.fields).append_pair("csrf_token", &csrf);
+            browser.send(row.method.clone(), &self.path, &[FORM], form.finish()).await
+        } else {
+            let fields = self.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into()));
+            let body = serde_json::Value::Object(fields.collect()).to_string();
+            browser.send(row.method.clone(), &self.path, &[JSON, ("x-csrf-token", &csrf)], body).await
+        }
+    }
+
+    /// Asks as often as it may and once more, and says what was answered then.
+    async fn use_up(&self, row: &Limited, what: &str) -> Answer {
+        for number in 1..=row.allowed {
+            let answer = self.call(row).await;
+            let status = answer.status.as_u16();
+            assert!(status < 500 && ![403, 404, 429].contains(&status), "{what}, {number}: {answer:?}");
+            assert!(answer.header("retry-after").is_none(), "{what}");
+            // At once, before a later link takes the place of this one.
+            self.server.house.deliver().await;
+        }
+        self.call(row).await
+    }
 }
 
 fn is_page(row: &Limited) -> bool {
     !row.path.starts_with("/api/")
 }
 
-async fn call(row: &Limited, path: &str, browser: &mut Browser) -> Answer {
-    let csrf = browser.csrf().to_owned();
-    if is_page(row) {
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.extend_pairs(row.fields).append_pair("csrf_token", &csrf);
-        browser.send(row.method.clone(), path, &[FORM], form.finish()).await
-    } else {
-        let fields = row.fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
-        let body = serde_json::Value::Object(fields.collect()).to_string();
-        browser.send(row.method.clone(), path, &[JSON, ("x-csrf-token", &csrf)], body).await
-    }
-}
-
-/// Every row of the table is really used up.
+/// Every quota of every row is really used up, alone.
 #[rstest]
 #[tokio::test]
 async fn every_limit_of_the_table_holds(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     for row in table() {
-        let what = format!("{} {}", row.method, row.path);
-        let server = server(kind, row.caller).await;
         let is_stranger = matches!(row.caller, Caller::Stranger | Caller::Newcomer);
-        let mut ann = server.browser();
-        let mut path = row.path.to_owned();
-        if row.caller != Caller::Newcomer {
-            ann.sign_up("ann").await;
-            path = path.replace("{id}", ann.session().await.json()["user"]["id"].as_str().unwrap());
-        }
-        if row.caller == Caller::Admin {
-            server.house.set_role("ann@example.com", Role::Admin).await;
-        }
-        let mut asked = 0;
-        let answer = loop {
-            // A stranger throws all cookies away each time (A31).
-            let mut browser = if is_stranger { server.browser() } else { ann.clone() };
-            let answer = call(&row, &path, &mut browser).await;
-            if answer.status == 429 {
-                break answer;
+        for case in row.quotas.split(", ").flat_map(|quota| cases_of(quota, &row)) {
+            let what = format!("{} {}, {}", row.method, row.path, case.field);
+            let caught = Caught::prepare(kind, &row, &case).await;
+            let mails = caught.mails().await;
+            let answer = caught.use_up(&row, &what).await;
+            if !case.is_told {
+                // Nobody is told, and no mail more goes.
+                assert!(answer.status.as_u16() < 400 || answer.status == 409, "{what}: {answer:?}");
+                // The sign-up that waits took one of its own.
+                let left = if row.path == "/sign-up/sent" { 1 } else { 2 };
+                assert_eq!(caught.mails().await, mails + left, "{what}");
+                continue;
             }
-            asked += 1;
-            assert!(asked <= row.allowed, "{what} goes on: {answer:?}");
-            assert!(
-                answer.status.as_u16() < 500 && answer.status != 403 && answer.status != 404,
-                "{what}: {answer:?}"
-            );
-            assert!(answer.header("retry-after").is_none(), "{what}");
-        };
-        assert_eq!(asked, row.allowed, "{what}");
-        assert_told(&row, &what, &answer);
-        // What is told is true: a second too early is too early, and then there is one more.
-        let seconds: i64 = answer.header("retry-after").unwrap().parse().unwrap();
-        if is_stranger {
-            server.clock.advance(Duration::seconds(seconds - 1));
-            assert_eq!(call(&row, &path, &mut server.browser()).await.status, 429, "{what}");
-            server.clock.advance(Duration::SECOND);
-            assert_ne!(call(&row, &path, &mut server.browser()).await.status, 429, "{what}");
-            assert_eq!(call(&row, &path, &mut server.browser()).await.status, 429, "{what}: and one alone");
+            assert_eq!(answer.status, 429, "{what}: {answer:?}");
+            assert_told(&row, &what, &caught.link, &answer);
+            // What is told is true: a second too early is too early, and then there is one more.
+            let seconds: i64 = answer.header("retry-after").unwrap().parse().unwrap();
+            if is_stranger {
+                caught.server.clock.advance(Duration::seconds(seconds - 1));
+                assert_eq!(caught.call(&row).await.status, 429, "{what}");
+                caught.server.clock.advance(Duration::SECOND);
+                assert_ne!(caught.call(&row).await.status, 429, "{what}");
+                assert_eq!(caught.call(&row).await.status, 429, "{what}: and one alone");
+            }
         }
     }
 }
 
-fn assert_told(row: &Limited, what: &str, answer: &Answer) {
+fn assert_told(row: &Limited, what: &str, link: &str, answer: &Answer) {
     let seconds: i64 = answer.header("retry-after").expect("when to try again").parse().expect("in seconds");
     assert!((1..=3600).contains(&seconds), "{what}: {seconds}");
     let policy = answer.header("ratelimit-policy").unwrap_or_default();
@@ -322,7 +432,10 @@ fn assert_told(row: &Limited, what: &str, answer: &Answer) {
     if is_page(row) {
         assert!(answer.text.contains("<!doctype html>"), "{what}");
         for kept in row.kept {
-            assert!(answer.text.contains(kept), "{what} keeps what was typed: {answer:?}");
+            assert!(
+                answer.text.contains(&kept.replace(LINK, link)),
+                "{what} keeps what was typed: {answer:?}"
+            );
         }
     } else {
         assert_eq!(answer.code(), "too_many_requests", "{what}");

@@ -7,14 +7,16 @@ use std::time::Instant;
 use async_trait::async_trait;
 use rstest::rstest;
 use serde_json::{Value, json};
+use time::Duration;
 use vestibule::Policy;
-use vestibule::models::{CandidatePassword, Password, PasswordHash, Role, SignUpMode};
+use vestibule::models::{CandidatePassword, Password, PasswordHash, Quota, Role, SignUpMode};
 use vestibule::ports::{
-    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher, Standing,
+    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, MailError, OsRandom, PasswordHasher,
+    Standing,
 };
 use vestibule::services::{AddUser, Administrator};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
-use vestibule_testkit::{HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer, generous};
+use vestibule_testkit::{House, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer, generous};
 
 use crate::signed_up;
 
@@ -83,6 +85,83 @@ async fn time_does_not_tell_who_has_an_account(#[values(Sqlite, Postgres)] kind:
     sign_up_known(&server).await;
     let t = welch(&server, FORGOT, 202, [&known_address, &unknown_address]).await;
     assert!(t.abs() < LIMIT, "forgot-password: t = {t:.1}");
+}
+
+/// Accounts that are told from others by their rows: without a password, and with one that was hashed when hashes were cheaper.
+#[rstest]
+#[tokio::test]
+async fn nor_does_time_tell_of_an_account_without_a_password_or_with_a_cheaper_hash(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let database = TestDatabase::create(kind).await;
+    let before = HouseOptions { policy: generous, ..HouseOptions::default() };
+    let house = House::open_on(&database, before.clone()).await.unwrap();
+    for name in ["none", "cheap"] {
+        let email = format!("{name}@example.com");
+        let typed = vestibule_testkit::signing_up(&email, "Ann");
+        house.accounts.sign_up(typed, &vestibule::models::Client::default()).await.unwrap();
+    }
+    let without = "UPDATE users SET password_hash = NULL WHERE email = 'none@example.com'";
+    assert_eq!(house.database.alone().write(without).execute().await.unwrap(), 1);
+    let dearer = Argon2Parameters::FLOOR;
+    let dearer = Argon2Parameters::new(dearer.memory_kib(), dearer.passes() * 3).unwrap();
+    let options = ServerOptions {
+        house: HouseOptions { hash_parameters: dearer, ..before },
+        ..ServerOptions::default()
+    };
+    let server = TestServer::start_on(&database, options).await;
+    let (none, cheap) = (|_| wrong("none@example.com"), |_| wrong("cheap@example.com"));
+    let unknown = |_| wrong("nobody@example.com");
+    let t = welch(&server, LOG_IN, 401, [&none, &unknown]).await;
+    assert!(t.abs() < LIMIT, "log-in, an account without a password against an unknown address: t = {t:.1}");
+    let t = welch(&server, LOG_IN, 401, [&cheap, &unknown]).await;
+    assert!(t.abs() < LIMIT, "log-in, a hash of cheaper days against an unknown address: t = {t:.1}");
+}
+
+/// Past the limit nobody's password is looked at, whether or not there is one.
+#[rstest]
+#[tokio::test]
+async fn nor_does_it_past_the_limit(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let policy = |policy| {
+        let mut policy = generous(policy);
+        if let Some(limits) = &mut policy.rate_limits {
+            limits.passwords_by_account = Quota::new(1, Duration::hours(1));
+        }
+        policy
+    };
+    let house = HouseOptions { policy, ..HouseOptions::default() };
+    let options = ServerOptions { house, ..ServerOptions::default() };
+    let server = TestServer::start_on(&TestDatabase::create(kind).await, options).await;
+    signed_up(&server, "ann").await;
+    for email in ["ann@example.com", "nobody@example.com"] {
+        assert_eq!(server.anonymous().post_json(LOG_IN, &wrong(email)).await.status, 401);
+    }
+    let (known, unknown) = (|_| wrong("ann@example.com"), |_| wrong("nobody@example.com"));
+    let t = welch(&server, LOG_IN, 429, [&known, &unknown]).await;
+    assert!(t.abs() < LIMIT, "log-in past the limit: t = {t:.1}");
+}
+
+/// A5: the answer told who has an account while mail was down.
+#[rstest]
+#[tokio::test]
+async fn nor_does_it_while_no_mail_goes(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let server = generous_server(kind).await;
+    sign_up_known(&server).await;
+    server.house.post.fail_with(MailError::TryAgain("no mail server".into()));
+    let (accounts, post) = (Arc::clone(&server.house.accounts), server.house.post.clone());
+    let worker = tokio::spawn(async move {
+        loop {
+            while let Some(claimed) = accounts.claim_mail().await.unwrap() {
+                accounts.send_mail(&claimed, &post).await.unwrap();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    });
+    let before = server.house.post.tried();
+    let t = welch(&server, FORGOT, 202, [&known_address, &unknown_address]).await;
+    assert!(server.house.post.tried() > before + 10, "it tried meanwhile");
+    worker.abort();
+    assert!(t.abs() < LIMIT, "forgot-password while no mail goes: t = {t:.1}");
 }
 
 /// An address is known or not; each is asked for once, so that no limit comes between.

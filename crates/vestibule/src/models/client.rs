@@ -1,7 +1,9 @@
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Longer ones are cut: no browser's is, and what a stranger sends must not fill the database.
 const MAX_USER_AGENT_BYTES: usize = 512;
+/// The well-known prefix of NAT64, 96 bits.
+const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
 
 /// Where a request comes from, as far as one can know. It is told to people and written down; it decides nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,7 +17,7 @@ impl Client {
     /// cut at 512 bytes, so that it can be shown and logged as it is.
     pub fn new(ip: Option<IpAddr>, user_agent: Option<&str>) -> Self {
         let user_agent = user_agent.map(printable).filter(|text| !text.is_empty());
-        Self { ip: ip.map(|ip| ip.to_canonical()), user_agent }
+        Self { ip: ip.map(canonical), user_agent }
     }
 
     /// The address, if known.
@@ -38,6 +40,18 @@ impl Client {
     /// What the client says it is.
     pub fn user_agent(&self) -> Option<&str> {
         self.user_agent.as_deref()
+    }
+}
+
+/// One spelling of an address. One of IPv4 stays one where it comes as one of IPv6: mapped (`::ffff:192.0.2.1`), or translated by
+/// NAT64 (`64:ff9b::192.0.2.1`, RFC 6052). All of those share a /64, and would share one bucket.
+fn canonical(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) if ip.segments()[..6] == NAT64 => {
+            let [.., a, b, c, d] = ip.octets();
+            Ipv4Addr::new(a, b, c, d).into()
+        }
+        ip => ip,
     }
 }
 
@@ -119,6 +133,16 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_of_ipv4_that_come_as_ipv6_are_told_apart() {
+        let network = |ip: &str| Client::new(ip.parse().ok(), None).network().unwrap();
+        assert_eq!(network("64:ff9b::192.0.2.7"), "192.0.2.7");
+        assert_eq!(network("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_ne!(network("64:ff9b::192.0.2.7"), network("64:ff9b::192.0.2.8"));
+        // Not the prefix, though it looks like it: one that an operator chose is in the middle of anything.
+        assert_eq!(network("64:ff9b:1::192.0.2.7"), "64:ff9b:1::/64");
+    }
 
     #[test]
     fn a_user_agent_is_cut_and_cannot_break_a_line() {
