@@ -62,7 +62,7 @@ pub struct Policy {
     /// Whether a user must have confirmed their address before they may use more than their account.
     pub require_confirmed_email: bool,
     /// How many mails the provider takes in a day (UTC), where that is limited. A fifth of them, and at least
-    /// one, is kept for password resets.
+    /// one, is kept for password resets and for notices to the owners of confirmed addresses.
     pub mail_daily_limit: Option<u32>,
     /// Whether mails go anywhere. Where none is set they wait, and nobody is told that one is on its way.
     pub sends_mail: bool,

@@ -131,10 +131,10 @@ fn tell(claimed: &ClaimedMail, sent: &Result<MailSent, SendMailError>) {
         Ok(MailSent::TryAgain { at, reason }) => {
             tracing::warn!(%mail, kind, attempt, next_attempt = %at, reason, "mail not sent, it is tried again");
         }
-        Ok(MailSent::WaitsForQuota { until }) => {
+        Ok(MailSent::WaitsForQuota { until, why }) => {
             tracing::warn!(
-                %mail, kind, %until,
-                "the day's mails (VESTIBULE_MAIL_DAILY_LIMIT) are used up, so a mail waits for the next day"
+                %mail, kind, %until, why,
+                "a mail waits for the next day (VESTIBULE_MAIL_DAILY_LIMIT, or what a mailbox gets in a day)"
             );
         }
         Ok(MailSent::Dead { reason }) => {

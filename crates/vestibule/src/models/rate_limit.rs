@@ -40,7 +40,8 @@ pub struct RateLimits {
     pub resets_by_mailbox: Quota,
     /// Mails that ask to confirm the address of an account, to one mailbox.
     pub confirmations_by_mailbox: Quota,
-    /// Mails of sign-ups that are to be confirmed first, to one mailbox. It refills, and whoever signs up is not told.
+    /// Mails of sign-ups that are to be confirmed first, to one mailbox. It refills, and whoever signs up is not told. Nothing
+    /// else bounds what strangers have sent to a newcomer in a day, so it refills more slowly than others.
     pub sign_ups_by_mailbox: Quota,
     /// Mails that ask to confirm an address which shall replace another, to one mailbox.
     pub new_addresses_by_mailbox: Quota,
@@ -111,7 +112,7 @@ impl Default for RateLimits {
             mails_by_address: Quota::new(30, Duration::seconds(20)),
             resets_by_mailbox: Quota::new(5, Duration::hours(1)),
             confirmations_by_mailbox: Quota::new(5, Duration::minutes(12)),
-            sign_ups_by_mailbox: Quota::new(5, Duration::minutes(12)),
+            sign_ups_by_mailbox: Quota::new(5, Duration::minutes(30)),
             new_addresses_by_mailbox: Quota::new(5, Duration::hours(1)),
             new_addresses_by_account: Quota::new(5, Duration::minutes(12)),
             judgements_by_address: Quota::new(240, Duration::seconds(1)),

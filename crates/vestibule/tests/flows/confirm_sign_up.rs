@@ -391,6 +391,25 @@ async fn only_so_many_mails_come_of_sign_ups_and_that_is_not_told(
     );
 }
 
+/// The quota refills: whoever asks for many keeps nobody from signing up until midnight.
+#[rstest]
+#[tokio::test]
+async fn strangers_cannot_use_up_the_mails_of_a_newcomer_for_the_day(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let house = house(kind).await;
+    for email in [ANN, NEW] {
+        for _ in 0..14 {
+            begin_with(&house, email, EVES, &[]).await;
+            house.deliver().await;
+            house.clock.advance(Duration::minutes(30));
+        }
+        house.clock.advance(Duration::hours(24 + 12));
+    }
+    assert_eq!(house.post.kinds_for(NEW).len(), 14);
+    assert_eq!(house.post.kinds_for(ANN).len(), 10, "whoever has an account waits for none");
+}
+
 #[rstest]
 #[tokio::test]
 async fn one_sign_up_brings_about_ten_mails_at_most(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
