@@ -35,8 +35,8 @@ pub struct RateLimits {
     pub links_by_address: Quota,
     /// Requests from one network address that send a mail.
     pub mails_by_address: Quota,
-    /// Links to reset a password that are asked for to one mailbox, by anybody. It refills: whoever uses it up for others
-    /// keeps them from nothing, for the mail that came last is good as long as the next one takes, or nearly.
+    /// Links to reset a password that are asked for to one mailbox, by anybody. It refills at least as fast as links end:
+    /// whoever uses it up for others keeps them from nothing, for until there is one more, the last link is good.
     pub resets_by_mailbox: Quota,
     /// Mails that ask to confirm the address of an account, to one mailbox.
     pub confirmations_by_mailbox: Quota,
@@ -110,7 +110,7 @@ impl Default for RateLimits {
             sign_ups_by_address: Quota::new(100, Duration::seconds(20)),
             links_by_address: Quota::new(60, Duration::seconds(10)),
             mails_by_address: Quota::new(30, Duration::seconds(20)),
-            resets_by_mailbox: Quota::new(5, Duration::hours(1)),
+            resets_by_mailbox: Quota::new(5, Duration::minutes(30)),
             confirmations_by_mailbox: Quota::new(5, Duration::minutes(12)),
             sign_ups_by_mailbox: Quota::new(5, Duration::minutes(30)),
             new_addresses_by_mailbox: Quota::new(5, Duration::hours(1)),
@@ -166,10 +166,12 @@ impl RateLimits {
         by_address("mail", self.mails_by_address, client)
     }
 
-    /// What a link to reset a password is taken from besides, by the mailbox that it goes to. Whoever asked is not told.
-    pub fn for_reset(&self, email: &EmailAddress) -> Vec<Bucket> {
+    /// What a link to reset a password, good for `lifetime`, is taken from besides, by the mailbox that it goes to. Whoever
+    /// asked is not told.
+    pub fn for_reset(&self, email: &EmailAddress, lifetime: Duration) -> Vec<Bucket> {
         let key = format!("reset mailbox {}", named(email.as_str().as_bytes()));
-        vec![Bucket { key, quota: self.resets_by_mailbox }]
+        let Quota { burst, every } = self.resets_by_mailbox;
+        vec![Bucket { key, quota: Quota { burst, every: every.min(lifetime) } }]
     }
 
     /// What one more mail is taken from that asks to confirm the address of an account.
