@@ -391,6 +391,34 @@ async fn only_so_many_mails_come_of_sign_ups_and_that_is_not_told(
     );
 }
 
+/// Also where the flood came first.
+#[rstest]
+#[tokio::test]
+async fn whoever_floods_an_address_does_not_push_out_the_sign_up_of_its_owner(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let house = house_with(kind, |policy| confirm_first(vestibule_testkit::generous(policy))).await;
+    for _ in 0..12 {
+        begin_with(&house, NEW, EVES, &[]).await;
+    }
+    let typed = SignUp { name: "New", email: NEW, password: PASSWORD, devices: &[] };
+    let elsewhere = Client::new("203.0.113.1".parse().ok(), None);
+    let owners = SignUpRequest { typed, invite: "", browsers: &[] };
+    let SignedUp::Begun(begun) = house.accounts.request_sign_up(owners, &elsewhere).await.unwrap() else {
+        panic!("an account was made at once")
+    };
+    house.clock.advance(Duration::milliseconds(1));
+    let mail = house.outbox().await.last().unwrap().id;
+    for _ in 0..12 {
+        begin_with(&house, NEW, EVES, &[]).await;
+    }
+    house.deliver().await;
+    let delivered = house.post.delivered();
+    let owners = delivered.iter().find(|delivered| delivered.id == mail).expect("the owner's mail went");
+    let token = vestibule_testkit::link_of(owners).unwrap().split_once("?token=").unwrap().1.to_owned();
+    confirm(&house, &token, &[&begun.cookie], None).await.expect("the owner's sign-up still waits");
+}
+
 /// The quota refills: whoever asks for many keeps nobody from signing up until midnight.
 #[rstest]
 #[tokio::test]
