@@ -7,8 +7,8 @@ use time::Duration;
 use vestibule::models::{Actor, AuditEventKind, Client, MailKind};
 use vestibule::ports::HasherError;
 use vestibule::services::{
-    Asked, ChangeEmail, ChangePassword, ChangePasswordError, ConfirmEmail, CurrentPasswordError,
-    DeleteAccountError, LogIn, ResetPassword, ResetPasswordError,
+    Asked, ChangeEmail, ChangeEmailError, ChangePassword, ChangePasswordError, ConfirmEmail,
+    CurrentPasswordError, DeleteAccountError, LogIn, ResetPassword, ResetPasswordError,
 };
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 use vestibule_testkit::{House, PASSWORD, reading, writing};
@@ -40,6 +40,24 @@ async fn a_wrong_present_password_changes_nothing_and_is_audited(
     let failed =
         house.audit_kinds().await.into_iter().filter(|kind| *kind == AuditEventKind::PasswordCheckFailed);
     assert_eq!(failed.count(), 4);
+}
+
+/// Otherwise who knows the password of before would have a link mailed to an address of theirs after the reset that was to
+/// throw them out.
+#[rstest]
+#[tokio::test]
+async fn a_change_of_the_address_does_not_overtake_a_reset(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let reset = "UPDATE users SET password_hash = '$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA'";
+    let house = crate::log_in::house_where_meanwhile(kind, reset).await;
+    let ann = house.signed_up("ann").await;
+    let current = house.current(&ann).await;
+    let typed = ChangeEmail { email: "mallory@example.com", current_password: PASSWORD };
+    let refused = house.accounts.change_email(&current, typed, &Client::default()).await;
+    assert!(
+        matches!(refused, Err(ChangeEmailError::CurrentPassword(CurrentPasswordError::Wrong))),
+        "{refused:?}"
+    );
+    assert_eq!(house.outbox_kinds().await, [MailKind::ConfirmEmail]);
 }
 
 #[rstest]
