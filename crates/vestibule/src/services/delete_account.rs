@@ -44,7 +44,7 @@ impl Accounts {
             return Err(CurrentPasswordError::Wrong.into());
         }
         // Password resets that strangers may have asked for name the address and no user.
-        work.delete_mails_to(&user.email).await?;
+        work.delete_reset_requests_to(&user.email).await?;
         work.commit().await?;
         Ok(())
     }
