@@ -209,6 +209,7 @@ impl<'a> From<&'a Client> for ClientBody<'a> {
     responses(
         (status = 200, description = "All that is held about who asks, as a file", body = serde_json::Value),
         (status = 401, description = "Nobody is logged in", body = ProblemBody),
+        (status = 429, description = "`too_many_requests`", body = ProblemBody),
     ),
     security(("session" = []), ("bearer" = [])),
 )]

@@ -47,6 +47,10 @@ pub struct RateLimits {
     pub new_addresses_by_mailbox: Quota,
     /// The same, from one account to whatever mailboxes.
     pub new_addresses_by_account: Quota,
+    /// Changes that one account makes with no password, each of which leaves an event in its trail.
+    pub changes_by_account: Quota,
+    /// Exports of one account: each reads all that is held about it.
+    pub exports_by_account: Quota,
     /// New passwords that are judged for one network address, as somebody types.
     pub judgements_by_address: Quota,
 }
@@ -115,6 +119,8 @@ impl Default for RateLimits {
             sign_ups_by_mailbox: Quota::new(5, Duration::minutes(30)),
             new_addresses_by_mailbox: Quota::new(5, Duration::hours(1)),
             new_addresses_by_account: Quota::new(5, Duration::minutes(12)),
+            changes_by_account: Quota::new(30, Duration::minutes(1)),
+            exports_by_account: Quota::new(5, Duration::minutes(10)),
             judgements_by_address: Quota::new(240, Duration::seconds(1)),
         }
     }
@@ -196,6 +202,18 @@ impl RateLimits {
         buckets.push(Bucket { key: mailbox, quota: self.new_addresses_by_mailbox });
         buckets.push(Bucket { key: account, quota: self.new_addresses_by_account });
         buckets
+    }
+
+    /// What a change is taken from that asks for no password.
+    pub fn for_change(&self, user: UserId) -> Vec<Bucket> {
+        let key = format!("change account {}", named(user.as_uuid().as_bytes()));
+        vec![Bucket { key, quota: self.changes_by_account }]
+    }
+
+    /// What an export is taken from.
+    pub fn for_export(&self, user: UserId) -> Vec<Bucket> {
+        let key = format!("export account {}", named(user.as_uuid().as_bytes()));
+        vec![Bucket { key, quota: self.exports_by_account }]
     }
 
     /// What the judgement of a new password is taken from.
