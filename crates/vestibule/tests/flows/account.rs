@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use rstest::rstest;
 use time::Duration;
-use vestibule::models::{Actor, AuditEventKind, Client, MailKind};
-use vestibule::ports::HasherError;
+use tokio::sync::Notify;
+use vestibule::models::{Actor, AuditEventKind, Client, MailKind, UserId};
+use vestibule::ports::{HasherError, PersonalData};
+use vestibule::repository::StoreError;
 use vestibule::services::{
     Asked, ChangeEmail, ChangeEmailError, ChangePassword, ChangePasswordError, ConfirmEmail,
-    CurrentPasswordError, DeleteAccountError, LogIn, ResetPassword, ResetPasswordError,
+    CurrentPasswordError, DeleteAccountError, ExportError, LogIn, ResetPassword, ResetPasswordError,
 };
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
-use vestibule_testkit::{House, PASSWORD, reading, writing};
+use vestibule_testkit::{House, HouseOptions, PASSWORD, TestDatabase, reading, writing};
 
 const ANN: &str = "ann@example.com";
 const OTHER: &str = "velvet orchard seventeen";
@@ -241,6 +244,55 @@ async fn log_ins_that_race_with_a_deletion_end_as_wrong_or_ended(
         );
     }
     assert_eq!(house.count_sessions().await, 0);
+}
+
+/// What an application keeps that it takes forever to gather, one for each database of the test.
+struct Endless(usize);
+
+static GATHERING: [Notify; 2] = [Notify::const_new(), Notify::const_new()];
+
+#[async_trait]
+impl PersonalData for Endless {
+    fn name(&self) -> &'static str {
+        "endless"
+    }
+
+    async fn of(&self, _: UserId) -> Result<serde_json::Value, StoreError> {
+        GATHERING[self.0].notify_one();
+        std::future::pending().await
+    }
+}
+
+/// Each is in memory while it is gathered.
+#[rstest]
+#[tokio::test]
+async fn few_exports_are_made_at_once_and_who_hangs_up_leaves_a_place(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let (number, personal_data): (_, fn(&_) -> Vec<Arc<dyn PersonalData>>) = match kind {
+        Sqlite => (0, |_| vec![Arc::new(Endless(0))]),
+        Postgres => (1, |_| vec![Arc::new(Endless(1))]),
+    };
+    let options = HouseOptions { personal_data, ..HouseOptions::default() };
+    let house = House::open_on(&TestDatabase::create(kind).await, options).await.unwrap();
+    let mut exports = Vec::new();
+    let export = async |name: &str| {
+        let current = house.current(&house.signed_up(name).await).await;
+        let accounts = Arc::clone(&house.accounts);
+        tokio::spawn(async move { accounts.export(&current, &Client::default()).await })
+    };
+    for name in ["ann", "bob", "cat", "dan"] {
+        exports.push(export(name).await);
+        GATHERING[number].notified().await;
+    }
+    let refused = export("eve").await.await.unwrap();
+    assert!(matches!(refused, Err(ExportError::Overloaded)), "{refused:?}");
+    let hung_up = exports.pop().unwrap();
+    hung_up.abort();
+    assert!(hung_up.await.unwrap_err().is_cancelled());
+    exports.push(export("fay").await);
+    GATHERING[number].notified().await;
+    assert!(exports.iter().all(|export| !export.is_finished()));
 }
 
 #[rstest]
