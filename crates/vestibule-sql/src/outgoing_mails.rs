@@ -147,6 +147,13 @@ impl OutgoingMails for Connection {
         Ok(finished == 1)
     }
 
+    async fn delete_mail(&mut self, mail: OutgoingMailId, attempt: u32) -> Result<bool, StoreError> {
+        const SQL: &str =
+            "DELETE FROM outgoing_mails WHERE id = $1 AND attempts = $2 AND finished_at IS NULL";
+        let deleted = self.write(SQL).bind(Id(mail.as_uuid())).bind(i64::from(attempt)).execute().await?;
+        Ok(deleted == 1)
+    }
+
     async fn postpone_mail(
         &mut self,
         mail: OutgoingMailId,

@@ -235,6 +235,28 @@ async fn a_newer_mail_of_the_kind_is_told(
 
 #[rstest]
 #[tokio::test]
+async fn a_mail_is_removed_by_who_has_it_and_nobody_else(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ..) = house(kind).await;
+    let mut alone = database.alone();
+    let sent = mail(MailKind::AccountDeleted, None, "ann@example.com", 0);
+    let other = mail(MailKind::AccountDeleted, None, "bob@example.com", 1);
+    for mail in [&sent, &other] {
+        alone.insert_outgoing_mail(mail).await.unwrap();
+    }
+    let now = NOON + Duration::minutes(1);
+    let claimed = alone.claim_mail(MailUrgency::Normal, now, now + Duration::MINUTE).await.unwrap().unwrap();
+    assert_eq!(claimed.mail.id, sent.id);
+    assert!(!alone.delete_mail(sent.id, claimed.attempt + 1).await.unwrap(), "of another attempt");
+    assert!(alone.delete_mail(sent.id, claimed.attempt).await.unwrap());
+    assert!(!alone.delete_mail(sent.id, claimed.attempt).await.unwrap());
+    let left: Vec<_> = alone.list_outgoing_mails(10).await.unwrap().into_iter().map(|mail| mail.id).collect();
+    assert_eq!(left, [other.id]);
+}
+
+#[rstest]
+#[tokio::test]
 async fn mails_with_links_that_wait_are_ended_and_nothing_else(
     #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
 ) {

@@ -71,6 +71,9 @@ pub trait OutgoingMails {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
+    /// Removes a mail that was sent and of which nothing shall be kept. `false` where another worker has it by now.
+    async fn delete_mail(&mut self, mail: OutgoingMailId, attempt: u32) -> Result<bool, StoreError>;
+
     /// Lets a mail wait. `counts` says whether the attempt was one: a mail that had to stand back was not tried.
     /// `false` where another worker has it by now.
     async fn postpone_mail(

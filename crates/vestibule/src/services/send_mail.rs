@@ -69,7 +69,7 @@ pub enum SendMailError {
 
 /// What is to be sent, or why not.
 enum Composed {
-    Message(MailMessage, PersonName),
+    Message(MailMessage, Option<PersonName>),
     Moot(&'static str),
 }
 
@@ -79,6 +79,8 @@ enum Reader {
     User(User),
     /// Somebody who has none yet.
     Newcomer(SignUpAttempt),
+    /// Somebody who had one.
+    Leaver,
 }
 
 impl Accounts {
@@ -108,6 +110,10 @@ impl Accounts {
             let (id, attempt, now) = (mail.id, claimed.attempt, self.clock.now());
             self.store.alone().finish_mail(id, attempt, MailOutcome::Dead, reason, now).await?;
             return Ok(MailSent::Dead { reason: reason.into() });
+        }
+        if mail.kind == MailKind::AccountDeleted {
+            // Whoever has the address by now: it is told to who had it then.
+            return self.send_to(Reader::Leaver, claimed, mailer).await;
         }
         let reader = self.reader_of(mail).await?;
         if mail.is_strangers_request() {
@@ -167,6 +173,7 @@ impl Accounts {
         let composed = match reader {
             Reader::User(user) => self.compose(claimed, user).await?,
             Reader::Newcomer(attempt) => self.compose_for_newcomer(claimed, attempt).await?,
+            Reader::Leaver => Composed::Message(MailMessage::AccountDeleted(happened(mail)), None),
         };
         let sent = match composed {
             Composed::Moot(why) => self.finish_moot(claimed, why).await?,
@@ -207,7 +214,7 @@ impl Accounts {
 
     async fn compose(&self, claimed: &ClaimedMail, user: User) -> Result<Composed, StoreError> {
         let mail = &claimed.mail;
-        let happened = Happened { at: mail.created_at, client: mail.client.clone() };
+        let happened = happened(mail);
         let message = match mail.kind {
             MailKind::ConfirmEmail => {
                 let link = self.mint_confirm_link(&user, &mail.recipient, false, Some(claimed)).await?;
@@ -242,8 +249,9 @@ impl Accounts {
             MailKind::EmailChanged => MailMessage::EmailChanged(happened),
             MailKind::NewLogIn => MailMessage::NewLogIn(happened),
             MailKind::RefreshReused => MailMessage::RefreshReused(happened),
+            MailKind::AccountDeleted => MailMessage::AccountDeleted(happened),
         };
-        Ok(Composed::Message(message, user.name))
+        Ok(Composed::Message(message, Some(user.name)))
     }
 
     async fn compose_for_newcomer(
@@ -257,8 +265,7 @@ impl Accounts {
             return Ok(Composed::Moot("the sign-up is over, or a newer mail was written for it"));
         }
         let link = self.link("/confirm-sign-up", &token.encode(), attempt.time_left(now));
-        let happened = Happened { at: claimed.mail.created_at, client: claimed.mail.client.clone() };
-        Ok(Composed::Message(MailMessage::ConfirmSignUp(link, happened), attempt.name))
+        Ok(Composed::Message(MailMessage::ConfirmSignUp(link, happened(&claimed.mail)), Some(attempt.name)))
     }
 
     /// A link that confirms an address, which ends the one before it. None where there is nothing to confirm, or the mail
@@ -321,6 +328,11 @@ impl Accounts {
         let (id, attempt) = (claimed.mail.id, claimed.attempt);
         let mut repository = self.store.alone();
         let (reason, next_attempt) = match delivery {
+            // Nothing is left of who had the account but what the audit trail keeps.
+            Ok(()) if claimed.mail.kind == MailKind::AccountDeleted => {
+                repository.delete_mail(id, attempt).await?;
+                return Ok(MailSent::Sent);
+            }
             Ok(()) => {
                 repository.finish_mail(id, attempt, MailOutcome::Sent, "", now).await?;
                 return Ok(MailSent::Sent);
@@ -438,5 +450,11 @@ impl Accounts {
 fn is_for_owner(mail: &OutgoingMail, reader: &Reader) -> bool {
     let is_owners =
         matches!(reader, Reader::User(user) if user.is_email_verified && user.email == mail.recipient);
-    mail.kind == MailKind::ResetPassword || (is_owners && !mail.kind.has_link())
+    // The last is written for confirmed addresses alone.
+    matches!(mail.kind, MailKind::ResetPassword | MailKind::AccountDeleted)
+        || (is_owners && !mail.kind.has_link())
+}
+
+fn happened(mail: &OutgoingMail) -> Happened {
+    Happened { at: mail.created_at, client: mail.client.clone() }
 }

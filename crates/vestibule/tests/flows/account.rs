@@ -180,8 +180,38 @@ async fn requests_to_an_address_of_before_go_with_the_account(
     assert_eq!(requests.count(), 2, "also the one that was never sent");
     let current = house.current(&ann).await;
     house.accounts.delete_account(&current, PASSWORD, &Client::default()).await.unwrap();
+    house.deliver().await;
     let left = house.dump().await;
     assert!(!left.contains(ANN) && !left.contains("new@example.com"), "{left}");
+}
+
+/// Who stole the password deletes the account before the mails go that tell of them.
+#[rstest]
+#[tokio::test]
+async fn that_an_account_was_deleted_is_told_to_its_confirmed_address_and_then_forgotten(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let house = House::open(kind).await;
+    let bob = house.signed_up("bob").await;
+    let ann = house.signed_up("ann").await;
+    let token = house.mailed_token(ANN).await;
+    let current = house.current(&ann).await;
+    let typed = ConfirmEmail { token: &token, password: None, devices: &[] };
+    house.accounts.confirm_email(typed, Some(&current), &Client::default()).await.unwrap();
+    let stolen = house.log_in(ANN, PASSWORD).await.unwrap();
+    for logged_in in [&stolen, &bob] {
+        let current = house.current(logged_in).await;
+        house.accounts.delete_account(&current, PASSWORD, &vestibule_testkit::client()).await.unwrap();
+    }
+    assert_eq!(house.outbox_kinds().await, [MailKind::AccountDeleted], "Bob's address was not confirmed");
+    // Whoever has the address next does not stand in the way.
+    house.signed_up("ann").await;
+    house.deliver().await;
+    let delivered = house.post.delivered();
+    let notice = delivered.iter().find(|mail| mail.message.kind() == MailKind::AccountDeleted).unwrap();
+    assert_eq!((notice.to.as_str(), &notice.name), (ANN, &None));
+    let left = "SELECT COUNT(*) AS count FROM outgoing_mails WHERE kind = 'account_deleted'";
+    assert_eq!(house.count(left).await, 0, "nothing is kept of it");
 }
 
 #[rstest]
