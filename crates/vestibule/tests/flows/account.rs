@@ -11,7 +11,8 @@ use vestibule::ports::{HasherError, PersonalData};
 use vestibule::repository::StoreError;
 use vestibule::services::{
     Asked, ChangeEmail, ChangeEmailError, ChangePassword, ChangePasswordError, ConfirmEmail,
-    CurrentPasswordError, DeleteAccountError, ExportError, LogIn, ResetPassword, ResetPasswordError,
+    CurrentPasswordError, CurrentSession, DeleteAccountError, ExportError, LogIn, ResetPassword,
+    ResetPasswordError,
 };
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 use vestibule_testkit::{House, HouseOptions, PASSWORD, TestDatabase, reading, writing};
@@ -299,29 +300,29 @@ impl PersonalData for Endless {
 async fn few_exports_are_made_at_once_and_who_hangs_up_leaves_a_place(
     #[values(Sqlite, Postgres)] kind: DatabaseKind,
 ) {
-    let (number, personal_data): (_, fn(&_) -> Vec<Arc<dyn PersonalData>>) = match kind {
-        Sqlite => (0, |_| vec![Arc::new(Endless(0))]),
-        Postgres => (1, |_| vec![Arc::new(Endless(1))]),
+    let options = match kind {
+        Sqlite => HouseOptions { personal_data: |_| vec![Arc::new(Endless(0))], ..HouseOptions::default() },
+        Postgres => HouseOptions { personal_data: |_| vec![Arc::new(Endless(1))], ..HouseOptions::default() },
     };
-    let options = HouseOptions { personal_data, ..HouseOptions::default() };
+    let gathering = &GATHERING[usize::from(kind == Postgres)];
     let house = House::open_on(&TestDatabase::create(kind).await, options).await.unwrap();
     let mut exports = Vec::new();
-    let export = async |name: &str| {
-        let current = house.current(&house.signed_up(name).await).await;
+    let current = async |name: &str| house.current(&house.signed_up(name).await).await;
+    let export = |current: CurrentSession| {
         let accounts = Arc::clone(&house.accounts);
         tokio::spawn(async move { accounts.export(&current, &Client::default()).await })
     };
     for name in ["ann", "bob", "cat", "dan"] {
-        exports.push(export(name).await);
-        GATHERING[number].notified().await;
+        exports.push(export(current(name).await));
+        gathering.notified().await;
     }
-    let refused = export("eve").await.await.unwrap();
+    let refused = export(current("eve").await).await.unwrap();
     assert!(matches!(refused, Err(ExportError::Overloaded)), "{refused:?}");
     let hung_up = exports.pop().unwrap();
     hung_up.abort();
     assert!(hung_up.await.unwrap_err().is_cancelled());
-    exports.push(export("fay").await);
-    GATHERING[number].notified().await;
+    exports.push(export(current("fay").await));
+    gathering.notified().await;
     assert!(exports.iter().all(|export| !export.is_finished()));
 }
 

@@ -196,7 +196,7 @@ async fn a_known_address_is_written_down_alike_and_its_owner_is_told(
     assert_eq!(house.post.kinds_for(NEW), [MailKind::ConfirmSignUp]);
     let told = house.post.delivered().into_iter().find(|mail| mail.to.as_str() == ANN).unwrap();
     assert_eq!(
-        told.name.as_ref().map(|name| name.as_str()),
+        told.name.as_ref().map(vestibule::models::PersonName::as_str),
         Some("Ann"),
         "her own name and not what the stranger typed"
     );
