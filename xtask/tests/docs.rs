@@ -95,6 +95,30 @@ fn every_test_that_a_page_names_is_in_the_file_that_it_names() {
     assert!(checked > 250, "{checked} tests");
 }
 
+/// The routes of the table on the page about limits, of which a test walks every one.
+fn limited_routes() -> Vec<String> {
+    let page = fs::read_to_string(root().join("docs/security/limits.md")).unwrap();
+    let table = page.split("## Routes with a limit").nth(1).unwrap().split("## ").next().unwrap();
+    let first_cells = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    first_cells.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_page_of_a_flow_with_a_limit_tells_of_429() {
+    let limited = limited_routes();
+    assert!(limited.len() > 25, "{limited:?}");
+    let mut checked = 0;
+    for page in pages().into_iter().filter(|page| page.parent().unwrap().ends_with("docs/flows")) {
+        let text = fs::read_to_string(&page).unwrap();
+        let names = |route: &String| text.contains(&format!("`{route}`"));
+        if let Some(route) = limited.iter().find(|route| names(route)) {
+            assert!(text.contains("429"), "{} does not say that {route} is limited", page.display());
+            checked += 1;
+        }
+    }
+    assert!(checked >= 12, "{checked} pages");
+}
+
 #[test]
 fn every_case_of_the_adversarial_list_has_an_answer() {
     let page = fs::read_to_string(root().join("docs/security/attacks.md")).unwrap();

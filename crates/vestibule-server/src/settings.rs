@@ -175,8 +175,8 @@ impl Settings {
         let mail_daily_limit = sources.optional_with("MAIL_DAILY_LIMIT", daily_limit)?;
         if mail_daily_limit == Some(1) {
             warnings.push(
-                "VESTIBULE_MAIL_DAILY_LIMIT is 1, and a fifth of the day's mails, at least one, is kept for password resets: \
-                 no other mail is sent"
+                "VESTIBULE_MAIL_DAILY_LIMIT is 1, and a fifth of the day's mails, at least one, is kept for password resets and notices to \
+                 owners: no other mail is sent"
                     .to_owned(),
             );
         }

@@ -79,7 +79,8 @@ impl OutgoingMails for Connection {
         const SQL: &str = "
             SELECT COUNT(*) AS count
             FROM outgoing_mails
-            WHERE id > $1 AND kind = $2 AND (user_id = $3 OR (user_id IS NULL AND recipient = $4))";
+            WHERE id > $1 AND kind = $2
+                AND (user_id = $3 OR (recipient = $4 AND (user_id IS NULL OR $3 IS NULL)))";
         let row: Option<Count> = self
             .read(SQL)
             .bind(Id(mail.id.as_uuid()))
@@ -144,6 +145,13 @@ impl OutgoingMails for Connection {
             .execute()
             .await?;
         Ok(finished == 1)
+    }
+
+    async fn delete_mail(&mut self, mail: OutgoingMailId, attempt: u32) -> Result<bool, StoreError> {
+        const SQL: &str =
+            "DELETE FROM outgoing_mails WHERE id = $1 AND attempts = $2 AND finished_at IS NULL";
+        let deleted = self.write(SQL).bind(Id(mail.as_uuid())).bind(i64::from(attempt)).execute().await?;
+        Ok(deleted == 1)
     }
 
     async fn postpone_mail(
@@ -293,9 +301,13 @@ impl OutgoingMails for Connection {
         Ok(MailCounts { waiting: count(waiting), dead: count(dead) })
     }
 
-    async fn delete_mails_to(&mut self, recipient: &EmailAddress) -> Result<(), StoreError> {
-        const SQL: &str = "DELETE FROM outgoing_mails WHERE recipient = $1 AND user_id IS NULL";
-        self.write(SQL).bind(recipient.as_str().to_owned()).execute().await?;
+    async fn delete_reset_requests_to(&mut self, recipient: &EmailAddress) -> Result<(), StoreError> {
+        const SQL: &str = "DELETE FROM outgoing_mails WHERE recipient = $1 AND user_id IS NULL AND kind = $2";
+        self.write(SQL)
+            .bind(recipient.as_str().to_owned())
+            .bind(MailKind::ResetPassword.as_str())
+            .execute()
+            .await?;
         Ok(())
     }
 

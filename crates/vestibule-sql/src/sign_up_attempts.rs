@@ -9,7 +9,7 @@ use vestibule::repository::{SignUpAttempts, StoreError};
 use crate::database::{At, Connection, Id};
 use crate::store::{BrokenRow, bytes32, client};
 
-/// More than ever wait with one address. Both databases take an offset only behind a limit.
+/// More than ever wait with one address of one network. Both databases take an offset only behind a limit.
 const ALL: i64 = 10_000;
 
 #[async_trait]
@@ -62,7 +62,11 @@ impl SignUpAttempts for Connection {
         const SQL: &str = "
             DELETE FROM sign_up_attempts
             WHERE id IN (
-                SELECT id FROM sign_up_attempts WHERE email = $1 AND id <> $2 ORDER BY id LIMIT $3 OFFSET $4
+                SELECT id
+                FROM sign_up_attempts
+                WHERE email = $1 AND id <> $2 AND network = (SELECT network FROM sign_up_attempts WHERE id = $2)
+                ORDER BY id
+                LIMIT $3 OFFSET $4
             )";
         self.write(SQL)
             .bind(email.as_str().to_owned())

@@ -16,6 +16,13 @@ macro_rules! lock_admins {
     };
 }
 
+/// The statement of `lock_password`. SQLite has one writer at a time and no such clause.
+macro_rules! lock_password {
+    ($lock:literal) => {
+        concat!("SELECT id FROM users WHERE id = $1 AND password_hash = $2 ", $lock)
+    };
+}
+
 #[async_trait]
 impl Users for Connection {
     async fn insert_user(
@@ -239,6 +246,21 @@ impl Users for Connection {
     async fn count_users(&mut self) -> Result<u64, StoreError> {
         let row: Option<Count> = self.read("SELECT COUNT(*) AS count FROM users").optional().await?;
         Ok(row.map_or(0, |row| row.count.unsigned_abs()))
+    }
+
+    async fn lock_password(
+        &mut self,
+        user: UserId,
+        password_hash: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        let sql = if self.has_row_locks() { lock_password!("FOR SHARE") } else { lock_password!("") };
+        let row: Option<IdRow> = self
+            .write(sql)
+            .bind(Id(user.as_uuid()))
+            .bind(password_hash.as_str().to_owned())
+            .optional()
+            .await?;
+        Ok(row.is_some())
     }
 
     async fn lock_admins(&mut self) -> Result<Vec<UserId>, StoreError> {

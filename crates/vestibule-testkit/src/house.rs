@@ -94,6 +94,8 @@ pub fn generous(policy: Policy) -> Policy {
         sign_ups_by_mailbox: quota,
         new_addresses_by_mailbox: quota,
         new_addresses_by_account: quota,
+        changes_by_account: quota,
+        exports_by_account: quota,
         judgements_by_address: quota,
     };
     Policy { rate_limits: Some(rate_limits), ..policy }

@@ -15,7 +15,7 @@ const PRIVATE: &str = "private, no-store";
 /// `X-Frame-Options`: for browsers that do not know `frame-ancestors`. Who frames a page lets people click on what they
 /// do not see (clickjacking).
 /// `Referrer-Policy`: addresses of our pages are not told to other sites, and those of links from mails, which hold a
-/// token, to nobody.
+/// token, to nobody, this site included.
 /// `Cross-Origin-*`: no other site gets hold of our windows, or of our answers in its own process (XS-Leaks, Spectre).
 /// `Permissions-Policy`: nothing here needs a camera, so what is smuggled in has none.
 const DEFAULTS: [(HeaderName, &str); 8] = [
@@ -49,6 +49,10 @@ pub(crate) const CLEAR_SITE_DATA: (HeaderName, HeaderValue) =
 /// The pages that links from mails lead to.
 const PAGES_WITH_TOKENS: [&str; 4] =
     ["/confirm-email", "/confirm-sign-up", "/confirm-sign-up/decline", "/reset-password"];
+/// Nobody is told more than the origin. `no-referrer` would say as little, and have browsers without Fetch Metadata send the
+/// forms of these pages with `Origin: null`, as a stranger's page would: all of them where the public URL is plain http in
+/// a private network, and Safari before 16.4.
+const OF_PAGES_WITH_TOKENS: &str = "strict-origin";
 /// An invitation leads to a page that is there without one too.
 const INVITED: (&str, &str) = ("/sign-up", "invite=");
 
@@ -66,7 +70,9 @@ pub(crate) async fn add_defaults(
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(PRIVATE));
     }
     if has_token {
-        response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        response
+            .headers_mut()
+            .insert(header::REFERRER_POLICY, HeaderValue::from_static(OF_PAGES_WITH_TOKENS));
     }
     for (name, value) in DEFAULTS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));

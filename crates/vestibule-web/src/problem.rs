@@ -21,6 +21,9 @@ use utoipa::ToSchema;
 /// How long to wait before asking a store again that could not be reached, in seconds.
 const RETRY_STORE_AFTER: u64 = 5;
 
+/// The same for an export, of which few are made at once.
+const RETRY_EXPORT_AFTER: u64 = 5;
+
 /// A page on which somebody can do what is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WayOut {
@@ -524,6 +527,7 @@ impl From<ChangeNameError> for Problem {
     fn from(error: ChangeNameError) -> Self {
         match error {
             ChangeNameError::Invalid(input) => Self::invalid(input),
+            ChangeNameError::TooMany(refusal) => refusal.into(),
             ChangeNameError::SessionEnded(ended) => ended.into(),
             ChangeNameError::Store(error) => error.into(),
         }
@@ -564,6 +568,7 @@ impl From<ManageSessionsError> for Problem {
     fn from(error: ManageSessionsError) -> Self {
         match error {
             ManageSessionsError::NoUser | ManageSessionsError::NotFound => Self::not_found(),
+            ManageSessionsError::TooMany(refusal) => refusal.into(),
             ManageSessionsError::Store(error) => error.into(),
         }
     }
@@ -572,6 +577,11 @@ impl From<ManageSessionsError> for Problem {
 impl From<ExportError> for Problem {
     fn from(error: ExportError) -> Self {
         match error {
+            ExportError::TooMany(refusal) => refusal.into(),
+            ExportError::Overloaded => {
+                let detail = "Many exports are being made at the moment. Please try again in a few seconds.";
+                Self::unavailable("overloaded", detail, RETRY_EXPORT_AFTER)
+            }
             ExportError::Store(error) => error.into(),
         }
     }

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use time::Duration;
 
@@ -22,6 +23,7 @@ pub struct Accounts {
     pub(crate) personal_data: Vec<Arc<dyn PersonalData>>,
     pub(crate) keys: ServerKeys,
     pub(crate) live_keys: LiveKeys,
+    pub(crate) exports_under_way: Arc<AtomicUsize>,
     pub(crate) policy: Policy,
 }
 
@@ -62,7 +64,7 @@ pub struct Policy {
     /// Whether a user must have confirmed their address before they may use more than their account.
     pub require_confirmed_email: bool,
     /// How many mails the provider takes in a day (UTC), where that is limited. A fifth of them, and at least
-    /// one, is kept for password resets.
+    /// one, is kept for password resets and for notices to the owners of confirmed addresses.
     pub mail_daily_limit: Option<u32>,
     /// Whether mails go anywhere. Where none is set they wait, and nobody is told that one is on its way.
     pub sends_mail: bool,
@@ -116,7 +118,19 @@ impl Accounts {
         let keys = secrets.derive();
         seal_anew(&*store, &keys, &*random).await?;
         let live_keys = LiveKeys::new(read_ring(&*store, &keys, &*random, &policy, clock.now()).await?);
-        Ok(Self { store, clock, random, hasher, breached_passwords, personal_data, keys, live_keys, policy })
+        let exports_under_way = Arc::default();
+        Ok(Self {
+            store,
+            clock,
+            random,
+            hasher,
+            breached_passwords,
+            personal_data,
+            keys,
+            live_keys,
+            exports_under_way,
+            policy,
+        })
     }
 
     /// The public halves of the keys that sign access tokens: the JWKS.

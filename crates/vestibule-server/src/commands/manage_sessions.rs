@@ -76,7 +76,9 @@ async fn revoke(
                 format!("{} has no session {id}", user.email),
                 "`session list` lists those that they have.",
             ),
-            error @ (ManageSessionsError::NoUser | ManageSessionsError::Store(_)) => Failure::because(error),
+            error @ (ManageSessionsError::NoUser
+            | ManageSessionsError::TooMany(_)
+            | ManageSessionsError::Store(_)) => Failure::because(error),
         })?
     } else {
         if !yes {

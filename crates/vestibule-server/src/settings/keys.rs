@@ -172,7 +172,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "MAIL_DAILY_LIMIT",
         default_in_words: "none",
-        about: "How many mails a day (UTC) the provider takes. A fifth is kept for password resets, which go first; the rest waits for the next day.",
+        about: "How many mails a day (UTC) the provider takes. A fifth is kept for password resets, which go first, and for notices to owners; the rest waits for the next day.",
         way_out: "Set a number from 1, or leave it away.",
         ..Key::EMPTY
     },

@@ -118,23 +118,28 @@ async fn asked_to_stop(stop: &watch::Receiver<bool>) {
     // Where nobody can ask any more, the program ends.
     drop(stop.clone().wait_for(|is_stopping| *is_stopping).await);
 }
+/// Whether it depends on who has an address that a mail of this kind is not sent. That is no business of the log's, which
+/// more people read than the database.
+fn tells_who_has_an_address(kind: MailKind) -> bool {
+    matches!(kind, MailKind::ResetPassword | MailKind::ConfirmNewEmail | MailKind::ConfirmSignUp)
+}
+
 /// One line for each mail: its number and kind, never its recipient, its text or its link.
 fn tell(claimed: &ClaimedMail, sent: &Result<MailSent, SendMailError>) {
     let (mail, kind, attempt) = (claimed.mail.id, claimed.mail.kind.as_str(), claimed.attempt);
     match sent {
         Ok(MailSent::Sent) => tracing::info!(%mail, kind, attempt, "mail sent"),
-        // Whether anybody has an address is no business of the log's, which more people read than the database.
-        Ok(MailSent::Moot(_)) if claimed.mail.kind == MailKind::ResetPassword => {
+        Ok(MailSent::Moot(_)) if tells_who_has_an_address(claimed.mail.kind) => {
             tracing::debug!(%mail, kind, attempt, "nothing to send");
         }
         Ok(MailSent::Moot(why)) => tracing::info!(%mail, kind, attempt, why, "nothing to send"),
         Ok(MailSent::TryAgain { at, reason }) => {
             tracing::warn!(%mail, kind, attempt, next_attempt = %at, reason, "mail not sent, it is tried again");
         }
-        Ok(MailSent::WaitsForQuota { until }) => {
+        Ok(MailSent::WaitsForQuota { until, why }) => {
             tracing::warn!(
-                %mail, kind, %until,
-                "the day's mails (VESTIBULE_MAIL_DAILY_LIMIT) are used up, so a mail waits for the next day"
+                %mail, kind, %until, why,
+                "a mail waits for the next day (VESTIBULE_MAIL_DAILY_LIMIT, or what a mailbox gets in a day)"
             );
         }
         Ok(MailSent::Dead { reason }) => {

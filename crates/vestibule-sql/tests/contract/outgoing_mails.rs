@@ -218,10 +218,41 @@ async fn a_newer_mail_of_the_kind_is_told(
     assert!(!alone.has_newer_mail(&of_bob).await.unwrap() && !alone.has_newer_mail(&of_ann).await.unwrap());
     alone.insert_outgoing_mail(&newer).await.unwrap();
     assert!(alone.has_newer_mail(&of_ann).await.unwrap(), "whatever its recipient");
+    let of_an_admin = mail(MailKind::ResetPassword, Some(&ann), "ann@example.com", 4);
+    alone.insert_outgoing_mail(&of_an_admin).await.unwrap();
+    assert!(alone.has_newer_mail(&second).await.unwrap(), "one that an admin sent");
+    let third = mail(MailKind::ResetPassword, None, "ann@example.com", 5);
+    alone.insert_outgoing_mail(&third).await.unwrap();
+    assert!(alone.has_newer_mail(&of_an_admin).await.unwrap(), "one that a stranger asked for");
 
-    alone.delete_mails_to(&ann.email).await.unwrap();
+    // Of a newcomer who signs up with the address as its owner leaves.
+    let sign_up = mail(MailKind::ConfirmSignUp, None, "ann@example.com", 6);
+    alone.insert_outgoing_mail(&sign_up).await.unwrap();
+    alone.delete_reset_requests_to(&ann.email).await.unwrap();
     let left: Vec<_> = alone.list_outgoing_mails(10).await.unwrap().into_iter().map(|mail| mail.id).collect();
-    assert_eq!(left, [of_bob.id, of_ann.id, newer.id]);
+    assert_eq!(left, [of_bob.id, of_ann.id, newer.id, of_an_admin.id, sign_up.id]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_mail_is_removed_by_who_has_it_and_nobody_else(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ..) = house(kind).await;
+    let mut alone = database.alone();
+    let sent = mail(MailKind::AccountDeleted, None, "ann@example.com", 0);
+    let other = mail(MailKind::AccountDeleted, None, "bob@example.com", 1);
+    for mail in [&sent, &other] {
+        alone.insert_outgoing_mail(mail).await.unwrap();
+    }
+    let now = NOON + Duration::minutes(1);
+    let claimed = alone.claim_mail(MailUrgency::Normal, now, now + Duration::MINUTE).await.unwrap().unwrap();
+    assert_eq!(claimed.mail.id, sent.id);
+    assert!(!alone.delete_mail(sent.id, claimed.attempt + 1).await.unwrap(), "of another attempt");
+    assert!(alone.delete_mail(sent.id, claimed.attempt).await.unwrap());
+    assert!(!alone.delete_mail(sent.id, claimed.attempt).await.unwrap());
+    let left: Vec<_> = alone.list_outgoing_mails(10).await.unwrap().into_iter().map(|mail| mail.id).collect();
+    assert_eq!(left, [other.id]);
 }
 
 #[rstest]

@@ -182,18 +182,38 @@ async fn who_floods_an_address_pushes_out_their_own(#[values(Sqlite, Postgres)] 
     let (_test, database, ..) = house(kind).await;
     let mut alone = database.alone();
     put(&database, &attempt(9, "other@example.com")).await;
-    for number in 1..=5 {
-        let attempt = attempt(number, "new@example.com");
+    // Somebody floods the address before its owner begins, and goes on.
+    for (number, ip) in [
+        (1, "192.0.2.7"),
+        (2, "192.0.2.7"),
+        (3, "192.0.2.7"),
+        (4, "192.0.2.7"),
+        (5, "203.0.113.1"),
+        (6, "192.0.2.7"),
+        (7, "192.0.2.7"),
+        (10, ""),
+        (11, ""),
+        (12, ""),
+        (13, ""),
+    ] {
+        let attempt = SignUpAttempt {
+            client: Client::new(ip.parse().ok(), None),
+            ..attempt(number, "new@example.com")
+        };
         put(&database, &attempt).await;
         alone.trim_sign_up_attempts(&attempt.email, attempt.id, 2).await.unwrap();
     }
     let mut left = Vec::new();
-    for number in 1..=9 {
+    for number in 1..=13 {
         if waits(&database, number).await {
             left.push(number);
         }
     }
-    assert_eq!(left, [1, 2, 5, 9], "the oldest two, the newest, and that of another address");
+    assert_eq!(
+        left,
+        [1, 2, 5, 7, 9, 10, 11, 12, 13],
+        "of the flood the oldest two and the newest; the owner's; that of another address; and those from nowhere"
+    );
 }
 
 #[rstest]

@@ -206,6 +206,8 @@ async fn names_passwords_and_users_change_as_asked(
     assert!(alone.reset_password(ann.id, &hash("b"), later).await.unwrap());
     let found = alone.find_credentials(ann.id).await.unwrap().unwrap();
     assert!(found.user.is_email_verified && found.password_hash == Some(hash("b")));
+    assert!(!alone.lock_password(ann.id, &hash("a")).await.unwrap(), "the password changed since");
+    assert!(alone.lock_password(ann.id, &hash("b")).await.unwrap());
     assert!(!alone.delete_user(ann.id, Some(&hash("a"))).await.unwrap(), "the password changed since");
     assert!(alone.delete_user(ann.id, Some(&hash("b"))).await.unwrap());
     assert!(alone.find_credentials(ann.id).await.unwrap().is_none());

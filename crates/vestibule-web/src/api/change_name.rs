@@ -30,6 +30,7 @@ pub struct Body {
         (status = 200, description = "The account with its new name", body = UserOnly),
         (status = 401, description = "Nobody is logged in", body = ProblemBody),
         (status = 422, description = "`invalid_input`", body = ProblemBody),
+        (status = 429, description = "`too_many_requests`", body = ProblemBody),
     ),
     security(("session" = [], "csrf" = []), ("bearer" = [])),
 )]

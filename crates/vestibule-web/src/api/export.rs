@@ -1,8 +1,8 @@
 //! `GET /api/account/export`.
 
 use ::vestibule::models::{
-    Actor, AuditEvent, Client, EmailAddress, KnownDevice, Session, SessionEnded, StandingLink, TrackedMail,
-    User,
+    Actor, AuditEvent, Client, EmailAddress, KnownDevice, MailKind, Session, SessionEnded, StandingLink,
+    TrackedMail, User,
 };
 use ::vestibule::services::Export;
 use axum::Json;
@@ -80,10 +80,17 @@ struct MailBody<'a> {
     recipient: &'a str,
     #[serde(flatten)]
     client: ClientBody<'a>,
-    state: &'static str,
-    attempts: u32,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
+    #[serde(flatten)]
+    delivery: Option<DeliveryBody>,
+}
+
+/// What became of a mail.
+#[derive(Serialize)]
+struct DeliveryBody {
+    state: &'static str,
+    attempts: u32,
     #[serde(with = "time::serde::rfc3339")]
     next_attempt_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option")]
@@ -153,9 +160,18 @@ impl<'a> From<&'a TrackedMail> for MailBody<'a> {
             kind: mail.kind.as_str(),
             recipient: mail.recipient.as_str(),
             client: ClientBody::from(&mail.client),
+            created_at: mail.created_at,
+            // None goes to an address that somebody has, and who merely typed it must not read that here.
+            delivery: (mail.kind != MailKind::ConfirmNewEmail).then(|| DeliveryBody::from(tracked)),
+        }
+    }
+}
+
+impl From<&TrackedMail> for DeliveryBody {
+    fn from(tracked: &TrackedMail) -> Self {
+        Self {
             state: tracked.state.as_str(),
             attempts: tracked.attempts,
-            created_at: mail.created_at,
             next_attempt_at: tracked.next_attempt_at,
             finished_at: tracked.finished_at,
         }
@@ -193,6 +209,7 @@ impl<'a> From<&'a Client> for ClientBody<'a> {
     responses(
         (status = 200, description = "All that is held about who asks, as a file", body = serde_json::Value),
         (status = 401, description = "Nobody is logged in", body = ProblemBody),
+        (status = 429, description = "`too_many_requests`", body = ProblemBody),
     ),
     security(("session" = []), ("bearer" = [])),
 )]

@@ -65,6 +65,7 @@ pub async fn end(
     responses(
         (status = 204, description = "All but the asking one have ended"),
         (status = 401, description = "Nobody is logged in", body = ProblemBody),
+        (status = 429, description = "`too_many_requests`", body = ProblemBody),
     ),
     security(("session" = [], "csrf" = []), ("bearer" = [])),
 )]

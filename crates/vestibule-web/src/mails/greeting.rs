@@ -9,8 +9,11 @@ const MAX_DIGITS: usize = 2;
 ///
 /// Somebody may sign up with the address of another and, as a name, an advertisement or a link, which we would then
 /// mail out. So a name is used only where it can be nothing but a name; without it a mail is still polite.
-pub(super) fn greeting(name: &PersonName) -> String {
-    if is_harmless(name.as_str()) { format!("Hello {name},") } else { "Hello,".to_owned() }
+pub(super) fn greeting(name: Option<&PersonName>) -> String {
+    match name.filter(|name| is_harmless(name.as_str())) {
+        Some(name) => format!("Hello {name},"),
+        None => "Hello,".to_owned(),
+    }
 }
 
 /// Letters of any script and what stands between the parts of names. Mail programs make links of dots between letters,
@@ -44,7 +47,7 @@ mod tests {
     use super::*;
 
     fn of(name: &str) -> String {
-        greeting(&PersonName::parse(name).unwrap())
+        greeting(Some(&PersonName::parse(name).unwrap()))
     }
 
     #[test]

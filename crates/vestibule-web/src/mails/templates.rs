@@ -24,7 +24,7 @@ macro_rules! built_in {
 }
 
 /// All files, by name. What they share comes first.
-const BUILT_IN: [(&str, &str); 25] = built_in![
+const BUILT_IN: [(&str, &str); 27] = built_in![
     "layout.txt",
     "layout.html",
     "button.html",
@@ -50,6 +50,8 @@ const BUILT_IN: [(&str, &str); 25] = built_in![
     "new_log_in.html",
     "refresh_reused.txt",
     "refresh_reused.html",
+    "account_deleted.txt",
+    "account_deleted.html",
 ];
 
 /// The site that a mail comes from.
@@ -198,7 +200,8 @@ fn check_complete(mail: &Mail, letter: &Letter) -> Result<(), TemplateError> {
         | MailMessage::EmailChangeRequested(_)
         | MailMessage::EmailChanged(_)
         | MailMessage::NewLogIn(_)
-        | MailMessage::RefreshReused(_) => None,
+        | MailMessage::RefreshReused(_)
+        | MailMessage::AccountDeleted(_) => None,
     };
     for (ending, rendered) in [("txt", &letter.text), ("html", &letter.html)] {
         let name = || format!("{kind}.{ending}");
@@ -229,7 +232,7 @@ fn values(mail: &Mail, site: &Site) -> Value {
         log_in_url => address(url.link("/log-in")),
         forgot_password_url => address(url.link("/forgot-password")),
         account_url => address(url.link("/account")),
-        greeting => greeting(&mail.name),
+        greeting => greeting(mail.name.as_ref()),
     };
     let link = |link: &MailedLink| {
         context! { link => address(link.url().to_owned()), lifetime => in_words(link.lifetime) }
@@ -251,7 +254,8 @@ fn values(mail: &Mail, site: &Site) -> Value {
         | MailMessage::EmailChangeRequested(what)
         | MailMessage::EmailChanged(what)
         | MailMessage::NewLogIn(what)
-        | MailMessage::RefreshReused(what) => context! { ..happened(what), ..common },
+        | MailMessage::RefreshReused(what)
+        | MailMessage::AccountDeleted(what) => context! { ..happened(what), ..common },
     }
 }
 
@@ -282,7 +286,7 @@ fn sample(kind: MailKind) -> Mail {
         id: OutgoingMailId::from(uuid::Uuid::nil()),
         attempt: 1,
         to: EmailAddress::parse("ann@example.com").expect("an example of an address is one"),
-        name: PersonName::parse("Ann").expect("an example of a name is one"),
+        name: Some(PersonName::parse("Ann").expect("an example of a name is one")),
         sent_at: SAMPLE_TIME,
         message: match kind {
             MailKind::ConfirmEmail => MailMessage::ConfirmEmail(link("/confirm-email")),
@@ -295,6 +299,7 @@ fn sample(kind: MailKind) -> Mail {
             MailKind::EmailChanged => MailMessage::EmailChanged(happened),
             MailKind::NewLogIn => MailMessage::NewLogIn(happened),
             MailKind::RefreshReused => MailMessage::RefreshReused(happened),
+            MailKind::AccountDeleted => MailMessage::AccountDeleted(happened),
         },
     }
 }
@@ -364,7 +369,8 @@ mod tests {
             MailMessage::EmailChangeRequested(happened.clone()),
             MailMessage::EmailChanged(happened.clone()),
             MailMessage::NewLogIn(happened.clone()),
-            MailMessage::RefreshReused(happened),
+            MailMessage::RefreshReused(happened.clone()),
+            MailMessage::AccountDeleted(happened),
         ] {
             let kind = message.kind();
             let letter = render(&Mail { message, ..sample(kind) });
@@ -380,7 +386,7 @@ mod tests {
     fn markup_and_line_breaks_in_names_are_text() {
         let site = Site { name: "A & <b>B</b>\r\nBcc: eve@example.com".into(), ..sample_site() };
         let name = PersonName::parse("<script>x</script>").unwrap();
-        let mail = Mail { name, ..sample(MailKind::ConfirmEmail) };
+        let mail = Mail { name: Some(name), ..sample(MailKind::ConfirmEmail) };
         let letter = MailTemplates::built_in().render(&mail, &site).unwrap();
         assert!(!letter.html.contains("<b>B") && !letter.html.contains("<script"), "{}", letter.html);
         assert!(letter.html.contains("A &amp; &lt;b&gt;B"), "{}", letter.html);

@@ -90,7 +90,7 @@ async fn opening_the_link_changes_nothing(#[values(Sqlite, Postgres)] kind: Data
         }
     }
     let page = browser.get(&path).await;
-    assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(page.header("referrer-policy"), Some("strict-origin"));
     assert_eq!(page.header("cache-control"), Some("private, no-store"));
     assert!(!page.text.contains("<script>") && page.text.contains("Confirm my address"), "{page:?}");
     assert!(!is_verified(&server, ANN).await);
@@ -114,7 +114,7 @@ async fn the_page_asks_a_stranger_for_the_password_and_keeps_the_token(
     for (password, status) in [("", 401), ("wrong window thursday", 401), (PASSWORD, 303)] {
         let answer = browser.post_form("/confirm-email", &[("token", &token), ("password", password)]).await;
         assert_eq!(answer.status, status, "{answer:?}");
-        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(answer.header("referrer-policy"), Some("strict-origin"));
         assert!(status == 303 || answer.text.contains(&token), "the token is kept: {answer:?}");
     }
     assert!(is_verified(&server, ANN).await);

@@ -143,7 +143,7 @@ async fn the_page_is_inert_and_its_button_makes_the_account(#[values(Sqlite, Pos
         }
     }
     let page = browser.get(&path).await;
-    assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(page.header("referrer-policy"), Some("strict-origin"));
     assert_eq!(page.header("cache-control"), Some("private, no-store"));
     assert!(page.text.contains("Create my account") && page.text.contains("It was not me"), "{page:?}");
     assert!(!page.text.contains("name=\"password\""), "this browser began it");

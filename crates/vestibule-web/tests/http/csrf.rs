@@ -79,6 +79,41 @@ async fn before_there_is_a_session_requests_must_come_from_this_site(
     }
 }
 
+/// What a browser says of itself in `Origin` as it sends a form of a page with a referrer policy to the same origin, by the
+/// Fetch standard ("append a request `Origin` header").
+fn origin_of_form<'a>(referrer_policy: &str, origin: &'a str) -> &'a str {
+    match referrer_policy {
+        "no-referrer" => "null",
+        "same-origin" | "strict-origin" => origin,
+        other => panic!("{other}"),
+    }
+}
+
+/// Browsers send no Fetch Metadata to a house on plain http in a private network, nor does Safari before 16.4.
+#[rstest]
+#[tokio::test]
+async fn forms_of_links_can_be_sent_by_browsers_without_fetch_metadata(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let server = TestServer::start(kind).await;
+    for (page, form) in [
+        ("/reset-password?token=x", "/reset-password"),
+        ("/confirm-email?token=x", "/confirm-email"),
+        ("/confirm-sign-up?token=x", "/confirm-sign-up"),
+        ("/confirm-sign-up?token=x", "/confirm-sign-up/decline"),
+        ("/sign-up?invite=x", "/sign-up"),
+        ("/log-in", "/log-in"),
+    ] {
+        let shown = server.anonymous().get(page).await;
+        assert_eq!(shown.status, 200, "{page}");
+        let origin = origin_of_form(shown.header("referrer-policy").unwrap(), server.origin());
+        let answer = send(&server, form, FORM.1, &[("origin", origin)]).await;
+        assert!([400, 401, 422].contains(&answer.status.as_u16()), "{form} {origin} {answer:?}");
+        // Whereas a page that hides where it is may be anybody's.
+        assert_eq!(send(&server, form, FORM.1, &[("origin", "null")]).await.status, 403, "{form}");
+    }
+}
+
 #[rstest]
 #[tokio::test]
 async fn the_origin_is_that_of_the_public_url(#[values(Sqlite, Postgres)] kind: DatabaseKind) {

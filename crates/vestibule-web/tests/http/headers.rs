@@ -68,7 +68,7 @@ fn assert_protected(answer: &Answer, what: &str) {
     let path = what.split(' ').nth(1).unwrap_or_default();
     let has_token =
         ["/confirm-email", "/confirm-sign-up", "/confirm-sign-up/decline", "/reset-password"].contains(&path);
-    let referrer = if has_token { "no-referrer" } else { "same-origin" };
+    let referrer = if has_token { "strict-origin" } else { "same-origin" };
     assert_eq!(answer.header("referrer-policy"), Some(referrer), "{what}");
     assert!(answer.header("cache-control").is_some(), "{what}");
     assert!(answer.header("access-control-allow-origin").is_none(), "{what}: other origins read nothing");

@@ -97,7 +97,7 @@ async fn an_invitation_opens_the_form_and_is_used_up_by_the_account(
     let page = browser.get(&format!("/sign-up?invite={token}")).await;
     assert_eq!(page.status, 200);
     assert!(page.text.contains(&format!("name=\"invite\" value=\"{token}\"")), "{page:?}");
-    assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(page.header("referrer-policy"), Some("strict-origin"));
     let mut fields = vec![("name", "Ann"), ("email", "ann@example.com"), ("invite", token.as_str())];
     fields.push(("password", "short"));
     let refused = browser.post_form("/sign-up", &fields).await;

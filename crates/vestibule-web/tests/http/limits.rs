@@ -39,6 +39,8 @@ enum Caller {
     Admin,
 }
 
+const CHANGES: &str = "changes";
+const EXPORTS: &str = "exports";
 const PASSWORDS: &str = "passwords";
 const SIGN_UPS: &str = "sign-ups";
 const LINKS: &str = "links";
@@ -70,6 +72,7 @@ fn table() -> Vec<Limited> {
     let password = "checks a password";
     let link = "checks a link";
     let mail = "sends a mail";
+    let event = "leaves an audit event each time";
     vec![
         row(POST, "/sign-up", SIGN_UPS, mail, Stranger, SIGN_UP, 2, &["value=\"bob@example.com\"", "value=\"Bob\""]),
         row(POST, "/sign-up", SIGN_UPS_AND_MAILS, "sends a mail, where the address is confirmed first", Newcomer, SIGN_UP, 2, &["value=\"bob@example.com\"", "value=\"Bob\""]),
@@ -81,8 +84,11 @@ fn table() -> Vec<Limited> {
         row(POST, "/confirm-email/resend", MAILS_AND_CONFIRMATIONS, mail, User, &[], 2, &[]),
         row(POST, "/forgot-password", MAILS_AND_RESETS, mail, Stranger, &[EMAIL], 2, KEEPS_EMAIL),
         row(POST, "/reset-password", LINKS, link, Stranger, RESET, 2, &["value=\"no-link-at-all\""]),
+        row(POST, "/account/name", CHANGES, event, User, &[("name", "Ann Lee")], 2, &["value=\"Ann Lee\""]),
         row(POST, "/account/email", PASSWORDS_AND_NEW_ADDRESSES, "checks a password, sends two mails", User, NEW_EMAIL, 2, &["value=\"ann@example.org\""]),
         row(POST, "/account/password", PASSWORDS, password, User, NEW_PASSWORD, 2, &[]),
+        row(POST, "/account/sessions/end-others", CHANGES, event, User, &[], 2, &[]),
+        row(Method::GET, "/account/export", EXPORTS, "reads all that is held", User, &[], 2, &[]),
         row(POST, "/account/delete", PASSWORDS, password, User, &[CURRENT], 2, &[]),
         row(POST, "/confirm-password", PASSWORDS, password, User, &[("password", WRONG), ("next", "/account")], 2, &["value=\"/account\""]),
         row(POST, "/api/auth/sign-up", SIGN_UPS, mail, Stranger, SIGN_UP, 2, &[]),
@@ -96,6 +102,9 @@ fn table() -> Vec<Limited> {
         row(POST, "/api/auth/confirm-password", PASSWORDS, password, User, &[("password", WRONG)], 2, &[]),
         row(POST, "/api/auth/forgot-password", MAILS_AND_RESETS, mail, Stranger, &[EMAIL], 2, &[]),
         row(POST, "/api/auth/reset-password", LINKS, link, Stranger, RESET, 2, &[]),
+        row(Method::PATCH, "/api/account", CHANGES, event, User, &[("name", "Ann Lee")], 2, &[]),
+        row(Method::DELETE, "/api/account/sessions", CHANGES, event, User, &[], 2, &[]),
+        row(Method::GET, "/api/account/export", EXPORTS, "reads all that is held", User, &[], 2, &[]),
         row(Method::DELETE, "/api/account", PASSWORDS, password, User, &[CURRENT], 2, &[]),
         row(POST, "/api/account/password", PASSWORDS, password, User, NEW_PASSWORD, 2, &[]),
         row(POST, "/api/account/email", PASSWORDS_AND_NEW_ADDRESSES, "checks a password, sends two mails", User, NEW_EMAIL, 2, &[]),
@@ -109,21 +118,17 @@ const NEEDS_ADMIN: &str =
     "asks for an admin who gave their password within ten minutes, and there it was limited";
 
 /// Routes that change something and need no limit, with the reason.
-const EXEMPT: [(&str, &str, &str); 25] = [
+const EXEMPT: [(&str, &str, &str); 21] = [
     ("POST", "/log-out", ENDS_OWN),
-    ("POST", "/account/name", NEEDS_SESSION),
     ("POST", "/account/email/cancel", NEEDS_SESSION),
     ("POST", "/account/sessions/{id}/end", ENDS_OWN),
-    ("POST", "/account/sessions/end-others", ENDS_OWN),
     ("POST", "/api/auth/log-out", ENDS_OWN),
     (
         "POST",
         "/api/auth/refresh",
         "the secret has 256 bits and a MAC: there is no guessing, and a wrong one costs no hash",
     ),
-    ("PATCH", "/api/account", NEEDS_SESSION),
     ("DELETE", "/api/account/email", NEEDS_SESSION),
-    ("DELETE", "/api/account/sessions", ENDS_OWN),
     ("DELETE", "/api/account/sessions/{id}", ENDS_OWN),
     ("POST", "/admin/users/{id}/role", NEEDS_ADMIN),
     ("POST", "/admin/users/{id}/disable", NEEDS_ADMIN),
@@ -200,6 +205,8 @@ fn the_page_about_limits_tells_what_is() {
         ("sign-up mails", "one mailbox, where sign-ups are confirmed first", limits.sign_ups_by_mailbox),
         ("new addresses", "one mailbox", limits.new_addresses_by_mailbox),
         ("new addresses", "one account", limits.new_addresses_by_account),
+        ("changes", "one account", limits.changes_by_account),
+        ("exports", "one account", limits.exports_by_account),
         ("judgements", "one network address", limits.judgements_by_address),
     ] {
         let line = format!("| {quota} | {whose} | {} | {} |", size.burst, in_words(size.every));
@@ -280,6 +287,8 @@ fn cases_of(quota: &str, row: &Limited) -> Vec<Case> {
         "new addresses" => {
             vec![case!(new_addresses_by_mailbox, Password), case!(new_addresses_by_account, Password)]
         }
+        "changes" => vec![case!(changes_by_account, Nothing)],
+        "exports" => vec![case!(exports_by_account, Nothing)],
         "judgements" => vec![case!(judgements_by_address, Nothing)],
         other => panic!("say which quotas `{other}` are"),
     }

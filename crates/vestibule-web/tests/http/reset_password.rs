@@ -195,7 +195,7 @@ async fn the_pages_lead_from_the_forgotten_password_to_the_log_in(
     let token = mailed(&server).await;
     let path = format!("/reset-password?token={token}");
     let page = browser.get(&path).await;
-    assert_eq!((page.status.as_u16(), page.header("referrer-policy")), (200, Some("no-referrer")));
+    assert_eq!((page.status.as_u16(), page.header("referrer-policy")), (200, Some("strict-origin")));
     let weak = browser.post_form("/reset-password", &[("token", &token), ("password", "short")]).await;
     assert_eq!(weak.status, 422);
     assert!(weak.text.contains(&token) && !weak.text.contains("value=\"short\""), "{weak:?}");
@@ -224,7 +224,7 @@ async fn no_answer_of_the_page_hands_the_link_on_as_a_referrer(
     {
         let answer = browser.post_form("/reset-password", &[("token", token), ("password", password)]).await;
         assert_eq!(answer.status, status, "{answer:?}");
-        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{status}");
+        assert_eq!(answer.header("referrer-policy"), Some("strict-origin"), "{status}");
     }
 }
 

@@ -16,8 +16,8 @@ pub struct Mail {
     pub attempt: u32,
     /// The one mailbox that it goes to.
     pub to: EmailAddress,
-    /// How its reader is called.
-    pub name: PersonName,
+    /// How its reader is called, while we know.
+    pub name: Option<PersonName>,
     /// The present moment.
     pub sent_at: OffsetDateTime,
     /// What it tells.
@@ -47,6 +47,8 @@ pub enum MailMessage {
     NewLogIn(Happened),
     /// An old refresh secret was shown and the session ended.
     RefreshReused(Happened),
+    /// The account was deleted.
+    AccountDeleted(Happened),
 }
 
 /// An address of this site that does something for whoever has it, once. It is never printed.
@@ -98,6 +100,7 @@ impl MailMessage {
             Self::EmailChanged(_) => MailKind::EmailChanged,
             Self::NewLogIn(_) => MailKind::NewLogIn,
             Self::RefreshReused(_) => MailKind::RefreshReused,
+            Self::AccountDeleted(_) => MailKind::AccountDeleted,
         }
     }
 }

@@ -217,11 +217,13 @@ pub enum MailKind {
     NewLogIn,
     /// An old refresh secret was shown and the session ended.
     RefreshReused,
+    /// The account was deleted by who was logged in to it. It belongs to no user any more, and goes once it is sent.
+    AccountDeleted,
 }
 
 impl MailKind {
     /// All kinds, for those who list or store them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ConfirmEmail,
         Self::ConfirmSignUp,
         Self::SignUpAttempted,
@@ -232,6 +234,7 @@ impl MailKind {
         Self::EmailChanged,
         Self::NewLogIn,
         Self::RefreshReused,
+        Self::AccountDeleted,
     ];
 
     /// Those that carry a link that does something.
@@ -256,6 +259,7 @@ impl MailKind {
             Self::EmailChanged => "email_changed",
             Self::NewLogIn => "new_log_in",
             Self::RefreshReused => "refresh_reused",
+            Self::AccountDeleted => "account_deleted",
         }
     }
 

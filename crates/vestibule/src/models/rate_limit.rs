@@ -35,17 +35,22 @@ pub struct RateLimits {
     pub links_by_address: Quota,
     /// Requests from one network address that send a mail.
     pub mails_by_address: Quota,
-    /// Links to reset a password that are asked for to one mailbox, by anybody. It refills: whoever uses it up for others
-    /// keeps them from nothing, for the mail that came last is good as long as the next one takes, or nearly.
+    /// Links to reset a password that are asked for to one mailbox, by anybody. It refills at least as fast as links end:
+    /// whoever uses it up for others keeps them from nothing, for until there is one more, the last link is good.
     pub resets_by_mailbox: Quota,
     /// Mails that ask to confirm the address of an account, to one mailbox.
     pub confirmations_by_mailbox: Quota,
-    /// Mails of sign-ups that are to be confirmed first, to one mailbox. It refills, and whoever signs up is not told.
+    /// Mails of sign-ups that are to be confirmed first, to one mailbox. It refills, and whoever signs up is not told. Nothing
+    /// else bounds what strangers have sent to a newcomer in a day, so it refills more slowly than others.
     pub sign_ups_by_mailbox: Quota,
     /// Mails that ask to confirm an address which shall replace another, to one mailbox.
     pub new_addresses_by_mailbox: Quota,
     /// The same, from one account to whatever mailboxes.
     pub new_addresses_by_account: Quota,
+    /// Changes that one account makes with no password, each of which leaves an event in its trail.
+    pub changes_by_account: Quota,
+    /// Exports of one account: each reads all that is held about it.
+    pub exports_by_account: Quota,
     /// New passwords that are judged for one network address, as somebody types.
     pub judgements_by_address: Quota,
 }
@@ -109,11 +114,13 @@ impl Default for RateLimits {
             sign_ups_by_address: Quota::new(100, Duration::seconds(20)),
             links_by_address: Quota::new(60, Duration::seconds(10)),
             mails_by_address: Quota::new(30, Duration::seconds(20)),
-            resets_by_mailbox: Quota::new(5, Duration::hours(1)),
+            resets_by_mailbox: Quota::new(5, Duration::minutes(30)),
             confirmations_by_mailbox: Quota::new(5, Duration::minutes(12)),
-            sign_ups_by_mailbox: Quota::new(5, Duration::minutes(12)),
+            sign_ups_by_mailbox: Quota::new(5, Duration::minutes(30)),
             new_addresses_by_mailbox: Quota::new(5, Duration::hours(1)),
             new_addresses_by_account: Quota::new(5, Duration::minutes(12)),
+            changes_by_account: Quota::new(30, Duration::minutes(1)),
+            exports_by_account: Quota::new(5, Duration::minutes(10)),
             judgements_by_address: Quota::new(240, Duration::seconds(1)),
         }
     }
@@ -165,10 +172,12 @@ impl RateLimits {
         by_address("mail", self.mails_by_address, client)
     }
 
-    /// What a link to reset a password is taken from besides, by the mailbox that it goes to. Whoever asked is not told.
-    pub fn for_reset(&self, email: &EmailAddress) -> Vec<Bucket> {
+    /// What a link to reset a password, good for `lifetime`, is taken from besides, by the mailbox that it goes to. Whoever
+    /// asked is not told.
+    pub fn for_reset(&self, email: &EmailAddress, lifetime: Duration) -> Vec<Bucket> {
         let key = format!("reset mailbox {}", named(email.as_str().as_bytes()));
-        vec![Bucket { key, quota: self.resets_by_mailbox }]
+        let Quota { burst, every } = self.resets_by_mailbox;
+        vec![Bucket { key, quota: Quota { burst, every: every.min(lifetime) } }]
     }
 
     /// What one more mail is taken from that asks to confirm the address of an account.
@@ -193,6 +202,18 @@ impl RateLimits {
         buckets.push(Bucket { key: mailbox, quota: self.new_addresses_by_mailbox });
         buckets.push(Bucket { key: account, quota: self.new_addresses_by_account });
         buckets
+    }
+
+    /// What a change is taken from that asks for no password.
+    pub fn for_change(&self, user: UserId) -> Vec<Bucket> {
+        let key = format!("change account {}", named(user.as_uuid().as_bytes()));
+        vec![Bucket { key, quota: self.changes_by_account }]
+    }
+
+    /// What an export is taken from.
+    pub fn for_export(&self, user: UserId) -> Vec<Bucket> {
+        let key = format!("export account {}", named(user.as_uuid().as_bytes()));
+        vec![Bucket { key, quota: self.exports_by_account }]
     }
 
     /// What the judgement of a new password is taken from.

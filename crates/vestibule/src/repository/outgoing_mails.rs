@@ -46,8 +46,8 @@ pub trait OutgoingMails {
         lease_end: OffsetDateTime,
     ) -> Result<Option<ClaimedMail>, ClaimError>;
 
-    /// Whether a later mail of the same kind was written for the same user or recipient: then this one has nothing
-    /// more to tell, and its link would end the later one's.
+    /// Whether a later mail of the same kind was written for the same user or, where one of both names no user, the same
+    /// recipient: then this one has nothing more to tell, and its link would end the later one's.
     async fn has_newer_mail(&mut self, mail: &OutgoingMail) -> Result<bool, StoreError>;
 
     /// Ends the mails with links that are still to be sent to a user or, by a stranger's request, to their address, and gives
@@ -70,6 +70,9 @@ pub trait OutgoingMails {
         reason: &str,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
+
+    /// Removes a mail that was sent and of which nothing shall be kept. `false` where another worker has it by now.
+    async fn delete_mail(&mut self, mail: OutgoingMailId, attempt: u32) -> Result<bool, StoreError>;
 
     /// Lets a mail wait. `counts` says whether the attempt was one: a mail that had to stand back was not tried.
     /// `false` where another worker has it by now.
@@ -117,8 +120,9 @@ pub trait OutgoingMails {
     /// How many wait and how many were given up.
     async fn count_mails(&mut self) -> Result<MailCounts, StoreError>;
 
-    /// Removes the requests of strangers that name an address: they belong to no user.
-    async fn delete_mails_to(&mut self, recipient: &EmailAddress) -> Result<(), StoreError>;
+    /// Removes the requests of strangers to reset a password that name an address: they belong to no user. Not the mails of
+    /// sign-ups with that address, which are for whoever has it next.
+    async fn delete_reset_requests_to(&mut self, recipient: &EmailAddress) -> Result<(), StoreError>;
 
     /// Removes what is over: mails that were sent or moot by one moment, and quotas before it; mails that were dead, or
     /// were written and found no way, by another. At most `limit` of each; counts them.

@@ -21,8 +21,9 @@ pub trait SignUpAttempts {
     /// Removes the one that a browser began.
     async fn delete_sign_up_attempt_of(&mut self, browser: SignUpBrowserHash) -> Result<(), StoreError>;
 
-    /// Keeps an attempt and the oldest others with its address, `others` of them, and removes the rest: who floods an
-    /// address pushes out what they began last, and never what its owner began before.
+    /// Of the attempts with an address that were begun in the same network as `keep`, keeps that one and the oldest others,
+    /// `others` of them, and removes the rest: who floods an address pushes out what they began themselves, and never what
+    /// somebody elsewhere began, whoever came first. Where the network is not known, nothing is removed.
     async fn trim_sign_up_attempts(
         &mut self,
         email: &EmailAddress,

@@ -128,6 +128,10 @@ pub trait Users {
     /// Those whom a filter lets through, who came last first, at most `limit`.
     async fn list_users(&mut self, filter: &UserFilter, limit: u32) -> Result<Vec<User>, StoreError>;
 
+    /// Whether a user still has a password, which they keep until the unit of work ends: who sets another waits for it.
+    async fn lock_password(&mut self, user: UserId, password_hash: &PasswordHash)
+    -> Result<bool, StoreError>;
+
     /// How many users there are.
     async fn count_users(&mut self) -> Result<u64, StoreError>;
 

@@ -17,7 +17,7 @@ const WAITING_IN_A_NETWORK: u32 = 500;
 const NETWORK: Quota = Quota::new(WAITING_IN_A_NETWORK, Duration::minutes(3));
 /// For who is told that too many wait, or that too many mails were sent for one.
 pub(super) const HOUR: Duration = Duration::hours(1);
-/// How many wait at once with one address, besides the newest.
+/// How many wait at once with one address that were begun in one network, besides the newest.
 pub(super) const OTHERS_WITH_AN_ADDRESS: u32 = 9;
 
 /// What the browser is given that began a sign-up.

@@ -49,7 +49,8 @@ impl Accounts {
         if email == user.email {
             return Err(InvalidInput::one("email", "unchanged", "This is your address already.").into());
         }
-        self.verify_current_password(user, typed.current_password, &current.devices(), client).await?;
+        let proof =
+            self.verify_current_password(user, typed.current_password, &current.devices(), client).await?;
         let _ =
             self.take::<ChangeEmailError>(|limits| limits.for_new_address(user.id, &email, client)).await?;
 
@@ -59,6 +60,10 @@ impl Accounts {
         let event = self.event(AuditEventKind::EmailChangeRequested, Some(user.id), client, now);
 
         let mut work = self.store.begin().await?;
+        // A reset that came between threw out who knows the password of before: no link of theirs may be written after it.
+        if !work.lock_password(user.id, proof.hash()).await? {
+            return Err(CurrentPasswordError::Wrong.into());
+        }
         work.insert_outgoing_mail(&link).await?;
         work.insert_outgoing_mail(&notice).await?;
         work.insert_audit_event(&event).await?;

@@ -1,7 +1,7 @@
 use super::CurrentSession;
 use crate::Accounts;
 use crate::models::invalid_input::take;
-use crate::models::{AuditEventKind, Client, InvalidInput, PersonName, SessionEnded, User};
+use crate::models::{AuditEventKind, Client, InvalidInput, PersonName, SessionEnded, TooManyAttempts, User};
 use crate::repository::StoreError;
 
 /// Why the name is as it was.
@@ -10,6 +10,9 @@ pub enum ChangeNameError {
     /// It has to be typed again.
     #[error(transparent)]
     Invalid(#[from] InvalidInput),
+    /// It was changed too often.
+    #[error(transparent)]
+    TooMany(#[from] TooManyAttempts),
     /// The account was removed meanwhile, and the session with it.
     #[error(transparent)]
     SessionEnded(#[from] SessionEnded),
@@ -30,6 +33,7 @@ impl Accounts {
         let Some(name) = take("name", PersonName::parse(name), &mut invalid) else {
             return Err(InvalidInput { fields: invalid }.into());
         };
+        let _ = self.take::<ChangeNameError>(|limits| limits.for_change(current.user.id)).await?;
         let now = self.clock.now();
         let event = self.event(AuditEventKind::NameChanged, Some(current.user.id), client, now);
 

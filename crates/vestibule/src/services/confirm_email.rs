@@ -143,7 +143,7 @@ impl Accounts {
         // Requests of strangers name the old address and no user, so they would outlive an account that is deleted later.
         let requests = Some(MailKind::ResetPassword);
         self.end_waiting_links(work, owner, requests, "another address took its place", now).await?;
-        work.delete_mails_to(&owner.email).await?;
+        work.delete_reset_requests_to(&owner.email).await?;
         let notice = self.mail_about(owner, MailKind::EmailChanged, client, now);
         work.insert_outgoing_mail(&notice).await?;
         let event = self.event(AuditEventKind::EmailChanged, Some(user.id), client, now);

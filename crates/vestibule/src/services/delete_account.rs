@@ -1,7 +1,7 @@
 use super::change_role::{LastAdmin, require_another_admin};
 use super::{CurrentPasswordError, CurrentSession};
 use crate::Accounts;
-use crate::models::{AuditEventKind, Client};
+use crate::models::{AuditEventKind, Client, MailKind};
 use crate::repository::StoreError;
 
 /// Why the account is still there.
@@ -33,7 +33,8 @@ impl Accounts {
         let user = &current.user;
         let proof = self.verify_current_password(user, current_password, &current.devices(), client).await?;
         let nowhere = Client::default();
-        let event = self.event(AuditEventKind::AccountDeleted, Some(user.id), &nowhere, self.clock.now());
+        let now = self.clock.now();
+        let event = self.event(AuditEventKind::AccountDeleted, Some(user.id), &nowhere, now);
 
         let mut work = self.store.begin().await?;
         // Whatever their role was when the request came: while the password was compared, they may have become the last.
@@ -44,7 +45,13 @@ impl Accounts {
             return Err(CurrentPasswordError::Wrong.into());
         }
         // Password resets that strangers may have asked for name the address and no user.
-        work.delete_mails_to(&user.email).await?;
+        work.delete_reset_requests_to(&user.email).await?;
+        // The notices that wait go with the account: without this one, who stole the password could delete it before its owner
+        // learned of them. An address that nobody confirmed may be a stranger's.
+        if user.is_email_verified {
+            let notice = self.mail_to(user.email.clone(), None, MailKind::AccountDeleted, client, now);
+            work.insert_outgoing_mail(&notice).await?;
+        }
         work.commit().await?;
         Ok(())
     }

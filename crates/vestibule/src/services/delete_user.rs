@@ -17,7 +17,7 @@ impl Accounts {
         if !work.delete_user(user, None).await? {
             return Err(DisableUserError::NoUser);
         }
-        work.delete_mails_to(&found.user.email).await?;
+        work.delete_reset_requests_to(&found.user.email).await?;
         work.commit().await?;
         Ok(())
     }

@@ -1,15 +1,20 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use time::OffsetDateTime;
 
 use super::CurrentSession;
 use crate::Accounts;
 use crate::models::{
-    AuditEvent, AuditEventKind, Client, EmailAddress, KnownDevice, Session, StandingLink, TrackedMail, User,
-    UserId,
+    AuditEvent, AuditEventKind, Client, EmailAddress, KnownDevice, Session, StandingLink, TooManyAttempts,
+    TrackedMail, User, UserId,
 };
 use crate::repository::{AuditFilter, StoreError};
 
 /// How much one question to the store brings.
 const PAGE: u32 = 1_000;
+/// How many are made at once: each holds all that it gathers in memory, and accounts are cheap to make.
+const AT_ONCE: usize = 4;
 
 /// All that is held about a user. The password's hash is not in it, nor anything that opens the account.
 #[derive(Debug, Clone)]
@@ -39,6 +44,12 @@ pub struct Export {
 /// Why there is no export.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
+    /// The account was exported too often.
+    #[error(transparent)]
+    TooMany(#[from] TooManyAttempts),
+    /// As many are being made as may be at once.
+    #[error("too many exports are being made")]
+    Overloaded,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -46,9 +57,11 @@ pub enum ExportError {
 
 impl Accounts {
     /// Gathers all that is held about who is asking, however much it is: nothing is cut off in silence. (How much it can
-    /// become is bounded by what writes it: the quotas of attempts, and how long each thing is kept.)
+    /// become is bounded by what writes it: the quotas of attempts, changes and exports, and how long each thing is kept.)
     pub async fn export(&self, current: &CurrentSession, client: &Client) -> Result<Export, ExportError> {
         let user = &current.user;
+        let _ = self.take::<ExportError>(|limits| limits.for_export(user.id)).await?;
+        let _place = ExportPlace::take(&self.exports_under_way).ok_or(ExportError::Overloaded)?;
         let now = self.clock.now();
         self.record(AuditEventKind::AccountExported, Some(user.id), client).await?;
         let filter = AuditFilter::default();
@@ -123,6 +136,24 @@ impl Accounts {
                 return Ok(all);
             }
         }
+    }
+}
+
+/// The right to make an export, while it is made.
+struct ExportPlace(Arc<AtomicUsize>);
+
+impl ExportPlace {
+    fn take(under_way: &Arc<AtomicUsize>) -> Option<Self> {
+        let one_more = |count: usize| (count < AT_ONCE).then_some(count + 1);
+        under_way.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
+        Some(Self(Arc::clone(under_way)))
+    }
+}
+
+/// Also where whoever asked has hung up.
+impl Drop for ExportPlace {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

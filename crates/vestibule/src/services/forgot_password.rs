@@ -30,7 +30,7 @@ impl Accounts {
             return Err(InvalidInput { fields: invalid }.into());
         };
         let _ = self.take::<ForgotPasswordError>(|limits| limits.for_mail(client)).await?;
-        if !self.take_in_silence(|limits| limits.for_reset(&email)).await? {
+        if !self.take_in_silence(|limits| limits.for_reset(&email, self.policy.reset_ttl)).await? {
             return Ok(());
         }
         let mail = self.mail_to(email, None, MailKind::ResetPassword, client, self.clock.now());

@@ -77,7 +77,9 @@ impl Accounts {
             return Err(HandOutLinkError::Disabled);
         }
         // Also for an admin, or for who has an admin's session: nobody's mailbox is to be filled from here.
-        let _ = self.take::<HandOutLinkError>(|limits| limits.for_reset(&user.email)).await?;
+        let _ = self
+            .take::<HandOutLinkError>(|limits| limits.for_reset(&user.email, self.policy.reset_ttl))
+            .await?;
         let now = self.clock.now();
         let event = self.event_by(by, AuditEventKind::PasswordResetRequested, Some(user.id), "", now);
         // Without the administrator's own address: the mail says from where it was asked for, and that is not theirs to

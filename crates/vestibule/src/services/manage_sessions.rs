@@ -1,6 +1,6 @@
 use super::{Administrator, CurrentSession};
 use crate::Accounts;
-use crate::models::{AuditEventKind, Client, PublicSessionId, Session, UserId};
+use crate::models::{AuditEventKind, Client, PublicSessionId, Session, TooManyAttempts, UserId};
 use crate::repository::StoreError;
 
 /// More than anybody can look through. "End all others" ends those beyond it too.
@@ -15,6 +15,9 @@ pub enum ManageSessionsError {
     /// The user has no such session.
     #[error("there is no such session")]
     NotFound,
+    /// It was asked for too often.
+    #[error(transparent)]
+    TooMany(#[from] TooManyAttempts),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -50,8 +53,9 @@ impl Accounts {
         &self,
         current: &CurrentSession,
         client: &Client,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<u64, ManageSessionsError> {
         let user = current.user.id;
+        let _ = self.take::<ManageSessionsError>(|limits| limits.for_change(user)).await?;
         let event = self.event(AuditEventKind::OtherSessionsEnded, Some(user), client, self.clock.now());
         let mut work = self.store.begin().await?;
         let ended = work.delete_sessions_of(user, Some(current.session.id_hash)).await?;

@@ -24,8 +24,12 @@ const NOTICES_OF_A_KIND_A_DAY: u32 = 20;
 const STRANGERS_MAILS: &str = "strangers";
 /// The quota that the provider sets.
 const ALL_MAILS: &str = "all";
-/// One mail in so many is kept for password resets.
-const KEPT_FOR_RESETS: u32 = 5;
+/// One mail in so many is kept for what owners need: links to reset their password, and what they must learn of their
+/// account.
+const KEPT_FOR_OWNERS: u32 = 5;
+/// Why a mail waits for tomorrow.
+const DAY_IS_USED_UP: &str = "the day's mails are used up";
+const MAILBOX_IS_USED_UP: &str = "its recipient got enough mails today";
 
 /// What became of a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,10 +45,12 @@ pub enum MailSent {
         /// Why it failed.
         reason: String,
     },
-    /// The day's mails are used up, so it waits for the next day.
+    /// The day's mails are used up, or those of its recipient, so it waits for the next day.
     WaitsForQuota {
         /// When.
         until: OffsetDateTime,
+        /// Which.
+        why: &'static str,
     },
     /// It was given up.
     Dead {
@@ -63,7 +69,7 @@ pub enum SendMailError {
 
 /// What is to be sent, or why not.
 enum Composed {
-    Message(MailMessage, PersonName),
+    Message(MailMessage, Option<PersonName>),
     Moot(&'static str),
 }
 
@@ -73,6 +79,8 @@ enum Reader {
     User(User),
     /// Somebody who has none yet.
     Newcomer(SignUpAttempt),
+    /// Somebody who had one.
+    Leaver,
 }
 
 impl Accounts {
@@ -102,6 +110,10 @@ impl Accounts {
             let (id, attempt, now) = (mail.id, claimed.attempt, self.clock.now());
             self.store.alone().finish_mail(id, attempt, MailOutcome::Dead, reason, now).await?;
             return Ok(MailSent::Dead { reason: reason.into() });
+        }
+        if mail.kind == MailKind::AccountDeleted {
+            // Whoever has the address by now: it is told to who had it then.
+            return self.send_to(Reader::Leaver, claimed, mailer).await;
         }
         let reader = self.reader_of(mail).await?;
         if mail.is_strangers_request() {
@@ -151,16 +163,17 @@ impl Accounts {
         let today = self.clock.now().date();
         let mailbox = self.mailbox_quotas(mail, &reader);
         if !self.take_from_mailbox(&mailbox, today).await? {
-            return self.finish_moot(claimed, "its recipient got enough mails today").await;
+            return self.leave_out(claimed, &reader).await;
         }
-        if !self.take_from_day(today, mail.kind.urgency()).await? {
+        if !self.take_from_day(today, is_for_owner(mail, &reader)).await? {
             self.give_back_to_mailbox(&mailbox, today).await?;
-            return self.wait_for_tomorrow(claimed).await;
+            return self.wait_for_tomorrow(claimed, DAY_IS_USED_UP).await;
         }
 
         let composed = match reader {
             Reader::User(user) => self.compose(claimed, user).await?,
             Reader::Newcomer(attempt) => self.compose_for_newcomer(claimed, attempt).await?,
+            Reader::Leaver => Composed::Message(MailMessage::AccountDeleted(happened(mail)), None),
         };
         let sent = match composed {
             Composed::Moot(why) => self.finish_moot(claimed, why).await?,
@@ -201,7 +214,7 @@ impl Accounts {
 
     async fn compose(&self, claimed: &ClaimedMail, user: User) -> Result<Composed, StoreError> {
         let mail = &claimed.mail;
-        let happened = Happened { at: mail.created_at, client: mail.client.clone() };
+        let happened = happened(mail);
         let message = match mail.kind {
             MailKind::ConfirmEmail => {
                 let link = self.mint_confirm_link(&user, &mail.recipient, false, Some(claimed)).await?;
@@ -236,8 +249,9 @@ impl Accounts {
             MailKind::EmailChanged => MailMessage::EmailChanged(happened),
             MailKind::NewLogIn => MailMessage::NewLogIn(happened),
             MailKind::RefreshReused => MailMessage::RefreshReused(happened),
+            MailKind::AccountDeleted => MailMessage::AccountDeleted(happened),
         };
-        Ok(Composed::Message(message, user.name))
+        Ok(Composed::Message(message, Some(user.name)))
     }
 
     async fn compose_for_newcomer(
@@ -251,8 +265,7 @@ impl Accounts {
             return Ok(Composed::Moot("the sign-up is over, or a newer mail was written for it"));
         }
         let link = self.link("/confirm-sign-up", &token.encode(), attempt.time_left(now));
-        let happened = Happened { at: claimed.mail.created_at, client: claimed.mail.client.clone() };
-        Ok(Composed::Message(MailMessage::ConfirmSignUp(link, happened), attempt.name))
+        Ok(Composed::Message(MailMessage::ConfirmSignUp(link, happened(&claimed.mail)), Some(attempt.name)))
     }
 
     /// A link that confirms an address, which ends the one before it. None where there is nothing to confirm, or the mail
@@ -315,6 +328,11 @@ impl Accounts {
         let (id, attempt) = (claimed.mail.id, claimed.attempt);
         let mut repository = self.store.alone();
         let (reason, next_attempt) = match delivery {
+            // Nothing is left of who had the account but what the audit trail keeps.
+            Ok(()) if claimed.mail.kind == MailKind::AccountDeleted => {
+                repository.delete_mail(id, attempt).await?;
+                return Ok(MailSent::Sent);
+            }
             Ok(()) => {
                 repository.finish_mail(id, attempt, MailOutcome::Sent, "", now).await?;
                 return Ok(MailSent::Sent);
@@ -339,45 +357,64 @@ impl Accounts {
         Ok(MailSent::Moot(why))
     }
 
-    /// Takes one from the day's mails, where these are counted.
-    async fn take_from_day(&self, today: Date, urgency: MailUrgency) -> Result<bool, StoreError> {
+    /// What becomes of a mail for which its mailbox has no room today.
+    async fn leave_out(&self, claimed: &ClaimedMail, reader: &Reader) -> Result<MailSent, SendMailError> {
+        if claimed.tries > 1 {
+            // It was begun before. Where the worker died of it, that is what used the room up, and the mail must not end in
+            // silence: it waits, and in the end is given up where somebody sees it.
+            return self.wait_for_tomorrow(claimed, MAILBOX_IS_USED_UP).await;
+        }
+        if let (MailKind::ConfirmNewEmail, Reader::User(user)) = (claimed.mail.kind, reader) {
+            // To an address that somebody has none goes, so that its room is never used up. The account page, which shows the
+            // address while there is a link, must not tell one from the other.
+            let _ = self.mint_confirm_link(user, &claimed.mail.recipient, true, Some(claimed)).await?;
+        }
+        self.finish_moot(claimed, MAILBOX_IS_USED_UP).await
+    }
+
+    /// Takes one from the day's mails, where these are counted. What strangers can have sent may not reach into the share that
+    /// is kept.
+    async fn take_from_day(&self, today: Date, may_take_all: bool) -> Result<bool, StoreError> {
         let Some(limit) = self.policy.mail_daily_limit else {
             return Ok(true);
         };
-        let at_most = match urgency {
-            MailUrgency::First => limit,
-            MailUrgency::Normal => limit - limit.div_ceil(KEPT_FOR_RESETS),
-        };
+        let at_most = if may_take_all { limit } else { limit - limit.div_ceil(KEPT_FOR_OWNERS) };
         self.store.alone().take_mail_quota(ALL_MAILS, today, at_most).await
     }
 
-    async fn wait_for_tomorrow(&self, claimed: &ClaimedMail) -> Result<MailSent, SendMailError> {
+    async fn wait_for_tomorrow(
+        &self,
+        claimed: &ClaimedMail,
+        why: &'static str,
+    ) -> Result<MailSent, SendMailError> {
         let now = self.clock.now();
         let until = now.replace_time(Time::MIDNIGHT) + Duration::DAY;
         let (id, attempt) = (claimed.mail.id, claimed.attempt);
-        self.store.alone().postpone_mail(id, attempt, until, "the day's mails are used up", false).await?;
-        Ok(MailSent::WaitsForQuota { until })
+        self.store.alone().postpone_mail(id, attempt, until, why, false).await?;
+        Ok(MailSent::WaitsForQuota { until, why })
     }
 
     /// What a mail is taken from of the mailbox that it goes to.
     ///
-    /// - A link to reset a password: nothing here. It has a quota that refills, from which it was taken as it was asked for;
-    ///   one for the day would let strangers use it up, and its owner would wait until midnight.
+    /// - A link to reset a password, and one that makes a newcomer's account: nothing here. They have quotas that refill, from
+    ///   which they were taken as they were asked for; one for the day would let strangers use it up, and who needs the link
+    ///   would wait until midnight.
     /// - What the owner of a confirmed address must learn of their account: a quota for each kind, which nobody can use up
     ///   who does not have the account.
+    /// - That another address took the place of this one: a quota for that kind alone. Whoever took an account away must not
+    ///   keep it from its owner by having other mails sent there.
     /// - Everything else, which strangers can have sent to whomever they like, sign-ups with the address of another among
     ///   them: a quota for each kind, and one for all of them together.
     fn mailbox_quotas(&self, mail: &OutgoingMail, reader: &Reader) -> Vec<(String, u32)> {
         let of_kind = self.mailbox_quota(mail.kind.as_str(), &mail.recipient);
-        let is_owners =
-            matches!(reader, Reader::User(user) if user.is_email_verified && user.email == mail.recipient);
-        if mail.kind == MailKind::ResetPassword {
-            Vec::new()
-        } else if is_owners && !mail.kind.has_link() {
-            vec![(of_kind, NOTICES_OF_A_KIND_A_DAY)]
-        } else {
-            let of_all = self.mailbox_quota(STRANGERS_MAILS, &mail.recipient);
-            vec![(of_kind, STRANGERS_MAILS_OF_A_KIND_A_DAY), (of_all, STRANGERS_MAILS_A_DAY)]
+        match (mail.kind, reader) {
+            (MailKind::ResetPassword, _) | (MailKind::ConfirmSignUp, Reader::Newcomer(_)) => Vec::new(),
+            _ if is_for_owner(mail, reader) => vec![(of_kind, NOTICES_OF_A_KIND_A_DAY)],
+            (MailKind::EmailChanged, _) => vec![(of_kind, STRANGERS_MAILS_OF_A_KIND_A_DAY)],
+            _ => {
+                let of_all = self.mailbox_quota(STRANGERS_MAILS, &mail.recipient);
+                vec![(of_kind, STRANGERS_MAILS_OF_A_KIND_A_DAY), (of_all, STRANGERS_MAILS_A_DAY)]
+            }
         }
     }
 
@@ -406,4 +443,18 @@ impl Accounts {
         }
         Ok(())
     }
+}
+
+/// Whether a mail is what an owner needs: a link to reset a password, or a notice to the confirmed address of an account. Of
+/// the second, who has no account can cause none.
+fn is_for_owner(mail: &OutgoingMail, reader: &Reader) -> bool {
+    let is_owners =
+        matches!(reader, Reader::User(user) if user.is_email_verified && user.email == mail.recipient);
+    // The last is written for confirmed addresses alone.
+    matches!(mail.kind, MailKind::ResetPassword | MailKind::AccountDeleted)
+        || (is_owners && !mail.kind.has_link())
+}
+
+fn happened(mail: &OutgoingMail) -> Happened {
+    Happened { at: mail.created_at, client: mail.client.clone() }
 }

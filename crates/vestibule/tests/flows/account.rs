@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use rstest::rstest;
 use time::Duration;
-use vestibule::models::{Actor, AuditEventKind, Client, MailKind};
-use vestibule::ports::HasherError;
+use tokio::sync::Notify;
+use vestibule::models::{Actor, AuditEventKind, Client, MailKind, UserId};
+use vestibule::ports::{HasherError, PersonalData};
+use vestibule::repository::StoreError;
 use vestibule::services::{
-    Asked, ChangeEmail, ChangePassword, ChangePasswordError, ConfirmEmail, CurrentPasswordError,
-    DeleteAccountError, LogIn, ResetPassword, ResetPasswordError,
+    Asked, ChangeEmail, ChangeEmailError, ChangePassword, ChangePasswordError, ConfirmEmail,
+    CurrentPasswordError, CurrentSession, DeleteAccountError, ExportError, LogIn, ResetPassword,
+    ResetPasswordError,
 };
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
-use vestibule_testkit::{House, PASSWORD, reading, writing};
+use vestibule_testkit::{House, HouseOptions, PASSWORD, TestDatabase, reading, writing};
 
 const ANN: &str = "ann@example.com";
 const OTHER: &str = "velvet orchard seventeen";
@@ -40,6 +44,24 @@ async fn a_wrong_present_password_changes_nothing_and_is_audited(
     let failed =
         house.audit_kinds().await.into_iter().filter(|kind| *kind == AuditEventKind::PasswordCheckFailed);
     assert_eq!(failed.count(), 4);
+}
+
+/// Otherwise who knows the password of before would have a link mailed to an address of theirs after the reset that was to
+/// throw them out.
+#[rstest]
+#[tokio::test]
+async fn a_change_of_the_address_does_not_overtake_a_reset(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let reset = "UPDATE users SET password_hash = '$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA'";
+    let house = crate::log_in::house_where_meanwhile(kind, reset).await;
+    let ann = house.signed_up("ann").await;
+    let current = house.current(&ann).await;
+    let typed = ChangeEmail { email: "mallory@example.com", current_password: PASSWORD };
+    let refused = house.accounts.change_email(&current, typed, &Client::default()).await;
+    assert!(
+        matches!(refused, Err(ChangeEmailError::CurrentPassword(CurrentPasswordError::Wrong))),
+        "{refused:?}"
+    );
+    assert_eq!(house.outbox_kinds().await, [MailKind::ConfirmEmail]);
 }
 
 #[rstest]
@@ -159,8 +181,38 @@ async fn requests_to_an_address_of_before_go_with_the_account(
     assert_eq!(requests.count(), 2, "also the one that was never sent");
     let current = house.current(&ann).await;
     house.accounts.delete_account(&current, PASSWORD, &Client::default()).await.unwrap();
+    house.deliver().await;
     let left = house.dump().await;
     assert!(!left.contains(ANN) && !left.contains("new@example.com"), "{left}");
+}
+
+/// Who stole the password deletes the account before the mails go that tell of them.
+#[rstest]
+#[tokio::test]
+async fn that_an_account_was_deleted_is_told_to_its_confirmed_address_and_then_forgotten(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let house = House::open(kind).await;
+    let bob = house.signed_up("bob").await;
+    let ann = house.signed_up("ann").await;
+    let token = house.mailed_token(ANN).await;
+    let current = house.current(&ann).await;
+    let typed = ConfirmEmail { token: &token, password: None, devices: &[] };
+    house.accounts.confirm_email(typed, Some(&current), &Client::default()).await.unwrap();
+    let stolen = house.log_in(ANN, PASSWORD).await.unwrap();
+    for logged_in in [&stolen, &bob] {
+        let current = house.current(logged_in).await;
+        house.accounts.delete_account(&current, PASSWORD, &vestibule_testkit::client()).await.unwrap();
+    }
+    assert_eq!(house.outbox_kinds().await, [MailKind::AccountDeleted], "Bob's address was not confirmed");
+    // Whoever has the address next does not stand in the way.
+    house.signed_up("ann").await;
+    house.deliver().await;
+    let delivered = house.post.delivered();
+    let notice = delivered.iter().find(|mail| mail.message.kind() == MailKind::AccountDeleted).unwrap();
+    assert_eq!((notice.to.as_str(), &notice.name), (ANN, &None));
+    let left = "SELECT COUNT(*) AS count FROM outgoing_mails WHERE kind = 'account_deleted'";
+    assert_eq!(house.count(left).await, 0, "nothing is kept of it");
 }
 
 #[rstest]
@@ -223,6 +275,55 @@ async fn log_ins_that_race_with_a_deletion_end_as_wrong_or_ended(
         );
     }
     assert_eq!(house.count_sessions().await, 0);
+}
+
+/// What an application keeps that it takes forever to gather, one for each database of the test.
+struct Endless(usize);
+
+static GATHERING: [Notify; 2] = [Notify::const_new(), Notify::const_new()];
+
+#[async_trait]
+impl PersonalData for Endless {
+    fn name(&self) -> &'static str {
+        "endless"
+    }
+
+    async fn of(&self, _: UserId) -> Result<serde_json::Value, StoreError> {
+        GATHERING[self.0].notify_one();
+        std::future::pending().await
+    }
+}
+
+/// Each is in memory while it is gathered.
+#[rstest]
+#[tokio::test]
+async fn few_exports_are_made_at_once_and_who_hangs_up_leaves_a_place(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let options = match kind {
+        Sqlite => HouseOptions { personal_data: |_| vec![Arc::new(Endless(0))], ..HouseOptions::default() },
+        Postgres => HouseOptions { personal_data: |_| vec![Arc::new(Endless(1))], ..HouseOptions::default() },
+    };
+    let gathering = &GATHERING[usize::from(kind == Postgres)];
+    let house = House::open_on(&TestDatabase::create(kind).await, options).await.unwrap();
+    let mut exports = Vec::new();
+    let current = async |name: &str| house.current(&house.signed_up(name).await).await;
+    let export = |current: CurrentSession| {
+        let accounts = Arc::clone(&house.accounts);
+        tokio::spawn(async move { accounts.export(&current, &Client::default()).await })
+    };
+    for name in ["ann", "bob", "cat", "dan"] {
+        exports.push(export(current(name).await));
+        gathering.notified().await;
+    }
+    let refused = export(current("eve").await).await.unwrap();
+    assert!(matches!(refused, Err(ExportError::Overloaded)), "{refused:?}");
+    let hung_up = exports.pop().unwrap();
+    hung_up.abort();
+    assert!(hung_up.await.unwrap_err().is_cancelled());
+    exports.push(export(current("fay").await));
+    gathering.notified().await;
+    assert!(exports.iter().all(|export| !export.is_finished()));
 }
 
 #[rstest]

@@ -153,6 +153,22 @@ impl PasswordHasher for Meanwhile {
     }
 }
 
+/// A house in whose database something changes while a password is compared.
+pub(crate) async fn house_where_meanwhile(kind: DatabaseKind, change: &'static str) -> House {
+    let database = TestDatabase::create(kind).await;
+    let options = HouseOptions::default();
+    let meanwhile = Meanwhile {
+        inner: HashingSlots::start(
+            HashingPlan::new(Argon2Parameters::FLOOR, NonZeroUsize::MIN),
+            Arc::new(OsRandom),
+        ),
+        elsewhere: House::open_on(&database, options.clone()).await.unwrap(),
+        change,
+    };
+    let options = HouseOptions { hasher: Some(Arc::new(meanwhile)), ..options };
+    House::open_on(&database, options).await.unwrap()
+}
+
 #[rstest]
 #[tokio::test]
 async fn what_changes_while_the_password_is_compared_is_not_overtaken(
@@ -165,18 +181,7 @@ async fn what_changes_while_the_password_is_compared_is_not_overtaken(
     )]
     change: &'static str,
 ) {
-    let database = TestDatabase::create(kind).await;
-    let options = HouseOptions::default();
-    let meanwhile = Meanwhile {
-        inner: HashingSlots::start(
-            HashingPlan::new(Argon2Parameters::FLOOR, NonZeroUsize::MIN),
-            Arc::new(OsRandom),
-        ),
-        elsewhere: House::open_on(&database, options.clone()).await.unwrap(),
-        change,
-    };
-    let options = HouseOptions { hasher: Some(Arc::new(meanwhile)), ..options };
-    let house = House::open_on(&database, options).await.unwrap();
+    let house = house_where_meanwhile(kind, change).await;
     house.signed_up("ann").await;
     house.database.alone().write("DELETE FROM sessions").execute().await.unwrap();
 
