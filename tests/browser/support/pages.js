@@ -1,19 +1,15 @@
-// Every page of the site, in every state that a person can bring it into: for the screenshots and for axe.
+// Every page, in every state that a person can bring it into: for the screenshots and for axe. Those of the site itself are in
+// `site/tests/browser_pages.js`.
 
 import assert from 'node:assert/strict';
+import * as site from '../../../site/tests/browser_pages.js';
 import { openHouse, OTHER_PASSWORD, PASSWORD } from './house.js';
-import { logIn, openBeforeTheEnd, send, signUp, writeNotes } from './browser.js';
+import { logIn, send, signUp } from './browser.js';
 
 const SUBMIT = 'main form button[type=submit]';
 
-/** Every page, by its route. A test of the site compares this list with the router's, so that none is forgotten here. */
+/** Every page of accounts, by its route. A test of the site compares the lists with the router's, so that none is forgotten. */
 export const PAGES = [
-  '/',
-  '/dashboard',
-  '/notes',
-  '/notes/new',
-  '/notes/{id}',
-  '/notes/{id}/edit',
   '/sign-up',
   '/log-in',
   '/confirm-email',
@@ -49,8 +45,16 @@ export const NO_PAGES = [
   '/.well-known/change-password',
 ];
 
+/** Every page that `walk` leads through. */
+export const ALL_PAGES = [...site.OPEN_PAGES, ...site.LOGGED_IN_PAGES, ...site.WALKED_PAGES, ...PAGES];
+
+/** What a page that only has to be opened is called: `/about/us` is `about-us`. */
+function nameOf(path) {
+  return path.slice(1).replaceAll('/', '-') || 'home';
+}
+
 /** The pages that were not among some addresses. */
-export function missingPages(seen, pages = PAGES) {
+export function missingPages(seen, pages = ALL_PAGES) {
   const patterns = pages.map((route) => [route, new RegExp(`^${route.replaceAll('{id}', '(?!new$)[^/]+')}$`)]);
   return patterns.filter(([, pattern]) => !seen.some((path) => pattern.test(path))).map(([route]) => route);
 }
@@ -64,7 +68,7 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   const page = await context.newPage();
   const at = async (path, shown) => { await page.goto(path); await see(page, shown); };
 
-  await at('/', 'home');
+  for (const path of site.OPEN_PAGES) await at(path, nameOf(path));
   await at('/sign-up', 'sign-up');
   await page.fill('#name', name);
   await page.fill('#email', 'nobody');
@@ -97,39 +101,9 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   const own = await signUp(context, name);
   const on = async (path, shown) => { await own.goto(path); await see(own, shown); };
   await see(own, 'dashboard');
-  await on('/', 'home-logged-in');
-  await on('/notes', 'notes-empty');
-  await on('/notes/new', 'note-new');
-  await own.fill('#title', '');
-  await send(own, SUBMIT);
-  await see(own, 'note-error');
-  await own.fill('#title', 'Things that a doorkeeper has to know');
-  await own.fill('#body', 'Who is who.\nWho was who.\n\nWho may go where, and until when.');
-  await send(own, SUBMIT);
-  await see(own, 'note');
-  await own.click('details summary');
-  await see(own, 'note-delete');
-  await send(own, 'text=Edit');
-  await see(own, 'note-edit');
-  if (javaScript) {
-    await own.fill('#body', 'Half a thought');
-    await own.reload();
-    await own.waitForSelector('.draft');
-    await see(own, 'note-draft');
-    await own.click('.draft button');
-    const ending = await openBeforeTheEnd(context, '/dashboard', 60_000);
-    await ending.waitForSelector('.session-end');
-    await see(ending, 'session-ends');
-    await ending.close();
-  }
-  await own.fill('#body', 'x'.repeat(70_000));
-  assert.equal((await send(own, SUBMIT)).status(), 413);
-  await see(own, 'error-413');
-  await on('/notes', 'notes');
-  await writeNotes(context, 25);
-  await on('/notes', 'notes-many');
-  await send(own, 'text=Older');
-  await see(own, 'notes-second-page');
+  for (const path of site.OPEN_PAGES) await on(path, `${nameOf(path)}-logged-in`);
+  for (const path of site.LOGGED_IN_PAGES.filter((path) => path !== '/dashboard')) await on(path, nameOf(path));
+  await site.walk({ context, own, on, see, javaScript });
   await on('/account', 'account');
   await own.fill('#name-field', `${name} Lee`);
   await send(own, '#name button[type=submit]');
