@@ -73,7 +73,6 @@ pub(crate) struct Count {
 
 /// A pattern for `LIKE … ESCAPE '!'` that finds texts with these letters in them; nothing typed is a wildcard.
 pub(crate) fn containing(words: &str) -> String {
-    let words = words.trim().to_lowercase();
     let literal = words.replace('!', "!!").replace('%', "!%").replace('_', "!_");
     format!("%{literal}%")
 }

@@ -215,19 +215,28 @@ impl Users for Connection {
     }
 
     async fn list_users(&mut self, filter: &UserFilter, limit: u32) -> Result<Vec<User>, StoreError> {
+        // SQLite, and PostgreSQL with the locale `C`, know the capitals of ASCII alone. So a name is also compared with what was
+        // typed as it is, as a name is written, and in capitals: `émile` finds Émile and ÉMILE.
         const SQL: &str = "
             SELECT
                 id AS user_id, email, name, is_email_verified, role, is_disabled,
                 created_at AS user_created_at, updated_at AS user_updated_at
             FROM users
-            WHERE (email LIKE $1 ESCAPE '!' OR lower(name) LIKE $1 ESCAPE '!')
-                AND ($2 IS NULL OR role = $2)
-                AND ($3 IS NULL OR id < $3)
+            WHERE (
+                    email LIKE $1 ESCAPE '!' OR lower(name) LIKE $1 ESCAPE '!'
+                    OR name LIKE $2 ESCAPE '!' OR name LIKE $3 ESCAPE '!' OR name LIKE $4 ESCAPE '!'
+                )
+                AND ($5 IS NULL OR role = $5)
+                AND ($6 IS NULL OR id < $6)
             ORDER BY id DESC
-            LIMIT $4";
+            LIMIT $7";
+        let words = filter.words.trim();
         let rows: Vec<UserRow> = self
             .read(SQL)
-            .bind(containing(&filter.words))
+            .bind(containing(&words.to_lowercase()))
+            .bind(containing(words))
+            .bind(containing(&capitalised(words)))
+            .bind(containing(&words.to_uppercase()))
             .bind(filter.role.as_ref().map(|role| role.as_str().to_owned()))
             .bind(filter.below.map(|id| Id(id.as_uuid())))
             .bind(i64::from(limit))
@@ -290,6 +299,21 @@ impl Users for Connection {
 }
 
 /// A user's columns. Those that a session has too are renamed, so that both can stand in one row.
+/// Words as those of a name are written: `jean-luc émile` as `Jean-Luc Émile`.
+fn capitalised(words: &str) -> String {
+    let mut is_start = true;
+    let mut name = String::with_capacity(words.len());
+    for letter in words.chars() {
+        if is_start {
+            name.extend(letter.to_uppercase());
+        } else {
+            name.extend(letter.to_lowercase());
+        }
+        is_start = !letter.is_alphanumeric();
+    }
+    name
+}
+
 #[derive(sqlx::FromRow)]
 pub(crate) struct UserRow {
     user_id: Id,

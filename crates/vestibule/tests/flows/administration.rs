@@ -360,6 +360,38 @@ async fn users_are_found_by_letters_and_role_page_by_page(#[values(Sqlite, Postg
 
 #[rstest]
 #[tokio::test]
+async fn names_of_any_alphabet_are_found_however_they_are_typed(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let house = House::open(kind).await;
+    for (number, name) in
+        ["Émile Zola", "Анна Каренина", "ÖZGÜR", "Jean-Élie", "李小龙"].into_iter().enumerate()
+    {
+        let email = format!("{number}@example.com");
+        let new = vestibule_testkit::signing_up(&email, name);
+        house.accounts.sign_up(new, &Client::default()).await.unwrap();
+    }
+    for (typed, name) in [
+        ("Émile", "Émile Zola"),
+        ("émile", "Émile Zola"),
+        ("ÉMILE ZOLA", "Émile Zola"),
+        ("mile z", "Émile Zola"),
+        ("Анна", "Анна Каренина"),
+        ("анна каренина", "Анна Каренина"),
+        ("АННА", "Анна Каренина"),
+        ("özgür", "ÖZGÜR"),
+        ("jean-élie", "Jean-Élie"),
+        ("小龙", "李小龙"),
+    ] {
+        let filter = UserFilter { words: typed.into(), ..UserFilter::default() };
+        let found = house.accounts.list_users(&filter, 10).await.unwrap().items;
+        let names: Vec<_> = found.iter().map(|user| user.name.as_str()).collect();
+        assert_eq!(names, [name], "{typed}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_mail_that_was_given_up_goes_when_it_is_tried_again(
     #[values(Sqlite, Postgres)] kind: DatabaseKind,
 ) {
