@@ -6,7 +6,7 @@ use vestibule::repository::{
 };
 
 use crate::database::{At, Connection, Id};
-use crate::store::{BrokenRow, Count, containing};
+use crate::store::{BrokenRow, Count, is_named, patterns_of};
 
 /// The statement of `lock_admins`, and for PostgreSQL the same with a lock, in an order that all share. SQLite has one
 /// writer at a time and no such clause.
@@ -215,28 +215,25 @@ impl Users for Connection {
     }
 
     async fn list_users(&mut self, filter: &UserFilter, limit: u32) -> Result<Vec<User>, StoreError> {
-        // SQLite, and PostgreSQL with the locale `C`, know the capitals of ASCII alone. So a name is also compared with what was
-        // typed as it is, as a name is written, and in capitals: `émile` finds Émile and ÉMILE.
-        const SQL: &str = "
+        const SQL: &str = concat!(
+            "
             SELECT
                 id AS user_id, email, name, is_email_verified, role, is_disabled,
                 created_at AS user_created_at, updated_at AS user_updated_at
             FROM users
-            WHERE (
-                    email LIKE $1 ESCAPE '!' OR lower(name) LIKE $1 ESCAPE '!'
-                    OR name LIKE $2 ESCAPE '!' OR name LIKE $3 ESCAPE '!' OR name LIKE $4 ESCAPE '!'
-                )
+            WHERE ",
+            is_named!("$1", "$2", "$3", "$4"),
+            "
                 AND ($5 IS NULL OR role = $5)
                 AND ($6 IS NULL OR id < $6)
             ORDER BY id DESC
-            LIMIT $7";
-        let words = filter.words.trim();
-        let rows: Vec<UserRow> = self
-            .read(SQL)
-            .bind(containing(&words.to_lowercase()))
-            .bind(containing(words))
-            .bind(containing(&capitalised(words)))
-            .bind(containing(&words.to_uppercase()))
+            LIMIT $7"
+        );
+        let mut statement = self.read(SQL);
+        for pattern in patterns_of(&filter.words) {
+            statement = statement.bind(pattern);
+        }
+        let rows: Vec<UserRow> = statement
             .bind(filter.role.as_ref().map(|role| role.as_str().to_owned()))
             .bind(filter.below.map(|id| Id(id.as_uuid())))
             .bind(i64::from(limit))
@@ -299,21 +296,6 @@ impl Users for Connection {
 }
 
 /// A user's columns. Those that a session has too are renamed, so that both can stand in one row.
-/// Words as those of a name are written: `jean-luc émile` as `Jean-Luc Émile`.
-fn capitalised(words: &str) -> String {
-    let mut is_start = true;
-    let mut name = String::with_capacity(words.len());
-    for letter in words.chars() {
-        if is_start {
-            name.extend(letter.to_uppercase());
-        } else {
-            name.extend(letter.to_lowercase());
-        }
-        is_start = !letter.is_alphanumeric();
-    }
-    name
-}
-
 #[derive(sqlx::FromRow)]
 pub(crate) struct UserRow {
     user_id: Id,

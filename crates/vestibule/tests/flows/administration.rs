@@ -488,8 +488,9 @@ async fn the_trail_is_read_by_kind_by_user_and_by_admin(#[values(Sqlite, Postgre
     house.set_role(ANN, Role::Admin).await;
     let by = house.accounts.administrator(&house.current(&ann).await, &Client::default()).unwrap();
     house.accounts.end_sessions_of(bob.user.id, &by).await.unwrap();
-    let list =
-        async |filter: AuditFilter, limit| house.accounts.list_audit_events(filter, limit).await.unwrap();
+    let list = async |filter: AuditFilter<'static>, limit| {
+        house.accounts.list_audit_events(filter, limit).await.unwrap()
+    };
     let all = list(AuditFilter::default(), 2).await;
     assert!(all.has_more && all.items.len() == 2);
     let below = AuditFilter { below: Some(all.items[1].id), ..AuditFilter::default() };
