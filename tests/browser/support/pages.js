@@ -97,6 +97,7 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await send(page, SUBMIT);
   await see(page, 'reset-password-over');
   await page.close();
+  await walkByInvitation(house, context, see);
 
   const own = await signUp(context, name);
   const on = async (path, shown) => { await own.goto(path); await see(own, shown); };
@@ -111,9 +112,20 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await own.fill('#new-email', 'nobody');
   await send(own, '#email button[type=submit]');
   await see(own, 'account-errors');
+  await own.click('#delete summary');
+  await own.fill('#delete-password', 'wrong window thursday');
+  await send(own, '#delete button.danger');
+  await see(own, 'account-delete-refused');
   await on('/confirm-email/resend', 'resend-confirmation');
   await send(own, SUBMIT);
   await see(own, 'resend-confirmation-sent');
+  let status = 0;
+  for (let presses = 0; presses < 20 && status !== 429; presses += 1) {
+    await own.goto('/confirm-email/resend');
+    status = (await send(own, SUBMIT)).status();
+  }
+  assert.equal(status, 429);
+  await see(own, 'resend-confirmation-too-many');
   await on('/confirm-password', 'confirm-password');
   await own.fill('#password', 'wrong window thursday');
   await send(own, SUBMIT);
@@ -133,6 +145,12 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await own.selectOption('#role', 'user');
   assert.equal((await send(own, 'form[action$="/role"] button')).status(), 409);
   await see(own, 'admin-user-refused');
+  const other = `other-than-${email}`;
+  await house.addUser(other, 'Somebody Else');
+  await own.goto(`/admin/users?q=${encodeURIComponent(other)}`);
+  await send(own, 'table a');
+  await send(own, 'form[action$="/disable"] button');
+  await see(own, 'admin-user-disabled');
   await on('/admin/invitations', 'admin-invitations-none');
   await own.fill('#email', 'nobody');
   await send(own, SUBMIT);
@@ -141,8 +159,10 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await send(own, SUBMIT);
   await see(own, 'admin-invitations');
   await on('/admin/mails', 'admin-mails');
-  await on('/admin/mails?state=dead', 'admin-mails-none');
+  await on('/admin/mails?state=sending', 'admin-mails-none');
   await on('/admin/audit', 'admin-audit');
+  await on(`/admin/audit?user=${encodeURIComponent(other)}&admin=${encodeURIComponent(email)}&from=2026-01-01`, 'admin-audit-found');
+  await on('/admin/audit?kind=nonsense', 'admin-audit-wrong');
   await house.mailedLink(email, 'confirm-email');
   await on('/dev/mailbox', 'dev-mailbox');
   await send(own, 'text=As a mail program shows it >> nth=0');
@@ -152,6 +172,15 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await on(await house.mailedLink(email, 'confirm-email'), 'confirm-email-own');
   await send(own, SUBMIT);
   await see(own, 'confirm-email-done');
+
+  await own.goto('/account');
+  await own.fill('#new-email', `new.${email}`);
+  await own.fill('#email-password', PASSWORD);
+  await send(own, '#email form[action="/account/email"] button[type=submit]');
+  await see(own, 'account-pending-email');
+  await on(await house.mailedLink(`new.${email}`, 'confirm-email'), 'confirm-email-change');
+  await house.letMailsDie(email);
+  await on('/admin/mails?state=dead', 'admin-mails-dead');
 
   await own.close();
 
@@ -168,6 +197,29 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await stays.close();
   await fragile.close();
   return { email, logIn: (page) => logIn(page, name) };
+}
+
+/** The door of a house that one comes into by invitation, and of one that is closed. */
+async function walkByInvitation(house, context, see) {
+  for (const mode of ['invite', 'closed']) {
+    const door = await openHouse({ VESTIBULE_SIGN_UP: mode });
+    house.neighbours.push(door.url);
+    const page = await context.newPage();
+    await page.goto(`${door.url}/sign-up`);
+    await see(page, `sign-up-${mode}`);
+    if (mode === 'invite') {
+      await page.goto(await door.invitation());
+      await see(page, 'sign-up-invited');
+      await page.goto(`${door.url}/sign-up?invite=${'A'.repeat(43)}`);
+      await page.fill('#name', 'Late');
+      await page.fill('#email', 'late@example.com');
+      await page.fill('#password', PASSWORD);
+      await send(page, SUBMIT);
+      await see(page, 'sign-up-invitation-over');
+    }
+    await page.close();
+    await door.close();
+  }
 }
 
 /** The same for the pages of a house where the address is confirmed before there is an account. */
@@ -207,6 +259,17 @@ export async function walkConfirmFirst(house, context, name, see) {
   await page.goto(link);
   await send(page, 'form[action="/confirm-sign-up"] button[type=submit]');
   await see(page, 'confirm-sign-up-over');
+  const taken = `taken.${email}`;
+  await page.goto('/sign-up');
+  await page.fill('#name', name);
+  await page.fill('#email', taken);
+  await page.fill('#password', PASSWORD);
+  await send(page, SUBMIT);
+  const late = await house.mailedLink(taken, 'confirm-sign-up');
+  await house.addUser(taken, 'Somebody Else');
+  await page.goto(late);
+  assert.equal((await send(page, 'form[action="/confirm-sign-up"] button[type=submit]')).status(), 409);
+  await see(page, 'confirm-sign-up-taken');
   await other.close();
   await page.close();
 }
