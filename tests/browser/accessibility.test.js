@@ -70,7 +70,7 @@ describe('every page of a sign-up whose address is confirmed first', () => {
             if (await scrollsSideways(page)) problems.push(`${name}: is wider than the window`);
           });
           assert.deepEqual(problems, []);
-          assert.equal(seen.length, 9, `${seen} were looked at`);
+          assert.equal(seen.length, 10, `${seen} were looked at`);
           assert.deepEqual(missingPages(seen, CONFIRM_FIRST_PAGES), []);
           ownBrowser.assertQuiet();
         } finally {

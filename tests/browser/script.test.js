@@ -342,6 +342,57 @@ test('a draft outlives every way in which a note is not saved', async () => {
   });
 });
 
+test('a draft does not take the place of what was written elsewhere since', async () => {
+  const context = await browser.person();
+  const page = await signUp(context, 'newer');
+  await page.goto('/notes/new');
+  await page.fill('#title', 'First');
+  await page.fill('#body', 'of all');
+  await send(page, SUBMIT);
+  const note = page.url();
+  const write = async (body) => {
+    await page.fill('#body', body);
+    await page.waitForFunction((body) => Object.values(localStorage).some((value) => value.includes(body)), body);
+  };
+  await page.goto(`${note}/edit`);
+  await write('half a thought');
+  // A form that was refused shows what was typed: that is no change of somebody else.
+  await page.fill('#title', '');
+  assert.equal((await send(page, SUBMIT)).status(), 422);
+  await write('a whole thought');
+  await page.goto(`${note}/edit`);
+  assert.equal(await page.inputValue('#body'), 'a whole thought');
+  await page.fill('#title', 'First');
+  await write('a whole thought indeed');
+
+  const elsewhere = await browser.person();
+  const phone = await elsewhere.newPage();
+  await logIn(phone, 'newer');
+  await phone.goto(`${note}/edit`);
+  await phone.fill('#body', 'written on the phone');
+  await send(phone, SUBMIT);
+  await elsewhere.close();
+
+  for (const again of [false, true]) {
+    await page.goto(`${note}/edit`);
+    await page.waitForSelector('.draft');
+    assert.equal(await page.inputValue('#body'), 'written on the phone', again ? 'still' : 'the newer note stays');
+    assert.ok((await page.textContent('.draft')).includes('changed since'));
+  }
+  await page.click('text=Show what you typed');
+  assert.equal(await page.inputValue('#body'), 'a whole thought indeed');
+  assert.equal(await page.getByText('Show what you typed').count(), 0);
+  await page.click('text=Discard it');
+  assert.equal(await page.inputValue('#body'), 'written on the phone');
+  assert.equal(await page.locator('.draft').count(), 0);
+  assert.equal(await drafts(page), 0);
+  await write('after all');
+  await page.goto(`${note}/edit`);
+  assert.equal(await page.inputValue('#body'), 'after all', 'what is typed over the newer note is a draft as any');
+  browser.assertQuiet();
+  await context.close();
+});
+
 test('a word of a save that nobody can know removes no draft', async () => {
   const context = await browser.person();
   const page = await signUp(context, 'forged');

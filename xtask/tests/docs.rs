@@ -136,3 +136,28 @@ fn every_case_of_the_adversarial_list_has_an_answer() {
         assert!(!links(row[3]).is_empty(), "{row:?} is held by nothing");
     }
 }
+
+/// The guide says how a copy of the template that shows nothing that changes is named: the compiler refuses a struct whose
+/// template asks for a `page` that it has not.
+#[test]
+fn the_guide_tells_which_template_is_copied_without_a_page() {
+    let guide = fs::read_to_string(root().join("docs/make-it-yours.md")).unwrap();
+    let views = fs::read_to_string(root().join("crates/vestibule-web/src/views.rs")).unwrap();
+    let templates = root().join("crates/vestibule-web/templates");
+    let is_constant = |(_, file): &(String, String)| {
+        let text = fs::read_to_string(templates.join(file)).unwrap();
+        !text.contains("page.") && !text.contains("{% include")
+    };
+    let named = views.lines().filter_map(|line| {
+        let (name, rest) = line.trim().split_once('(')?;
+        let file = rest.strip_suffix("\";")?.rsplit_once("= \"")?.1;
+        Some((name.to_owned(), file.to_owned()))
+    });
+    let (all, constant): (Vec<_>, Vec<_>) = (named.clone().collect(), named.filter(is_constant).collect());
+    assert!(all.len() >= 17, "{all:?}");
+    let [(view, file)] = &constant[..] else { panic!("the guide tells of one, and there are {constant:?}") };
+    let guide = guide.split_whitespace().collect::<Vec<_>>().join(" ");
+    let claim = format!("One template shows nothing that changes: `{file}` has a struct without `page`");
+    assert!(guide.contains(&claim), "{claim}");
+    assert!(guide.contains(&format!("`View::{view}(_) => Some(")), "{view}");
+}

@@ -252,7 +252,7 @@ pub(crate) enum UserAction {
         /// The role: user, admin, or one of VESTIBULE_ROLES.
         role: String,
     },
-    /// Shut a user out and end their sessions. Nothing is deleted.
+    /// Shut a user out: sessions, links and a change of the address that is under way end. The account and what belongs to it stay.
     Disable {
         /// The user's address.
         email: String,

@@ -3,7 +3,7 @@ use vestibule::models::{Actor, AuditEvent, AuditEventId, AuditEventKind, UserId}
 use vestibule::repository::{AuditEvents, AuditFilter, EventCount, StoreError};
 
 use crate::database::{At, Connection, Id};
-use crate::store::{BrokenRow, client, day};
+use crate::store::{BrokenRow, client, day, is_named, patterns_of};
 
 const VISITOR: &str = "visitor";
 const ADMIN: &str = "admin";
@@ -47,27 +47,40 @@ impl AuditEvents for Connection {
 
     async fn find_audit_events(
         &mut self,
-        filter: AuditFilter,
+        filter: AuditFilter<'_>,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, StoreError> {
-        const SQL: &str = "
+        const SQL: &str = concat!(
+            "
             SELECT id, kind, user_id, created_at, ip, user_agent, actor, actor_id, detail
             FROM audit_events
             WHERE ($1 IS NULL OR kind = $1)
                 AND ($2 IS NULL OR user_id = $2)
                 AND ($3 IS NULL OR actor_id = $3)
                 AND ($4 IS NULL OR id < $4)
+                AND ($5 IS NULL OR id >= $5)
+                AND ($6 IS NULL OR user_id IN (SELECT id FROM users WHERE ",
+            is_named!("$6", "$7", "$8", "$9"),
+            "))
+                AND ($10 IS NULL OR actor_id IN (SELECT id FROM users WHERE ",
+            is_named!("$10", "$11", "$12", "$13"),
+            "))
             ORDER BY id DESC
-            LIMIT $5";
-        let rows: Vec<AuditEventRow> = self
+            LIMIT $14"
+        );
+        let mut statement = self
             .read(SQL)
             .bind(filter.kind.map(AuditEventKind::as_str))
             .bind(filter.user.map(|id| Id(id.as_uuid())))
             .bind(filter.admin.map(|id| Id(id.as_uuid())))
             .bind(filter.below.map(|id| Id(id.as_uuid())))
-            .bind(i64::from(limit))
-            .all()
-            .await?;
+            .bind(filter.from.map(|id| Id(id.as_uuid())));
+        for words in [filter.user_named, filter.admin_named] {
+            for pattern in words.map_or([const { None::<String> }; 4], |words| patterns_of(words).map(Some)) {
+                statement = statement.bind(pattern);
+            }
+        }
+        let rows: Vec<AuditEventRow> = statement.bind(i64::from(limit)).all().await?;
         Ok(rows.into_iter().map(AuditEvent::try_from).collect::<Result<_, _>>()?)
     }
 

@@ -53,15 +53,22 @@ impl Invitations for Connection {
     async fn list_invitations(
         &mut self,
         now: OffsetDateTime,
+        below: Option<InvitationId>,
         limit: u32,
     ) -> Result<Vec<Invitation>, StoreError> {
         const SQL: &str = "
             SELECT id, token_hash, email, role, created_at, expires_at
             FROM invitations
-            WHERE expires_at > $1
+            WHERE expires_at > $1 AND ($2 IS NULL OR id < $2)
             ORDER BY id DESC
-            LIMIT $2";
-        let rows: Vec<InvitationRow> = self.read(SQL).bind(At(now)).bind(i64::from(limit)).all().await?;
+            LIMIT $3";
+        let rows: Vec<InvitationRow> = self
+            .read(SQL)
+            .bind(At(now))
+            .bind(below.map(|id| Id(id.as_uuid())))
+            .bind(i64::from(limit))
+            .all()
+            .await?;
         Ok(rows.into_iter().map(Invitation::try_from).collect::<Result<_, _>>()?)
     }
 

@@ -71,11 +71,54 @@ pub(crate) struct Count {
     pub count: i64,
 }
 
+/// A condition on users: letters of their address or of their name, given as the patterns of [`patterns_of`].
+macro_rules! is_named {
+    ($lower:literal, $typed:literal, $capitalised:literal, $capitals:literal) => {
+        concat!(
+            "(email LIKE ",
+            $lower,
+            " ESCAPE '!' OR lower(name) LIKE ",
+            $lower,
+            " ESCAPE '!' OR name LIKE ",
+            $typed,
+            " ESCAPE '!' OR name LIKE ",
+            $capitalised,
+            " ESCAPE '!' OR name LIKE ",
+            $capitals,
+            " ESCAPE '!')"
+        )
+    };
+}
+pub(crate) use is_named;
+
+/// What somebody typed to find a user by, for [`is_named`]. SQLite, and PostgreSQL with the locale `C`, know the capitals of ASCII
+/// alone. So a name is also compared with what was typed as it is, as a name is written, and in capitals: `émile` finds Émile and
+/// ÉMILE.
+pub(crate) fn patterns_of(words: &str) -> [String; 4] {
+    let words = words.trim();
+    [words.to_lowercase(), words.to_owned(), capitalised(words), words.to_uppercase()]
+        .map(|spelling| containing(&spelling))
+}
+
 /// A pattern for `LIKE … ESCAPE '!'` that finds texts with these letters in them; nothing typed is a wildcard.
-pub(crate) fn containing(words: &str) -> String {
-    let words = words.trim().to_lowercase();
+fn containing(words: &str) -> String {
     let literal = words.replace('!', "!!").replace('%', "!%").replace('_', "!_");
     format!("%{literal}%")
+}
+
+/// Words as those of a name are written: `jean-luc émile` as `Jean-Luc Émile`.
+fn capitalised(words: &str) -> String {
+    let mut is_start = true;
+    let mut name = String::with_capacity(words.len());
+    for letter in words.chars() {
+        if is_start {
+            name.extend(letter.to_uppercase());
+        } else {
+            name.extend(letter.to_lowercase());
+        }
+        is_start = !letter.is_alphanumeric();
+    }
+    name
 }
 
 /// Reads a day, as both databases write the beginning of a moment.

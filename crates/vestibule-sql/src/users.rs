@@ -6,7 +6,7 @@ use vestibule::repository::{
 };
 
 use crate::database::{At, Connection, Id};
-use crate::store::{BrokenRow, Count, containing};
+use crate::store::{BrokenRow, Count, is_named, patterns_of};
 
 /// The statement of `lock_admins`, and for PostgreSQL the same with a lock, in an order that all share. SQLite has one
 /// writer at a time and no such clause.
@@ -222,19 +222,25 @@ impl Users for Connection {
     }
 
     async fn list_users(&mut self, filter: &UserFilter, limit: u32) -> Result<Vec<User>, StoreError> {
-        const SQL: &str = "
+        const SQL: &str = concat!(
+            "
             SELECT
                 id AS user_id, email, name, is_email_verified, role, is_disabled,
                 created_at AS user_created_at, updated_at AS user_updated_at
             FROM users
-            WHERE (email LIKE $1 ESCAPE '!' OR lower(name) LIKE $1 ESCAPE '!')
-                AND ($2 IS NULL OR role = $2)
-                AND ($3 IS NULL OR id < $3)
+            WHERE ",
+            is_named!("$1", "$2", "$3", "$4"),
+            "
+                AND ($5 IS NULL OR role = $5)
+                AND ($6 IS NULL OR id < $6)
             ORDER BY id DESC
-            LIMIT $4";
-        let rows: Vec<UserRow> = self
-            .read(SQL)
-            .bind(containing(&filter.words))
+            LIMIT $7"
+        );
+        let mut statement = self.read(SQL);
+        for pattern in patterns_of(&filter.words) {
+            statement = statement.bind(pattern);
+        }
+        let rows: Vec<UserRow> = statement
             .bind(filter.role.as_ref().map(|role| role.as_str().to_owned()))
             .bind(filter.below.map(|id| Id(id.as_uuid())))
             .bind(i64::from(limit))

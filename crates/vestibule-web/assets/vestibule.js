@@ -426,6 +426,8 @@ async function keepDraft(form) {
   const base = `${DRAFT}${user}:${pathOf(form)}`;
   let key;
   let timer;
+  // What the page showed before the draft was begun: what is typed takes the place of that, and of nothing newer.
+  let over = fingerprint(served);
   const hold = (chosen) => {
     held.delete(key);
     held.add(chosen);
@@ -435,27 +437,48 @@ async function keepDraft(form) {
     clearTimeout(timer);
     timer = null;
     if (isLeaving) return;
-    store(key, { values: read(), at: Date.now(), isOpen: true, sent });
+    store(key, { values: read(), over, at: Date.now(), isOpen: true, sent });
     sessionStorage.setItem('vestibule:own', key);
   };
   const restore = () => {
     const stored = readDraft(key);
     if (!stored) return;
     store(key, { ...stored, isOpen: true });
+    const shown = over;
+    over = stored.over ?? shown;
+    // Also the form that was refused and shows what was typed.
     if (JSON.stringify(stored.values) === JSON.stringify(served)) return;
-    write(stored.values);
     const notice = document.createElement('div');
     notice.className = 'notice draft';
     notice.setAttribute('role', 'status');
     const words = document.createElement('p');
-    words.textContent = `What you typed on ${new Date(stored.at).toLocaleString()} was not saved yet, and is here again.`;
-    notice.append(words, button('Discard it', () => {
+    const when = new Date(stored.at).toLocaleString();
+    const discard = button('Discard it', () => {
       localStorage.removeItem(key);
       write(served);
+      over = shown;
       notice.remove();
       fields[0]?.focus();
-    }));
+    });
+    const bringBack = () => {
+      write(stored.values);
+      words.textContent = `What you typed on ${when} was not saved yet, and is here again.`;
+    };
+    notice.append(words, discard);
     form.before(notice);
+    if (over === shown) {
+      bringBack();
+      return;
+    }
+    // Whoever goes on writing now knows what stands here.
+    over = shown;
+    words.textContent = `This was changed since, elsewhere. What you typed on ${when} was not saved, and is not shown.`;
+    const show = button('Show what you typed', () => {
+      bringBack();
+      show.remove();
+      fields[0]?.focus();
+    });
+    discard.before(show);
   };
   form.addEventListener('input', () => {
     clearTimeout(timer);
@@ -521,6 +544,13 @@ async function heldElsewhere() {
 
 function makeName() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** A short sign of some texts, to tell whether they are still the same. */
+function fingerprint(values) {
+  let sign = 5381;
+  for (const letter of JSON.stringify(values)) sign = (Math.imul(sign, 33) ^ letter.codePointAt(0)) >>> 0;
+  return sign.toString(16);
 }
 
 /** Not `form.action`: a field of that name would be found in its place. */

@@ -12,6 +12,9 @@ use crate::problem::Problem;
 
 /// The largest body that is read.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
+/// The same for a form as it comes: browsers send a byte of any script but Latin as three (`%D1`). So many bytes were typed, and
+/// no more are read either.
+const MAX_FORM_BYTES: usize = 3 * MAX_BODY_BYTES;
 
 /// A body that comes so slowly that it is not waited for. Whoever reads from the socket puts it in the place of the rest, and
 /// it is answered with 408.
@@ -61,7 +64,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
         if !has_content_type(request.headers(), |kind| kind == "application/x-www-form-urlencoded") {
             return Err(Problem::unsupported_media_type("application/x-www-form-urlencoded"));
         }
-        let bytes = read(request.into_body()).await?;
+        let bytes = read_form(request.into_body()).await?;
         serde_urlencoded::from_bytes(&bytes)
             .map(Self)
             .map_err(|error| Problem::malformed(format!("The form cannot be read: {error}.")))
@@ -95,7 +98,26 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
 /// Reads a body that may be 64 KiB at most.
 pub(crate) async fn read(body: Body) -> Result<Bytes, Problem> {
-    axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
+    read_at_most(MAX_BODY_BYTES, body).await
+}
+
+/// Reads a form in which at most 64 KiB were typed. Who writes in Cyrillic or Chinese may write as much as others.
+pub(crate) async fn read_form(body: Body) -> Result<Bytes, Problem> {
+    let bytes = read_at_most(MAX_FORM_BYTES, body).await?;
+    if typed_bytes(&bytes) > MAX_BODY_BYTES {
+        return Err(Problem::payload_too_large());
+    }
+    Ok(bytes)
+}
+
+/// How long a form is without the wrapping of its bytes: `%D1` is one.
+fn typed_bytes(form: &[u8]) -> usize {
+    let is_wrapped = |bytes: &&[u8]| matches!(bytes, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+    form.len() - 2 * form.windows(3).filter(is_wrapped).count()
+}
+
+async fn read_at_most(limit: usize, body: Body) -> Result<Bytes, Problem> {
+    axum::body::to_bytes(body, limit).await.map_err(|error| {
         if is_caused_by::<LengthLimitError>(&error) {
             Problem::payload_too_large()
         } else if is_caused_by::<BodyTooSlow>(&error) {

@@ -383,7 +383,7 @@ pub(crate) fn header_token(headers: &HeaderMap) -> Option<&str> {
 
 /// Reads the body for its CSRF token and gives both back.
 async fn read_form_token(body: Body) -> Result<(Body, Option<String>), Problem> {
-    let bytes = body::read(body).await?;
+    let bytes = body::read_form(body).await?;
     let token = url::form_urlencoded::parse(&bytes)
         .find(|(field, _)| field == CSRF_FIELD)
         .map(|(_, token)| token.into_owned());

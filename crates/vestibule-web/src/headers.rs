@@ -10,8 +10,8 @@ const PRIVATE: &str = "private, no-store";
 /// Headers of every answer that does not set them itself. `docs/security/headers.md` tells what each is for.
 ///
 /// `Cache-Control`: an answer with a session's cookies or data that a shared cache kept would be handed to others.
-/// `Content-Security-Policy`: nothing is loaded but our own styles, scripts and pictures, nothing is sent elsewhere, and
-/// no script or style stands within a page: markup that a stranger smuggled in does nothing (cross-site scripting).
+/// `Content-Security-Policy`: nothing is loaded but our own styles, scripts, pictures and fonts, nothing is sent elsewhere,
+/// and no script or style stands within a page: markup that a stranger smuggled in does nothing (cross-site scripting).
 /// `X-Frame-Options`: for browsers that do not know `frame-ancestors`. Who frames a page lets people click on what they
 /// do not see (clickjacking).
 /// `Referrer-Policy`: addresses of our pages are not told to other sites, and those of links from mails, which hold a
@@ -24,8 +24,8 @@ const DEFAULTS: [(HeaderName, &str); 8] = [
     (header::REFERRER_POLICY, "same-origin"),
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
-         base-uri 'none'; frame-ancestors 'none'",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
     (header::X_FRAME_OPTIONS, "DENY"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use vestibule_web::{CurrentUser, Json, Path, Problem, ProblemBody, Query, nullable_text};
 
-use crate::models::{Cursor, Note, NoteId, PageSize};
+use crate::models::{Note, NoteCursor, NoteId, PageSize};
 use crate::services::{NoteError, Notes};
 
 /// What is sent.
@@ -75,12 +75,12 @@ pub async fn list(
     Query(range): Query<Range>,
 ) -> Result<Response, Problem> {
     let after =
-        range.cursor.filter(|cursor| !cursor.is_empty()).map(|cursor| Cursor::parse(&cursor)).transpose();
+        range.cursor.filter(|cursor| !cursor.is_empty()).map(|cursor| NoteCursor::parse(&cursor)).transpose();
     let size = range.limit.map_or(Ok(PageSize::default()), |limit| PageSize::parse(&limit));
     let (after, size) = (after.map_err(Problem::invalid)?, size.map_err(Problem::invalid)?);
     let page = notes.list(current.user().id, after, size).await?;
     let answer = ListAnswer {
-        next_cursor: page.next.map(|Cursor(id)| id.to_string()),
+        next_cursor: page.next.map(|NoteCursor(id)| id.to_string()),
         notes: page.notes.into_iter().map(NoteAnswer::from).collect(),
     };
     Ok(Answer(answer).into_response())

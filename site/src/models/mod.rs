@@ -1,5 +1,7 @@
 //! The nouns of the site.
 
 mod note;
+mod page_size;
 
-pub use note::{Cursor, Note, NoteBody, NoteId, NotePage, NoteText, NoteTitle, PageSize};
+pub use note::{Note, NoteBody, NoteCursor, NoteId, NotePage, NoteText, NoteTitle};
+pub use page_size::PageSize;

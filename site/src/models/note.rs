@@ -48,16 +48,12 @@ pub struct NotePage {
     /// The notes.
     pub notes: Vec<Note>,
     /// None where there are no more.
-    pub next: Option<Cursor>,
+    pub next: Option<NoteCursor>,
 }
 
 /// A place in a list: after this note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor(pub NoteId);
-
-/// How many notes one asks for: 1 to 100, 20 unless said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageSize(u8);
+pub struct NoteCursor(pub NoteId);
 
 impl NoteText {
     /// Reads what somebody wrote. All that is wrong is said at once.
@@ -114,36 +110,11 @@ impl fmt::Display for NoteId {
     }
 }
 
-impl Cursor {
+impl NoteCursor {
     /// Reads a cursor that an earlier page gave.
     pub fn parse(text: &str) -> Result<Self, InvalidInput> {
         let message = "This place in the list is not one that an earlier page gave.";
         text.parse().map(Self).map_err(|_| InvalidInput::one("cursor", "malformed", message))
-    }
-}
-
-impl PageSize {
-    /// As many as one can ask for.
-    pub const LARGEST: Self = Self(100);
-
-    /// Reads a number from 1 to 100.
-    pub fn parse(text: &str) -> Result<Self, InvalidInput> {
-        text.parse()
-            .ok()
-            .filter(|size| (1..=100).contains(size))
-            .map(Self)
-            .ok_or_else(|| InvalidInput::one("limit", "out_of_range", "The limit is a number from 1 to 100."))
-    }
-
-    /// The number.
-    pub fn get(self) -> usize {
-        self.0.into()
-    }
-}
-
-impl Default for PageSize {
-    fn default() -> Self {
-        Self(20)
     }
 }
 
@@ -173,14 +144,5 @@ mod tests {
         let text = NoteText::parse(" Milk ", "a\r\nb").unwrap();
         assert_eq!((text.title.as_str(), text.body.as_str()), ("Milk", "a\nb"));
         assert_eq!(codes("a", &"\r\n".repeat(20_000)), []);
-    }
-
-    #[test]
-    fn a_page_has_from_1_to_100_notes() {
-        assert_eq!(PageSize::parse("1").unwrap().get(), 1);
-        assert_eq!(PageSize::parse("100").unwrap().get(), 100);
-        for text in ["0", "101", "-1", "", "many", "1e1"] {
-            assert!(PageSize::parse(text).is_err(), "{text:?}");
-        }
     }
 }

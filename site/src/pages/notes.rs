@@ -8,7 +8,7 @@ use vestibule_web::pages::form_page;
 use vestibule_web::{CurrentUser, DraftId, FieldErrors, Form, PageVisit, Path, Problem, Query, Vestibule};
 
 use crate::api::notes::note_id;
-use crate::models::{Cursor, Note, NoteId, PageSize};
+use crate::models::{Note, NoteCursor, NoteId, PageSize};
 use crate::services::{NoteError, Notes};
 use vestibule_web::moments::{iso, minute};
 
@@ -85,11 +85,14 @@ pub async fn list(
     visit: PageVisit,
     Query(range): Query<Range>,
 ) -> Result<Response, Problem> {
-    let after =
-        range.cursor.map(|cursor| Cursor::parse(&cursor)).transpose().map_err(|_| Problem::not_found())?;
+    let after = range
+        .cursor
+        .map(|cursor| NoteCursor::parse(&cursor))
+        .transpose()
+        .map_err(|_| Problem::not_found())?;
     let page = notes.list(current.user().id, after, PageSize::default()).await?;
     let content = NotesTemplate {
-        next_page: page.next.map(|Cursor(id)| format!("/notes?cursor={id}")),
+        next_page: page.next.map(|NoteCursor(id)| format!("/notes?cursor={id}")),
         is_first_page: after.is_none(),
         notes: page.notes.iter().map(NoteItem::from).collect(),
     };

@@ -3,7 +3,7 @@ use vestibule::models::UserId;
 use vestibule::repository::StoreError;
 use vestibule_sql::{At, Connection, Id};
 
-use crate::models::{Cursor, Note, NoteId, NoteText};
+use crate::models::{Note, NoteCursor, NoteId, NoteText};
 
 // Every statement names the owner: a note of somebody else is as if it were not there.
 
@@ -46,7 +46,7 @@ pub async fn find_note(
 pub async fn list_notes(
     connection: &mut Connection,
     owner: UserId,
-    after: Option<Cursor>,
+    after: Option<NoteCursor>,
     limit: usize,
 ) -> Result<Vec<Note>, StoreError> {
     const SQL: &str = "
@@ -58,7 +58,7 @@ pub async fn list_notes(
     let rows: Vec<NoteRow> = connection
         .read(SQL)
         .bind(Id(owner.as_uuid()))
-        .bind(after.map(|Cursor(id)| Id(id.0)))
+        .bind(after.map(|NoteCursor(id)| Id(id.0)))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .all()
         .await?;

@@ -5,7 +5,7 @@ use vestibule::ports::{Clock, Random};
 use vestibule::repository::StoreError;
 use vestibule_sql::Database;
 
-use crate::models::{Cursor, Note, NoteId, NotePage, NoteText, PageSize};
+use crate::models::{Note, NoteCursor, NoteId, NotePage, NoteText, PageSize};
 use crate::repository;
 
 /// What a user does with notes of their own. Those of others are as if they were not there.
@@ -49,7 +49,7 @@ impl Notes {
     pub async fn list(
         &self,
         owner: UserId,
-        after: Option<Cursor>,
+        after: Option<NoteCursor>,
         size: PageSize,
     ) -> Result<NotePage, NoteError> {
         // One more than asked for tells whether there are more.
@@ -57,7 +57,7 @@ impl Notes {
             repository::list_notes(&mut self.database.alone(), owner, after, size.get() + 1).await?;
         let has_more = notes.len() > size.get();
         notes.truncate(size.get());
-        let next = notes.last().filter(|_| has_more).map(|last| Cursor(last.id));
+        let next = notes.last().filter(|_| has_more).map(|last| NoteCursor(last.id));
         Ok(NotePage { notes, next })
     }
 

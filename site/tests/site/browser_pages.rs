@@ -7,11 +7,14 @@ use vestibule_web::{DevMailbox, Face, Route};
 
 use crate::start::options;
 
-const WALK: &str = include_str!("../../../tests/browser/support/pages.js");
+/// The pages of accounts.
+const LIBRARY: &str = include_str!("../../../tests/browser/support/pages.js");
+/// The site's own.
+const SITE: &str = include_str!("../browser_pages.js");
 
-/// The addresses of a list of that file.
-fn listed(name: &str) -> BTreeSet<&'static str> {
-    let (_, list) = WALK.split_once(&format!("export const {name} = [")).expect("the file has the list");
+/// The addresses of a list of such a file.
+fn listed(file: &'static str, name: &str) -> BTreeSet<&'static str> {
+    let (_, list) = file.split_once(&format!("export const {name} = [")).expect("the file has the list");
     let (list, _) = list.split_once("];").expect("a list ends");
     list.lines().filter_map(|line| line.trim().strip_prefix('\'')?.strip_suffix("',")).collect()
 }
@@ -29,11 +32,18 @@ async fn every_page_of_the_router_is_walked_through_in_a_browser() {
     let routes: BTreeSet<&str> =
         server.list.iter().filter(|route| is_page(route)).map(|route| route.path).collect();
     assert!(routes.contains("/dev/mailbox/{id}") && routes.contains("/notes/{id}"));
-    let lists = [listed("PAGES"), listed("CONFIRM_FIRST_PAGES"), listed("NO_PAGES")];
+    let lists = [
+        listed(SITE, "OPEN_PAGES"),
+        listed(SITE, "LOGGED_IN_PAGES"),
+        listed(SITE, "WALKED_PAGES"),
+        listed(LIBRARY, "PAGES"),
+        listed(LIBRARY, "CONFIRM_FIRST_PAGES"),
+        listed(LIBRARY, "NO_PAGES"),
+    ];
     let walked: BTreeSet<&str> = lists.iter().flatten().copied().collect();
     assert_eq!(walked.len(), lists.iter().map(BTreeSet::len).sum::<usize>(), "each is in one list");
     let forgotten: Vec<_> = routes.difference(&walked).collect();
-    assert!(forgotten.is_empty(), "tests/browser/support/pages.js leaves out {forgotten:?}");
+    assert!(forgotten.is_empty(), "add {forgotten:?} to a list of site/tests/browser_pages.js");
     let gone: Vec<_> = walked.difference(&routes).collect();
-    assert!(gone.is_empty(), "tests/browser/support/pages.js names {gone:?}, which are no pages");
+    assert!(gone.is_empty(), "a list of pages for the browser tests names {gone:?}, which are no pages");
 }

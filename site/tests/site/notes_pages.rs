@@ -53,6 +53,26 @@ async fn a_form_keeps_what_was_typed_and_says_what_is_wrong(
 
 #[rstest]
 #[tokio::test]
+async fn a_note_may_be_as_long_in_any_script(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let server = start(kind).await;
+    let mut ann = server.browser();
+    ann.sign_up("ann").await;
+    // A browser sends each byte of these as three.
+    for letter in ["x", "я", "書"] {
+        let (title, body) = (letter.repeat(200), letter.repeat(20_000));
+        let made = ann.post_form("/notes", &[("title", &title), ("body", &body)]).await;
+        assert_eq!(made.status, StatusCode::SEE_OTHER, "{letter}");
+        assert!(ann.get(made.location()).await.text.contains(&body), "{letter}");
+        let refused = ann.post_form(made.location(), &[("title", &title), ("body", &(body + letter))]).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{letter}");
+        assert!(refused.text.contains("This note is too long"), "{letter}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_note_written_over_a_long_pause_is_not_lost(
     #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
 ) {

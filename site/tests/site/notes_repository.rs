@@ -1,5 +1,5 @@
 use rstest::rstest;
-use site::models::{Cursor, Note, NoteId, NoteText};
+use site::models::{Note, NoteCursor, NoteId, NoteText};
 use site::repository::{delete_note, find_note, insert_note, list_notes, update_note};
 use time::macros::datetime;
 use vestibule::models::UserId;
@@ -32,7 +32,7 @@ async fn every_statement_asks_for_the_owner(
     assert_eq!(list_notes(&mut database, ann, None, 10).await.unwrap(), [new.clone(), old.clone()]);
     assert_eq!(list_notes(&mut database, ann, None, 1).await.unwrap(), std::slice::from_ref(&new));
     assert_eq!(
-        list_notes(&mut database, ann, Some(Cursor(new.id)), 10).await.unwrap(),
+        list_notes(&mut database, ann, Some(NoteCursor(new.id)), 10).await.unwrap(),
         std::slice::from_ref(&old)
     );
     assert!(list_notes(&mut database, eve, None, 10).await.unwrap().is_empty());

@@ -76,6 +76,22 @@ export async function openHouse(settings = {}) {
       const sql = "PRAGMA busy_timeout = 5000; UPDATE sessions SET password_given_at = '2020-01-01T00:00:00.000000Z'";
       await promisify(execFile)('sqlite3', [join(folder, 'data/vestibule.db'), sql]);
     },
+    /** Makes an account beside the server. */
+    async addUser(email, name) {
+      const adding = promisify(execFile)(PROGRAM, ['user', 'add', email, '--name', name], { cwd: folder, env });
+      adding.child.stdin.end(`${PASSWORD}\n`);
+      await adding;
+    },
+    /** A link by which one person may sign up. */
+    async invitation() {
+      const { stdout } = await promisify(execFile)(PROGRAM, ['user', 'invite'], { cwd: folder, env });
+      return `${url}/sign-up${new URL(stdout.trim()).search}`;
+    },
+    /** Lets the mails to somebody be given up: the development mailbox takes them all. */
+    async letMailsDie(recipient) {
+      const sql = `PRAGMA busy_timeout = 5000; UPDATE outgoing_mails SET outcome = 'dead', finished_at = COALESCE(finished_at, created_at), attempts = 3, reason = '550 5.1.1 <${recipient}>: Recipient address rejected: there is no such mailbox here' WHERE recipient = '${recipient}'`;
+      await promisify(execFile)('sqlite3', [join(folder, 'data/vestibule.db'), sql]);
+    },
     /**
      * Takes the database from the running server: `offline`, it cannot be read (503); `broken`, what is read makes no sense
      * (500). Gives a function that starts the server anew with the database as it was. For a house that has not lived long:

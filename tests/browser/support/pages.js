@@ -1,19 +1,15 @@
-// Every page of the site, in every state that a person can bring it into: for the screenshots and for axe.
+// Every page, in every state that a person can bring it into: for the screenshots and for axe. Those of the site itself are in
+// `site/tests/browser_pages.js`.
 
 import assert from 'node:assert/strict';
+import * as site from '../../../site/tests/browser_pages.js';
 import { openHouse, OTHER_PASSWORD, PASSWORD } from './house.js';
-import { logIn, openBeforeTheEnd, send, signUp, writeNotes } from './browser.js';
+import { logIn, send, signUp } from './browser.js';
 
 const SUBMIT = 'main form button[type=submit]';
 
-/** Every page, by its route. A test of the site compares this list with the router's, so that none is forgotten here. */
+/** Every page of accounts, by its route. A test of the site compares the lists with the router's, so that none is forgotten. */
 export const PAGES = [
-  '/',
-  '/dashboard',
-  '/notes',
-  '/notes/new',
-  '/notes/{id}',
-  '/notes/{id}/edit',
   '/sign-up',
   '/log-in',
   '/confirm-email',
@@ -49,8 +45,16 @@ export const NO_PAGES = [
   '/.well-known/change-password',
 ];
 
+/** Every page that `walk` leads through. */
+export const ALL_PAGES = [...site.OPEN_PAGES, ...site.LOGGED_IN_PAGES, ...site.WALKED_PAGES, ...PAGES];
+
+/** What a page that only has to be opened is called: `/about/us` is `about-us`. */
+function nameOf(path) {
+  return path.slice(1).replaceAll('/', '-') || 'home';
+}
+
 /** The pages that were not among some addresses. */
-export function missingPages(seen, pages = PAGES) {
+export function missingPages(seen, pages = ALL_PAGES) {
   const patterns = pages.map((route) => [route, new RegExp(`^${route.replaceAll('{id}', '(?!new$)[^/]+')}$`)]);
   return patterns.filter(([, pattern]) => !seen.some((path) => pattern.test(path))).map(([route]) => route);
 }
@@ -64,7 +68,7 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   const page = await context.newPage();
   const at = async (path, shown) => { await page.goto(path); await see(page, shown); };
 
-  await at('/', 'home');
+  for (const path of site.OPEN_PAGES) await at(path, nameOf(path));
   await at('/sign-up', 'sign-up');
   await page.fill('#name', name);
   await page.fill('#email', 'nobody');
@@ -93,43 +97,14 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await send(page, SUBMIT);
   await see(page, 'reset-password-over');
   await page.close();
+  await walkByInvitation(house, context, see);
 
   const own = await signUp(context, name);
   const on = async (path, shown) => { await own.goto(path); await see(own, shown); };
   await see(own, 'dashboard');
-  await on('/', 'home-logged-in');
-  await on('/notes', 'notes-empty');
-  await on('/notes/new', 'note-new');
-  await own.fill('#title', '');
-  await send(own, SUBMIT);
-  await see(own, 'note-error');
-  await own.fill('#title', 'Things that a doorkeeper has to know');
-  await own.fill('#body', 'Who is who.\nWho was who.\n\nWho may go where, and until when.');
-  await send(own, SUBMIT);
-  await see(own, 'note');
-  await own.click('details summary');
-  await see(own, 'note-delete');
-  await send(own, 'text=Edit');
-  await see(own, 'note-edit');
-  if (javaScript) {
-    await own.fill('#body', 'Half a thought');
-    await own.reload();
-    await own.waitForSelector('.draft');
-    await see(own, 'note-draft');
-    await own.click('.draft button');
-    const ending = await openBeforeTheEnd(context, '/dashboard', 60_000);
-    await ending.waitForSelector('.session-end');
-    await see(ending, 'session-ends');
-    await ending.close();
-  }
-  await own.fill('#body', 'x'.repeat(70_000));
-  assert.equal((await send(own, SUBMIT)).status(), 413);
-  await see(own, 'error-413');
-  await on('/notes', 'notes');
-  await writeNotes(context, 25);
-  await on('/notes', 'notes-many');
-  await send(own, 'text=Older');
-  await see(own, 'notes-second-page');
+  for (const path of site.OPEN_PAGES) await on(path, `${nameOf(path)}-logged-in`);
+  for (const path of site.LOGGED_IN_PAGES.filter((path) => path !== '/dashboard')) await on(path, nameOf(path));
+  await site.walk({ context, own, on, see, javaScript });
   await on('/account', 'account');
   await own.fill('#name-field', `${name} Lee`);
   await send(own, '#name button[type=submit]');
@@ -137,9 +112,20 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await own.fill('#new-email', 'nobody');
   await send(own, '#email button[type=submit]');
   await see(own, 'account-errors');
+  await own.click('#delete summary');
+  await own.fill('#delete-password', 'wrong window thursday');
+  await send(own, '#delete button.danger');
+  await see(own, 'account-delete-refused');
   await on('/confirm-email/resend', 'resend-confirmation');
   await send(own, SUBMIT);
   await see(own, 'resend-confirmation-sent');
+  let status = 0;
+  for (let presses = 0; presses < 20 && status !== 429; presses += 1) {
+    await own.goto('/confirm-email/resend');
+    status = (await send(own, SUBMIT)).status();
+  }
+  assert.equal(status, 429);
+  await see(own, 'resend-confirmation-too-many');
   await on('/confirm-password', 'confirm-password');
   await own.fill('#password', 'wrong window thursday');
   await send(own, SUBMIT);
@@ -159,6 +145,12 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await own.selectOption('#role', 'user');
   assert.equal((await send(own, 'form[action$="/role"] button')).status(), 409);
   await see(own, 'admin-user-refused');
+  const other = `other-than-${email}`;
+  await house.addUser(other, 'Somebody Else');
+  await own.goto(`/admin/users?q=${encodeURIComponent(other)}`);
+  await send(own, 'table a');
+  await send(own, 'form[action$="/disable"] button');
+  await see(own, 'admin-user-disabled');
   await on('/admin/invitations', 'admin-invitations-none');
   await own.fill('#email', 'nobody');
   await send(own, SUBMIT);
@@ -167,8 +159,10 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await send(own, SUBMIT);
   await see(own, 'admin-invitations');
   await on('/admin/mails', 'admin-mails');
-  await on('/admin/mails?state=dead', 'admin-mails-none');
+  await on('/admin/mails?state=sending', 'admin-mails-none');
   await on('/admin/audit', 'admin-audit');
+  await on(`/admin/audit?user=${encodeURIComponent(other)}&admin=${encodeURIComponent(email)}&from=2026-01-01`, 'admin-audit-found');
+  await on('/admin/audit?kind=nonsense', 'admin-audit-wrong');
   await house.mailedLink(email, 'confirm-email');
   await on('/dev/mailbox', 'dev-mailbox');
   await send(own, 'text=As a mail program shows it >> nth=0');
@@ -178,6 +172,15 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await on(await house.mailedLink(email, 'confirm-email'), 'confirm-email-own');
   await send(own, SUBMIT);
   await see(own, 'confirm-email-done');
+
+  await own.goto('/account');
+  await own.fill('#new-email', `new.${email}`);
+  await own.fill('#email-password', PASSWORD);
+  await send(own, '#email form[action="/account/email"] button[type=submit]');
+  await see(own, 'account-pending-email');
+  await on(await house.mailedLink(`new.${email}`, 'confirm-email'), 'confirm-email-change');
+  await house.letMailsDie(email);
+  await on('/admin/mails?state=dead', 'admin-mails-dead');
 
   await own.close();
 
@@ -194,6 +197,29 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await stays.close();
   await fragile.close();
   return { email, logIn: (page) => logIn(page, name) };
+}
+
+/** The door of a house that one comes into by invitation, and of one that is closed. */
+async function walkByInvitation(house, context, see) {
+  for (const mode of ['invite', 'closed']) {
+    const door = await openHouse({ VESTIBULE_SIGN_UP: mode });
+    house.neighbours.push(door.url);
+    const page = await context.newPage();
+    await page.goto(`${door.url}/sign-up`);
+    await see(page, `sign-up-${mode}`);
+    if (mode === 'invite') {
+      await page.goto(await door.invitation());
+      await see(page, 'sign-up-invited');
+      await page.goto(`${door.url}/sign-up?invite=${'A'.repeat(43)}`);
+      await page.fill('#name', 'Late');
+      await page.fill('#email', 'late@example.com');
+      await page.fill('#password', PASSWORD);
+      await send(page, SUBMIT);
+      await see(page, 'sign-up-invitation-over');
+    }
+    await page.close();
+    await door.close();
+  }
 }
 
 /** The same for the pages of a house where the address is confirmed before there is an account. */
@@ -233,6 +259,17 @@ export async function walkConfirmFirst(house, context, name, see) {
   await page.goto(link);
   await send(page, 'form[action="/confirm-sign-up"] button[type=submit]');
   await see(page, 'confirm-sign-up-over');
+  const taken = `taken.${email}`;
+  await page.goto('/sign-up');
+  await page.fill('#name', name);
+  await page.fill('#email', taken);
+  await page.fill('#password', PASSWORD);
+  await send(page, SUBMIT);
+  const late = await house.mailedLink(taken, 'confirm-sign-up');
+  await house.addUser(taken, 'Somebody Else');
+  await page.goto(late);
+  assert.equal((await send(page, 'form[action="/confirm-sign-up"] button[type=submit]')).status(), 409);
+  await see(page, 'confirm-sign-up-taken');
   await other.close();
   await page.close();
 }

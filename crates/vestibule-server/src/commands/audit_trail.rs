@@ -51,7 +51,7 @@ async fn tail(
     let mut seen = Seen::default();
     if follow {
         // What there is already is not new, whether or not it is among the lines that are asked for.
-        seen.new_of(list(office, filter, STEP).await?, horizon(office));
+        seen.new_of(list(office, since(horizon(office), filter), STEP).await?, horizon(office));
     }
     let mut events = list(office, filter, lines).await?;
     events.reverse();
@@ -76,12 +76,12 @@ async fn tail(
 /// What was not told, newest first. Where more came since the last time than is read at a time, it is read on.
 async fn what_is_new(
     office: &Office,
-    filter: AuditFilter,
+    filter: AuditFilter<'_>,
     seen: &mut Seen,
     horizon: AuditEventId,
 ) -> Result<Vec<AuditEvent>, Failure> {
     let mut new = Vec::new();
-    let mut page = filter;
+    let mut page = since(horizon, filter);
     loop {
         let events = list(office, page, STEP).await?;
         page.below = events.last().map(|event| event.id);
@@ -95,13 +95,18 @@ async fn what_is_new(
     }
 }
 
+/// Nothing that is older than the horizon is read, second by second.
+fn since(horizon: AuditEventId, filter: AuditFilter<'_>) -> AuditFilter<'_> {
+    AuditFilter { from: Some(horizon), ..filter }
+}
+
 /// What happened before is not waited for.
 fn horizon(office: &Office) -> AuditEventId {
     AuditEventId::lowest_at(office.accounts.now() - OVERLAP)
 }
 
 /// The newest events, the newest first.
-async fn list(office: &Office, filter: AuditFilter, limit: u32) -> Result<Vec<AuditEvent>, Failure> {
+async fn list(office: &Office, filter: AuditFilter<'_>, limit: u32) -> Result<Vec<AuditEvent>, Failure> {
     Ok(office.accounts.list_audit_events(filter, limit).await.map_err(Failure::because)?.items)
 }
 

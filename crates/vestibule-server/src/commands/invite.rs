@@ -5,11 +5,13 @@ use vestibule::services::{Invite, InviteError};
 use vestibule_web::moments::{iso, minute};
 
 use super::office::{Office, parse_role};
-use super::output::{print_json, print_line, print_table};
-use crate::failure::Failure;
+use super::output::{faint, print_json, print_line, print_table};
+use crate::failure::{Failure, note};
+
+/// How many are listed.
+const LISTED: u32 = 1_000;
 
 /// Prints a link by which one person may sign up.
-#[expect(clippy::print_stderr, reason = "a note beside the answer of a command")]
 pub(super) async fn invite(
     office: &Office,
     email: Option<&str>,
@@ -30,26 +32,25 @@ pub(super) async fn invite(
             .email
             .as_ref()
             .map_or_else(|| "one person".to_owned(), |email| format!("{email} alone"));
-        eprintln!(
-            "It lets {whom} sign up, once, until {}. Hand it over in private.",
-            minute(invitation.expires_at)
-        );
+        let until = minute(invitation.expires_at);
+        note(&format!("It lets {whom} sign up, once, until {until}. Hand it over in private."));
     }
     let mode = office.accounts.policy().sign_up;
     if mode != SignUpMode::Invite {
-        eprintln!(
+        note(&format!(
             "VESTIBULE_SIGN_UP is `{mode}`: invitations count only while it is `invite`. Set that where the site runs."
-        );
+        ));
     }
     Ok(())
 }
 
 /// Lists the invitations that can be used.
 pub(super) async fn list(office: &Office, json: bool) -> Result<(), Failure> {
-    let invitations = office.accounts.list_invitations().await.map_err(Failure::because)?;
+    let page = office.accounts.list_invitations(None, LISTED).await.map_err(Failure::because)?;
+    let invitations = page.items;
     if json {
         let invitations: Vec<_> = invitations.iter().map(invitation_json).collect();
-        print_json(&json!({ "invitations": invitations }))?;
+        print_json(&json!({ "invitations": invitations, "has_more": page.has_more }))?;
         return Ok(());
     }
     if invitations.is_empty() {
@@ -62,6 +63,9 @@ pub(super) async fn list(office: &Office, json: bool) -> Result<(), Failure> {
         vec![invitation.id.to_string(), email, role, until]
     };
     print_table(&["ID", "FOR", "ROLE", "GOOD UNTIL"], &invitations.iter().map(row).collect::<Vec<_>>())?;
+    if page.has_more {
+        print_line(&faint("There are more, which are older: these are the newest."))?;
+    }
     Ok(())
 }
 

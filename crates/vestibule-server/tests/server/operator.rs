@@ -132,6 +132,7 @@ fn commands_end_quietly_where_nobody_reads_their_answer_any_more() {
     for arguments in [
         &["audit", "tail"][..],
         &["audit", "tail", "--json"],
+        &["user", "invite"],
         &["user", "list"],
         &["user", "show", "ann@example.com"],
         &["user", "show", "ann@example.com", "--json"],
@@ -145,6 +146,14 @@ fn commands_end_quietly_where_nobody_reads_their_answer_any_more() {
         let (code, told) = closed_after(folder, arguments, 0);
         assert!(code == 0 && !told.contains("panic"), "{arguments:?}: {code} {told}");
     }
+    // Nor are the words beside an answer always read: the answer comes all the same.
+    let mut invite = command(folder);
+    invite.args(["user", "invite"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut invite = invite.spawn().unwrap();
+    drop(invite.stderr.take());
+    let ended = invite.wait_with_output().unwrap();
+    let link = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert!(ended.status.success() && link.contains("/sign-up?invite="), "{:?}: {link}", ended.status);
 }
 
 #[tokio::test]

@@ -61,6 +61,17 @@ async fn a_users_trail_is_theirs_and_ends_with_the_retention(
     assert_eq!(moments(newest.clone()), [4]);
     let rest = AuditFilter { below: Some(newest[0].id), ..of_ann };
     assert_eq!(moments(alone.find_audit_events(rest, 10).await.unwrap()), [2, 0]);
+    for (words, found) in
+        [("ANN", [4, 2, 0].as_slice()), (ann.email.as_str(), &[4, 2, 0]), ("%", &[]), ("nobody", &[])]
+    {
+        let named = AuditFilter { user_named: Some(words), ..AuditFilter::default() };
+        assert_eq!(moments(alone.find_audit_events(named, 10).await.unwrap()), found, "{words}");
+        let by = AuditFilter { admin_named: Some(words), ..AuditFilter::default() };
+        assert!(alone.find_audit_events(by, 10).await.unwrap().is_empty(), "no admin did any of it");
+    }
+    let noon = |hours| AuditEventId::lowest_at(NOON + Duration::hours(hours));
+    let between = AuditFilter { from: Some(noon(1)), below: Some(noon(3)), ..AuditFilter::default() };
+    assert_eq!(moments(alone.find_audit_events(between, 10).await.unwrap()), [2, 1]);
     alone.insert_audit_event_once(&newest[0]).await.unwrap();
     assert_eq!(alone.find_audit_events(of_ann, 10).await.unwrap().len(), 3, "it is there already");
     assert!(alone.insert_audit_event(&newest[0]).await.is_err());

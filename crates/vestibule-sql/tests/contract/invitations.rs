@@ -73,12 +73,14 @@ async fn invitations_are_listed_newest_first_revoked_and_removed_when_over(
         alone.insert_invitation(invitation).await.unwrap();
     }
     let ids = async |now| {
-        let listed = database.alone().list_invitations(now, 10).await.unwrap();
+        let listed = database.alone().list_invitations(now, None, 10).await.unwrap();
         listed.into_iter().map(|invitation| invitation.id).collect::<Vec<_>>()
     };
     assert_eq!(ids(NOON).await, [all[2].id, all[1].id, all[0].id]);
     assert_eq!(ids(NOON + Duration::DAY).await, [all[2].id, all[1].id]);
-    assert_eq!(alone.list_invitations(NOON, 1).await.unwrap().len(), 1);
+    assert_eq!(alone.list_invitations(NOON, None, 1).await.unwrap().len(), 1);
+    let rest = alone.list_invitations(NOON, Some(all[2].id), 10).await.unwrap();
+    assert_eq!(rest.iter().map(|invitation| invitation.id).collect::<Vec<_>>(), [all[1].id, all[0].id]);
     assert!(alone.delete_invitation(all[2].id).await.unwrap());
     assert!(!alone.delete_invitation(all[2].id).await.unwrap());
     assert_eq!(ids(NOON).await, [all[1].id, all[0].id]);

@@ -124,7 +124,8 @@ async fn what_was_pressed_before_the_password_was_asked_for_is_pressed_again(
         post(&mut browser, &disable, &[]).await.location().ends_with("?next=%2Fdashboard%3Fdone%3Dnot-yet")
     );
     post(&mut browser, "/confirm-password", &[("password", PASSWORD)]).await;
-    for list in ["/admin/mails?done=not-yet", "/admin/users?done=not-yet"] {
+    for list in ["/admin/mails?done=not-yet", "/admin/users?done=not-yet", "/admin/invitations?done=not-yet"]
+    {
         assert!(browser.get(list).await.text.contains("Nothing was done yet. Press again."), "{list}");
     }
 }
@@ -285,9 +286,65 @@ async fn mails_and_events_are_listed_with_filters(#[values(Sqlite, Postgres)] ki
     assert!(
         trail.contains("signed up") && !trail.contains("<th scope=\"row\" data-label=\"What\">mail retried")
     );
-    let wrong = browser.get("/admin/audit?user=ada").await.text;
-    assert!(wrong.contains("named by their id") && wrong.contains("Nothing found"));
     assert_eq!(browser.get("/admin/audit?below=x").await.status, 400);
+    // What is no filter finds nothing, and never everything.
+    for (list, told) in [
+        ("/admin/audit?kind=nonsense", "no such kind"),
+        ("/admin/audit?from=yesterday", "A day is written like"),
+        ("/admin/audit?to=2026-13-40", "A day is written like"),
+        ("/admin/audit?user=nobody-has-this", "Nothing found"),
+        ("/admin/mails?state=%3Cb%3E", "No mails"),
+        ("/admin/users?role=%3Cb%3E", "Nobody found"),
+        ("/admin/users?role=nonsense", "Nobody found"),
+    ] {
+        let page = browser.get(list).await;
+        assert_eq!(
+            (page.status.as_u16(), page.text.matches("<tr role=\"row\">").count()),
+            (200, 0),
+            "{list}"
+        );
+        assert!(page.text.contains(told) && !page.text.contains("<b>"), "{list}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_trail_is_searched_by_person_and_by_day(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let (server, mut browser) = admin(kind).await;
+    signed_up(&server, "bob").await;
+    let first = server.house.accounts.now().date();
+    server.clock.advance(Duration::days(2));
+    browser.log_in("ada").await;
+    let bob = page_of(&server, "bob@example.com").await;
+    let changed = post(&mut browser, &format!("{bob}/role"), &[("role", "admin")]).await;
+    assert_eq!(changed.status, 303, "{changed:?}");
+    let mut found = async |query: &str| {
+        let text = browser.get(&format!("/admin/audit?{query}")).await.text;
+        let events = text.split("data-label=\"What\">").skip(1).filter_map(|rest| rest.split('<').next());
+        events.map(|what| what.replace("signed up", "up")).collect::<Vec<_>>().join(", ")
+    };
+    let changed = "role changed: user to admin";
+    let id = bob.rsplit('/').next().unwrap();
+    for (query, expected) in [
+        ("user=bob%40example.com".to_owned(), format!("{changed}, up")),
+        ("user=+BOB".to_owned(), format!("{changed}, up")),
+        (format!("user={id}"), format!("{changed}, up")),
+        ("user=bob&kind=signed_up".to_owned(), "up".to_owned()),
+        ("admin=ada".to_owned(), changed.to_owned()),
+        (format!("admin={}", ADMIN.replace('@', "%40")), changed.to_owned()),
+        ("admin=bob".to_owned(), String::new()),
+        (format!("user=bob&from={}", first.next_day().unwrap()), changed.to_owned()),
+        (format!("user=bob&to={first}"), "up".to_owned()),
+        (format!("user=bob&from={first}&to={}", first + Duration::days(2)), format!("{changed}, up")),
+        (format!("from={}&to={first}", first.next_day().unwrap()), String::new()),
+        ("user=bob&to=9999-12-31&from=0001-01-01".to_owned(), format!("{changed}, up")),
+    ] {
+        assert_eq!(found(&query).await, expected, "{query}");
+    }
+    let shown = browser.get("/admin/audit?user=bob%22%3E&from=2026-05-01").await.text;
+    assert!(
+        shown.contains("value=\"bob&#34;&#62;\"") && shown.contains("type=\"date\" value=\"2026-05-01\"")
+    );
 }
 
 #[rstest]
@@ -365,9 +422,15 @@ async fn full_lists_come_with_style_and_script_in_fifty_kilobytes() {
     house.post.fail_with(vestibule::ports::MailError::Refused(reason));
     house.deliver().await;
     browser.log_in("ada").await;
+    for number in 0..25 {
+        let email = format!("a.rather.long.address.of.a.guest.{number}@mail.a-long-domain.example.com");
+        let made = browser.post_form("/admin/invitations", &[("email", &email), ("role", "user")]).await;
+        assert_eq!(made.status, 200);
+    }
 
     let user = page_of(&server, ADMIN).await;
-    for path in ["/account", &user, "/admin", "/admin/users", "/admin/mails?state=dead", "/admin/audit"] {
+    let lists = ["/admin/users", "/admin/invitations", "/admin/mails?state=dead", "/admin/audit"];
+    for path in ["/account", &user, "/admin"].into_iter().chain(lists) {
         let page = browser.get(path).await;
         assert_eq!(page.status, 200, "{path}");
         if path == "/account" || path == user {
@@ -377,6 +440,8 @@ async fn full_lists_come_with_style_and_script_in_fifty_kilobytes() {
             );
         } else if path.contains("mails") {
             assert_eq!(page.text.matches("/retry?state=dead\"").count(), 20, "the list is full");
+        } else if path.contains("invitations") {
+            assert_eq!(page.text.matches("/revoke\"").count(), 20, "the list is full");
         }
         let weight = weight(&server, &page.text).await;
         assert!(weight < 50_000, "{path} weighs {weight} bytes, {} of them its own", page.text.len());

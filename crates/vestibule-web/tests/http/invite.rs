@@ -145,7 +145,7 @@ async fn where_it_is_open_an_invitation_is_neither_asked_for_nor_used_up(
     let mut body = sign_up_of("ann");
     body["invite"] = json!(invite(&server).await);
     assert_eq!(server.anonymous().post_json(SIGN_UP, &body).await.status, 201);
-    assert_eq!(server.house.accounts.list_invitations().await.unwrap().len(), 1);
+    assert_eq!(server.house.accounts.list_invitations(None, 10).await.unwrap().items.len(), 1);
 }
 
 #[rstest]
@@ -157,8 +157,18 @@ async fn an_admin_makes_an_invitation_and_takes_it_back(#[values(Sqlite, Postgre
     assert!(page.status == 200 && page.text.contains("No invitations"), "{page:?}");
     let refused = ada.post_form("/admin/invitations", &[("email", "<b>"), ("role", "user")]).await;
     assert!(refused.status == 422 && refused.text.contains("id=\"email-error\""), "{refused:?}");
-    let refused = ada.post_form("/admin/invitations", &[("role", "owner")]).await;
-    assert_eq!(refused.status, 422, "a role that the site has not");
+    assert!(
+        refused.text.contains("aria-describedby=\"email-error\" autofocus>"),
+        "it is entered where it is to be mended"
+    );
+    for role in ["owner", "Ad min", "", "<b>"] {
+        let refused = ada.post_form("/admin/invitations", &[("role", role)]).await;
+        assert!(refused.status == 422 && refused.text.contains("id=\"role-error\""), "{role}: {refused:?}");
+    }
+    assert!(
+        server.house.accounts.list_invitations(None, 10).await.unwrap().items.is_empty(),
+        "none was made"
+    );
 
     let made = ada.post_form("/admin/invitations", &[("email", "new@example.com"), ("role", "admin")]).await;
     assert_eq!(made.status, 200, "{made:?}");
@@ -172,10 +182,30 @@ async fn an_admin_makes_an_invitation_and_takes_it_back(#[values(Sqlite, Postgre
     assert!(is_logged_in(&new).await);
 
     ada.post_form("/admin/invitations", &[("role", "user")]).await;
-    let listed = server.house.accounts.list_invitations().await.unwrap();
+    let listed = server.house.accounts.list_invitations(None, 10).await.unwrap().items;
     let path = format!("/admin/invitations/{}/revoke", listed[0].id);
     let revoked = ada.post_form(&path, &[]).await;
     assert_eq!((revoked.status.as_u16(), revoked.location()), (303, "/admin/invitations?done=revoked"));
     assert!(ada.get(revoked.location()).await.text.contains("is taken back"));
     assert_eq!(ada.post_form(&path, &[]).await.status, 404);
+}
+
+#[rstest]
+#[tokio::test]
+async fn invitations_come_page_by_page(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let server = by_invitation(kind).await;
+    let mut ada = admin(&server).await;
+    for number in 0..23 {
+        let email = format!("guest{number}@example.com");
+        ada.post_form("/admin/invitations", &[("email", &email), ("role", "user")]).await;
+        server.clock.advance(Duration::seconds(1));
+    }
+    let first = ada.get("/admin/invitations").await.text;
+    assert_eq!(first.matches("/revoke\"").count(), 20);
+    assert!(first.contains("guest22@example.com") && !first.contains("guest2@example.com"));
+    let next =
+        first.split("href=\"/admin/invitations?").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let second = ada.get(&format!("/admin/invitations?{next}")).await.text;
+    assert_eq!(second.matches("/revoke\"").count(), 3);
+    assert!(second.contains("guest0@example.com") && second.contains("Newest") && !second.contains("Older"));
 }

@@ -305,6 +305,17 @@ async fn a_form_over_64_kib_is_too_large(#[values(Sqlite, Postgres)] kind: Datab
         assert_eq!(answer.status, 413, "{path}");
         assert!(answer.text.contains("The request is larger than 64 KiB."), "{path}");
     }
+    // What counts is what was typed, not how it is wrapped on its way; and no wrapping takes a server's memory.
+    let (fits, too_long) = ("я".repeat(30_000), "я".repeat(33_000));
+    for (name, status) in [(&fits, 422), (&too_long, 413)] {
+        let answer = browser.post_form("/sign-up", &[("name", name)]).await;
+        assert_eq!(answer.status, status);
+    }
+    for lie in ["%", "%zz", "%4"] {
+        let endless = format!("name={}", lie.repeat(64 * 1024));
+        let answer = browser.send(Method::POST, "/sign-up", &[FORM], endless).await;
+        assert_eq!(answer.status, 413, "{lie} wraps nothing");
+    }
 }
 
 #[rstest]

@@ -6,13 +6,19 @@ use crate::models::{AuditEvent, AuditEventId, AuditEventKind, UserId};
 
 /// Which events are looked for. Nothing set is all of them.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct AuditFilter {
+pub struct AuditFilter<'a> {
     /// What happened.
     pub kind: Option<AuditEventKind>,
     /// Whom it concerns.
     pub user: Option<UserId>,
+    /// Letters of the address or the name of whom it concerns.
+    pub user_named: Option<&'a str>,
     /// Who did it, as an admin.
     pub admin: Option<UserId>,
+    /// Letters of the address or the name of the admin who did it.
+    pub admin_named: Option<&'a str>,
+    /// Only this one and what was after it.
+    pub from: Option<AuditEventId>,
     /// Only what was before this one: the next page.
     pub below: Option<AuditEventId>,
 }
@@ -44,7 +50,7 @@ pub trait AuditEvents {
     /// Those that a filter lets through, newest first, at most `limit`.
     async fn find_audit_events(
         &mut self,
-        filter: AuditFilter,
+        filter: AuditFilter<'_>,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, StoreError>;
 

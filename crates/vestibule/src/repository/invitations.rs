@@ -24,10 +24,11 @@ pub trait Invitations {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Those that are still good, newest first, at most `limit`.
+    /// Those that are still good, newest first, at most `limit`, and only those made before one where it is named: the next page.
     async fn list_invitations(
         &mut self,
         now: OffsetDateTime,
+        below: Option<InvitationId>,
         limit: u32,
     ) -> Result<Vec<Invitation>, StoreError>;
 

@@ -7,7 +7,7 @@ impl Accounts {
     /// What happened, newest first.
     pub async fn list_audit_events(
         &self,
-        filter: AuditFilter,
+        filter: AuditFilter<'_>,
         limit: u32,
     ) -> Result<PageOf<AuditEvent>, StoreError> {
         let events = self.store.alone().find_audit_events(filter, limit.saturating_add(1)).await?;

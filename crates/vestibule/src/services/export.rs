@@ -125,7 +125,7 @@ impl Accounts {
         }
     }
 
-    async fn every_event(&self, filter: AuditFilter) -> Result<Vec<AuditEvent>, StoreError> {
+    async fn every_event(&self, filter: AuditFilter<'_>) -> Result<Vec<AuditEvent>, StoreError> {
         let mut all: Vec<AuditEvent> = Vec::new();
         loop {
             let below = all.last().map(|event| event.id);

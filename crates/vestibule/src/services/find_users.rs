@@ -12,6 +12,11 @@ pub struct PageOf<T> {
 }
 
 impl<T> PageOf<T> {
+    /// The page of a list with nothing on it.
+    pub fn empty() -> Self {
+        Self { items: Vec::new(), has_more: false }
+    }
+
     /// A page of at most `limit` of what was asked for one more than that.
     pub(super) fn cut(mut items: Vec<T>, limit: u32) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);

@@ -1,6 +1,6 @@
 use time::Duration;
 
-use super::{Administrator, UnknownRole};
+use super::{Administrator, PageOf, UnknownRole};
 use crate::Accounts;
 use crate::models::invalid_input::take;
 use crate::models::{
@@ -11,8 +11,6 @@ use crate::repository::StoreError;
 /// A link that lies about for longer is better made anew.
 const LONGEST: Duration = Duration::days(90);
 const SHORTEST: Duration = Duration::minutes(1);
-/// How many are listed.
-const LISTED: u32 = 1_000;
 
 /// Somebody who shall be able to sign up.
 #[derive(Clone, Copy)]
@@ -81,7 +79,8 @@ impl Accounts {
             created_at: now,
             expires_at: now + new.lifetime,
         };
-        let event = self.event_by(by, AuditEventKind::InvitationMade, None, new.role.as_str(), now);
+        let detail = format!("{}, {}", new.role, told_of(invitation.id));
+        let event = self.event_by(by, AuditEventKind::InvitationMade, None, detail, now);
         let mut work = self.store.begin().await?;
         work.insert_invitation(&invitation).await?;
         work.insert_audit_event(&event).await?;
@@ -90,9 +89,15 @@ impl Accounts {
         Ok((invitation, MailedLink::new(url, new.lifetime)))
     }
 
-    /// The invitations that can be used, newest first.
-    pub async fn list_invitations(&self) -> Result<Vec<Invitation>, StoreError> {
-        self.store.alone().list_invitations(self.clock.now(), LISTED).await
+    /// The invitations that can be used, newest first, or those made before one.
+    pub async fn list_invitations(
+        &self,
+        below: Option<InvitationId>,
+        limit: u32,
+    ) -> Result<PageOf<Invitation>, StoreError> {
+        let now = self.clock.now();
+        let invitations = self.store.alone().list_invitations(now, below, limit.saturating_add(1)).await?;
+        Ok(PageOf::cut(invitations, limit))
     }
 
     /// Ends an invitation before it is used.
@@ -101,7 +106,7 @@ impl Accounts {
         id: InvitationId,
         by: &Administrator,
     ) -> Result<(), RevokeInvitationError> {
-        let event = self.event_by(by, AuditEventKind::InvitationRevoked, None, "", self.clock.now());
+        let event = self.event_by(by, AuditEventKind::InvitationRevoked, None, told_of(id), self.clock.now());
         let mut work = self.store.begin().await?;
         if !work.delete_invitation(id).await? {
             return Err(RevokeInvitationError::NotFound);
@@ -110,4 +115,9 @@ impl Accounts {
         work.commit().await?;
         Ok(())
     }
+}
+
+/// How the trail names an invitation: the same where it is made, used and taken back, so that it tells who let somebody in.
+pub(super) fn told_of(id: InvitationId) -> String {
+    format!("invitation {id}")
 }

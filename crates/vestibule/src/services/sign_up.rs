@@ -1,3 +1,4 @@
+use super::invite::told_of;
 use super::{BegunSignUp, LoggedIn};
 use crate::Accounts;
 use crate::models::invalid_input::take;
@@ -159,7 +160,7 @@ impl Accounts {
         let mail = self.mail_about(&user, MailKind::ConfirmEmail, client, now);
         let event = self.event(AuditEventKind::SignedUp, Some(user.id), client, now);
         let event =
-            AuditEvent { detail: invitation.map(|_| "invite".to_owned()).unwrap_or_default(), ..event };
+            AuditEvent { detail: invitation.map(|used| told_of(used.id)).unwrap_or_default(), ..event };
 
         let mut work = self.store.begin().await?;
         if work.insert_user(&user, Some(&hash)).await? == Inserted::AlreadyThere {

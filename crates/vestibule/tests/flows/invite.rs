@@ -47,7 +47,7 @@ async fn sign_up(house: &House, typed: SignUp<'_>, invite: &str) -> Result<Logge
 async fn an_invitation_lets_one_person_sign_up_with_its_role(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
     let house = house(kind, by_invitation).await;
     let editor: Role = "editor".parse().unwrap();
-    let (_, token) = invite(&house, None, &editor).await;
+    let (invitation, token) = invite(&house, None, &editor).await;
     let ann = sign_up(&house, signing_up(ANN, "Ann"), &token).await.unwrap();
     assert_eq!(ann.user.role, editor);
     assert!(!ann.user.is_email_verified, "a link that was handed over proves no mailbox");
@@ -57,9 +57,10 @@ async fn an_invitation_lets_one_person_sign_up_with_its_role(#[values(Sqlite, Po
     let trail = house.audit_trail().await;
     // Both are of one moment, and so in no certain order.
     let told = |kind| trail.iter().find(|event| event.kind == kind).unwrap();
-    assert_eq!(told(AuditEventKind::SignedUp).detail, "invite");
+    let id = format!("invitation {}", invitation.id);
+    assert_eq!(told(AuditEventKind::SignedUp).detail, id, "the trail says by which, and so who let them in");
     let made = told(AuditEventKind::InvitationMade);
-    assert_eq!((made.actor, made.detail.as_str()), (Actor::Operator, "editor"));
+    assert_eq!((made.actor, made.detail.as_str()), (Actor::Operator, format!("editor, {id}").as_str()));
     assert_eq!(trail.len(), 2);
 }
 
@@ -142,10 +143,13 @@ async fn without_a_good_invitation_nobody_signs_up(#[values(Sqlite, Postgres)] k
         assert!(matches!(answer, Err(SignUpError::InvitationOver)), "{token}: {answer:?}");
     }
     assert!(house.user(ANN).await.is_none() && house.outbox().await.is_empty());
-    assert!(house.accounts.list_invitations().await.unwrap().is_empty());
+    assert!(house.accounts.list_invitations(None, 10).await.unwrap().items.is_empty());
     assert_eq!(house.accounts.clean_up().await.unwrap().invitations, 1);
     let kinds = house.audit_kinds().await;
     assert!(kinds.contains(&AuditEventKind::InvitationRevoked), "{kinds:?}");
+    let trail = house.audit_trail().await;
+    let revoked = trail.iter().find(|event| event.kind == AuditEventKind::InvitationRevoked).unwrap();
+    assert_eq!(revoked.detail, format!("invitation {}", first.id));
 }
 
 #[rstest]

@@ -202,7 +202,7 @@ async fn count_other_ways_to_sign_up(kind: DatabaseKind) -> BTreeMap<String, u64
     count("sign up, by invitation");
     let (invitation, _) = accounts.invite(new, &operator).await.unwrap();
     count("invite");
-    accounts.list_invitations().await.unwrap();
+    accounts.list_invitations(None, 10).await.unwrap();
     count("list invitations");
     accounts.revoke_invitation(invitation.id, &operator).await.unwrap();
     count("revoke an invitation");

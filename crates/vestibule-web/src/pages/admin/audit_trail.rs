@@ -2,9 +2,13 @@
 
 use ::vestibule::models::{Actor, AuditEvent, AuditEventId, AuditEventKind, UserId};
 use ::vestibule::repository::AuditFilter;
+use ::vestibule::services::PageOf;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
+use time::Date;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 use uuid::Uuid;
 
 use super::{ROWS, Section, Tab, link, tabs};
@@ -17,10 +21,14 @@ use crate::{PageVisit, Problem, Query, Vestibule};
 pub struct AuditQuery {
     /// The kind of event; empty for all.
     pub kind: String,
-    /// The id of the user whom it concerns, as typed.
+    /// Whom it concerns: letters of their address or name, or their id, as typed.
     pub user: String,
-    /// The id of the admin who did it, as typed.
+    /// The admin who did it, in the same way.
     pub admin: String,
+    /// The first day, in UTC, as typed.
+    pub from: String,
+    /// The last day, in UTC, as typed.
+    pub to: String,
     below: Option<Uuid>,
 }
 
@@ -95,33 +103,90 @@ impl EventView {
     }
 }
 
+/// Somebody as they are looked for.
+#[derive(Clone, Copy)]
+enum Person<'a> {
+    Anybody,
+    Id(UserId),
+    /// Letters of the address or the name.
+    Named(&'a str),
+}
+
+impl<'a> Person<'a> {
+    fn of(typed: &'a str) -> Self {
+        let typed = typed.trim();
+        match typed.parse::<Uuid>() {
+            Ok(id) => Self::Id(id.into()),
+            Err(_) if typed.is_empty() => Self::Anybody,
+            Err(_) => Self::Named(typed),
+        }
+    }
+
+    fn id(self) -> Option<UserId> {
+        if let Self::Id(id) = self { Some(id) } else { None }
+    }
+
+    fn words(self) -> Option<&'a str> {
+        if let Self::Named(words) = self { Some(words) } else { None }
+    }
+}
+
+impl AuditQuery {
+    /// The filter, or a sentence about what is no filter: that finds nothing, and must not find everything.
+    fn filter(&self) -> Result<AuditFilter<'_>, &'static str> {
+        let kind = AuditEventKind::from_word(&self.kind);
+        if kind.is_none() && !self.kind.is_empty() {
+            return Err("There is no such kind of event.");
+        }
+        let from = day_of(&self.from)?;
+        // A day is meant to its end.
+        let end = day_of(&self.to)?.and_then(Date::next_day);
+        let first_of = |day: Date| AuditEventId::lowest_at(day.midnight().assume_utc());
+        let (user, admin) = (Person::of(&self.user), Person::of(&self.admin));
+        Ok(AuditFilter {
+            kind,
+            user: user.id(),
+            user_named: user.words(),
+            admin: admin.id(),
+            admin_named: admin.words(),
+            from: from.map(first_of),
+            below: self.below.map(AuditEventId::from).into_iter().chain(end.map(first_of)).min(),
+        })
+    }
+}
+
+/// A day as browsers send it, or none.
+fn day_of(typed: &str) -> Result<Option<Date>, &'static str> {
+    const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
+    let typed = typed.trim();
+    if typed.is_empty() {
+        return Ok(None);
+    }
+    Date::parse(typed, DAY).map(Some).map_err(|_| "A day is written like 2026-05-31.")
+}
+
 /// The list.
 pub async fn list(
     State(vestibule): State<Vestibule>,
     Query(query): Query<AuditQuery>,
     visit: PageVisit,
 ) -> Result<Response, Problem> {
-    let id = |typed: &str| typed.trim().parse::<Uuid>().ok().map(UserId::from);
-    let (user, admin) = (id(&query.user), id(&query.admin));
-    // An id that is none finds nothing, which is told; it must not find everything.
-    let is_no_id = |typed: &str, id: Option<UserId>| !typed.trim().is_empty() && id.is_none();
-    let is_wrong = is_no_id(&query.user, user) || is_no_id(&query.admin, admin);
-    let filter = AuditFilter {
-        kind: AuditEventKind::from_word(&query.kind),
-        user,
-        admin,
-        below: query.below.map(AuditEventId::from),
+    let (page, wrong) = match query.filter() {
+        Ok(filter) => (vestibule.accounts().list_audit_events(filter, ROWS).await?, None),
+        Err(wrong) => (PageOf::empty(), Some(wrong)),
     };
-    let page = vestibule.accounts().list_audit_events(filter, if is_wrong { 0 } else { ROWS }).await?;
-    let filters = [("kind", query.kind.as_str()), ("user", &query.user), ("admin", &query.admin)];
-    let last = page.items.last().filter(|_| page.has_more).map(|last| last.id.to_string());
-    let next_page = last.map(|last| {
-        let [kind, user, admin] = filters;
-        link("/admin/audit", &[kind, user, admin, ("below", &last)])
-    });
+    let below = page.items.last().filter(|_| page.has_more).map(|last| last.id.to_string());
+    let filters = [
+        ("kind", query.kind.as_str()),
+        ("user", &query.user),
+        ("admin", &query.admin),
+        ("from", &query.from),
+        ("to", &query.to),
+    ];
+    let next_page = below.map(|below| link("/admin/audit", &[&filters[..], &[("below", &below)]].concat()));
     let content = AuditPage {
         tabs: tabs(Section::Audit),
-        summary: is_wrong.then_some("A user is named by their id here; it stands on their page."),
+        summary: wrong,
         kinds: &AuditEventKind::ALL,
         events: page.items.iter().map(EventView::of).collect(),
         is_first_page: query.below.is_none(),

@@ -2,6 +2,7 @@
 
 use ::vestibule::models::{AuditEvent, Role, User, UserId};
 use ::vestibule::repository::{AuditFilter, UserFilter};
+use ::vestibule::services::PageOf;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -166,13 +167,15 @@ pub async fn list(
     visit: PageVisit,
 ) -> Result<Response, Problem> {
     let accounts = vestibule.accounts();
-    let filter = UserFilter {
-        words: query.q.clone(),
-        // A role that nobody can have is a filter that lets nobody through, and no error.
-        role: query.role.parse().ok(),
-        below: query.below.map(UserId::from),
+    let role = (!query.role.is_empty()).then(|| query.role.parse::<Role>());
+    let page = match role.transpose() {
+        Ok(role) => {
+            let below = query.below.map(UserId::from);
+            accounts.list_users(&UserFilter { words: query.q.clone(), role, below }, ROWS).await?
+        }
+        // A role that nobody can have: a filter that lets nobody through, and no error.
+        Err(_) => PageOf::empty(),
     };
-    let page = accounts.list_users(&filter, ROWS).await?;
     let last = page.items.last().filter(|_| page.has_more);
     let next_page = last.map(|last| {
         link("/admin/users", &[("q", &query.q), ("role", &query.role), ("below", &last.id.to_string())])

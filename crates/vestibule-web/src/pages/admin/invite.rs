@@ -1,6 +1,6 @@
 //! `/admin/invitations`: links by which people may sign up.
 
-use ::vestibule::models::{Invitation, Role, SignUpMode};
+use ::vestibule::models::{InvalidInput, Invitation, InvitationId, Role, SignUpMode};
 use ::vestibule::services::Invite;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -8,10 +8,12 @@ use serde::Deserialize;
 use time::Duration;
 use uuid::Uuid;
 
-use super::{Section, Tab, administrator, tabs};
+use super::{ROWS, Section, Tab, administrator, link, tabs};
 use crate::moments::{iso, minute};
+use crate::pages::NOT_YET;
 use crate::{ClientOf, CurrentUser, FieldErrors, Form, PageVisit, Path, Problem, Query, Vestibule};
 
+const ADDRESS: &str = "/admin/invitations";
 /// How long an invitation of this page is good.
 const LIFETIME: Duration = Duration::days(7);
 
@@ -23,10 +25,11 @@ pub struct Fields {
     role: String,
 }
 
-/// What was just done.
+/// Which part of the list, and what was just done.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct InvitationsQuery {
+    below: Option<Uuid>,
     done: String,
 }
 
@@ -54,6 +57,12 @@ pub struct InvitationsPage<'a> {
     pub summary: Option<&'a str>,
     /// Those that can be used.
     pub invitations: Vec<InvitationView>,
+    /// Whether this is the first page of them.
+    pub is_first_page: bool,
+    /// Where the first page is.
+    pub first_page: &'a str,
+    /// Where the next one is, if there is one.
+    pub next_page: Option<String>,
 }
 
 /// An invitation as a person reads it.
@@ -88,8 +97,13 @@ pub async fn list(
     Query(query): Query<InvitationsQuery>,
     visit: PageVisit,
 ) -> Result<Response, Problem> {
-    let notice = (query.done == "revoked").then_some("The invitation is taken back.");
-    page(&vestibule, &visit, &Fields::default(), Shown { notice, ..Shown::default() }).await
+    let notice = match query.done.as_str() {
+        "revoked" => Some("The invitation is taken back."),
+        "not-yet" => Some(NOT_YET),
+        _ => None,
+    };
+    let below = query.below.map(InvitationId::from);
+    page(&vestibule, &visit, &Fields::default(), Shown { notice, below, ..Shown::default() }).await
 }
 
 /// Makes a link and shows it. Not by a redirect: a link in an address would stay in the browser's history.
@@ -101,10 +115,14 @@ pub async fn invite(
     Form(fields): Form<Fields>,
 ) -> Result<Response, Problem> {
     let by = administrator(&vestibule, &current, &client)?;
-    // What is no name of a role is none of the site's either.
-    let role = fields.role.parse().unwrap_or(Role::User);
-    let new = Invite { email: Some(&fields.email), role: &role, lifetime: LIFETIME };
-    match vestibule.accounts().invite(new, &by).await.map_err(Problem::from) {
+    let made = match fields.role.parse::<Role>() {
+        Ok(role) => {
+            let new = Invite { email: Some(&fields.email), role: &role, lifetime: LIFETIME };
+            vestibule.accounts().invite(new, &by).await.map_err(Problem::from)
+        }
+        Err(error) => Err(Problem::invalid(InvalidInput::one("role", "unknown_role", error.to_string()))),
+    };
+    match made {
         Ok((_, link)) => {
             let shown = Shown { link: Some(link.url()), ..Shown::default() };
             page(&vestibule, &visit, &Fields::default(), shown).await
@@ -133,6 +151,7 @@ struct Shown<'a> {
     notice: Option<&'a str>,
     link: Option<&'a str>,
     problem: Option<&'a Problem>,
+    below: Option<InvitationId>,
 }
 
 async fn page(
@@ -142,7 +161,9 @@ async fn page(
     shown: Shown<'_>,
 ) -> Result<Response, Problem> {
     let accounts = vestibule.accounts();
-    let invitations = accounts.list_invitations().await?;
+    let invitations = accounts.list_invitations(shown.below, ROWS).await?;
+    let last = invitations.items.last().filter(|_| invitations.has_more);
+    let next_page = last.map(|last| link(ADDRESS, &[("below", &last.id.to_string())]));
     let response =
         crate::pages::form_page(vestibule, visit, "Invitations", shown.problem, |errors, summary| {
             InvitationsPage {
@@ -156,7 +177,10 @@ async fn page(
                 roles: accounts.roles(),
                 errors,
                 summary,
-                invitations: invitations.iter().map(InvitationView::from).collect(),
+                invitations: invitations.items.iter().map(InvitationView::from).collect(),
+                is_first_page: shown.below.is_none(),
+                first_page: ADDRESS,
+                next_page,
             }
         });
     Ok(response.into_response())

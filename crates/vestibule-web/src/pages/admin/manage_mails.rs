@@ -2,6 +2,7 @@
 
 use ::vestibule::models::{MailCounts, MailState, OutgoingMailId, TrackedMail};
 use ::vestibule::repository::MailFilter;
+use ::vestibule::services::PageOf;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -101,11 +102,14 @@ pub async fn list(
     visit: PageVisit,
 ) -> Result<Response, Problem> {
     let accounts = vestibule.accounts();
-    let filter = MailFilter {
-        state: MailState::from_word(&query.state),
-        below: query.below.map(OutgoingMailId::from),
+    let state = MailState::from_word(&query.state);
+    let page = if state.is_none() && !query.state.is_empty() {
+        // A state that no mail has.
+        PageOf::empty()
+    } else {
+        let below = query.below.map(OutgoingMailId::from);
+        accounts.list_mails(MailFilter { state, below }, ROWS).await?
     };
-    let page = accounts.list_mails(filter, ROWS).await?;
     let last = page.items.last().filter(|_| page.has_more);
     let next_page = last
         .map(|last| link("/admin/mails", &[("state", &query.state), ("below", &last.mail.id.to_string())]));
