@@ -8,7 +8,7 @@ use vestibule::models::{CandidatePassword, Password, PasswordHash};
 use vestibule::ports::{
     Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher, Standing,
 };
-use vestibule::services::{LogIn, LogInError};
+use vestibule::services::LogIn;
 use vestibule_testkit::{DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase, client};
 
 fn slots() -> HashingSlots {
@@ -238,14 +238,9 @@ async fn a_flood_of_strangers_keeps_out_no_browser_that_the_account_knows(
     while hasher.load().unwrap().hashing.refused == 0 {
         tokio::task::yield_now().await;
     }
-    let log_in = async |devices: &[&str]| {
-        let typed = LogIn { email: "ann@example.com", password: PASSWORD, devices };
-        house.accounts.log_in(typed, &client()).await
-    };
-    let unknown = log_in(&[]).await;
-    let is_busy = matches!(unknown, Err(LogInError::Hasher(HasherError::Overloaded(_))));
-    assert!(log_in(&[device.as_deref().unwrap()]).await.is_ok());
-    assert!(is_busy || hasher.load().unwrap().hashing.waiting > 0, "the flood was there: {unknown:?}");
+    let typed =
+        LogIn { email: "ann@example.com", password: PASSWORD, devices: &[device.as_deref().unwrap()] };
+    assert!(house.accounts.log_in(typed, &client()).await.is_ok());
     for one in flood {
         one.abort();
     }
