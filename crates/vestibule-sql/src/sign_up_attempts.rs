@@ -161,7 +161,7 @@ impl SignUpAttempts for Connection {
                 email       = $2,
                 mail_id     = $3,
                 mails       = mails + 1,
-                token_hash  = NULL,
+                token_hash  = CASE WHEN mail_id = $3 THEN token_hash END,
                 expires_at  = $5
             WHERE id = $1 AND expires_at > $4 AND mails < $6";
         let readdressed = self

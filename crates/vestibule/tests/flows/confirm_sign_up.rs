@@ -442,6 +442,27 @@ async fn strangers_cannot_use_up_the_mails_of_a_newcomer_for_the_day(
     assert_eq!(house.post.kinds_for(ANN).len(), 10, "whoever has an account waits for none");
 }
 
+/// Whoever asks once more than the mailbox may get mails, or whose mailbox a stranger has flooded, keeps the link they have.
+#[rstest]
+#[tokio::test]
+async fn where_no_other_mail_goes_the_link_before_it_stays_good(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let house = house(kind).await;
+    let begun = begin(&house, NEW).await;
+    house.deliver().await;
+    let token = house.post.token_for(NEW);
+    for _ in 0..12 {
+        begin_with(&house, NEW, EVES, &[]).await;
+    }
+    house.deliver().await;
+    let before = house.post.delivered().len();
+    house.accounts.resend_sign_up(NEW, &[&begun.cookie], &client()).await.unwrap();
+    house.deliver().await;
+    assert_eq!(house.post.delivered().len(), before, "the mailbox has had enough");
+    confirm(&house, &token, &[&begun.cookie], None).await.expect("the link that came is good");
+}
+
 #[rstest]
 #[tokio::test]
 async fn one_sign_up_brings_about_ten_mails_at_most(#[values(Sqlite, Postgres)] kind: DatabaseKind) {

@@ -226,33 +226,42 @@ async fn is_sent_before(step: u64, house: &House, claimed: &ClaimedMail) -> bool
 async fn wherever_a_worker_is_killed_the_mail_arrives_and_its_link_works(
     #[values(Sqlite, Postgres)] kind: DatabaseKind,
 ) {
-    let mut step = 1;
-    loop {
-        let house = limited_house(kind).await;
-        house.signed_up("ann").await;
+    // Five, and the note; whether that one can still be caught on its way is a matter of luck.
+    for step in 1..=5 {
+        // An answer that is there at once cannot be waited for: then that step is tried again.
+        let mut tries = 0;
+        while !is_killed_and_goes_on(kind, step).await {
+            tries += 1;
+            assert!(tries < 20, "a delivery has fewer steps than {step}");
+        }
+    }
+    is_killed_and_goes_on(kind, 6).await;
+}
+
+/// Whether a delivery could be killed at this step. If so, its mail arrived after that, with a link that works.
+async fn is_killed_and_goes_on(kind: DatabaseKind, step: u64) -> bool {
+    let house = limited_house(kind).await;
+    house.signed_up("ann").await;
+    house.deliver().await;
+    forgot(&house, ANN).await;
+    let claimed = house.accounts.claim_mail().await.unwrap().unwrap();
+    if is_sent_before(step, &house, &claimed).await {
+        return false;
+    }
+    house.clock.advance(Duration::minutes(2));
+    // What was dropped may still be under way on PostgreSQL, and its row is passed over until it is done.
+    for _ in 0..1000 {
         house.deliver().await;
-        forgot(&house, ANN).await;
-        let claimed = house.accounts.claim_mail().await.unwrap().unwrap();
-        if is_sent_before(step, &house, &claimed).await {
+        if house.outbox().await.is_empty() {
             break;
         }
-        house.clock.advance(Duration::minutes(2));
-        // What was dropped may still be under way on PostgreSQL, and its row is passed over until it is done.
-        for _ in 0..1000 {
-            house.deliver().await;
-            if house.outbox().await.is_empty() {
-                break;
-            }
-        }
-        let resets =
-            house.post.kinds_for(ANN).into_iter().filter(|kind| *kind == MailKind::ResetPassword).count();
-        assert!((1..=2).contains(&resets), "{resets} mails when killed at step {step}");
-        assert!(house.outbox().await.is_empty(), "step {step}");
-        assert!(reset_with(&house, &house.post.token_of(MailKind::ResetPassword, ANN)).await, "step {step}");
-        step += 1;
     }
-    // Six; whether the last can still be caught on its way is a matter of luck.
-    assert!(step > 5, "a delivery has more steps than {step}");
+    let resets =
+        house.post.kinds_for(ANN).into_iter().filter(|kind| *kind == MailKind::ResetPassword).count();
+    assert!((1..=2).contains(&resets), "{resets} mails when killed at step {step}");
+    assert!(house.outbox().await.is_empty(), "step {step}");
+    assert!(reset_with(&house, &house.post.token_of(MailKind::ResetPassword, ANN)).await, "step {step}");
+    true
 }
 
 /// A worker of long ago must not end a mail that an operator had tried again, nor may two messages have one number.
