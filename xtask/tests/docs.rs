@@ -75,7 +75,11 @@ fn every_test_that_a_page_names_is_in_the_file_that_it_names() {
             let Some(name) = shown.strip_prefix('`').and_then(|name| name.strip_suffix('`')) else {
                 continue;
             };
-            let Some(file) = file_of(&page, target).filter(|file| file.is_file()) else { continue };
+            let Some(file) = file_of(&page, target).filter(|file| file.is_file()) else {
+                let is_a_test = name.matches('_').count() > 2 && !name.contains(' ');
+                assert!(!is_a_test, "{}: `{name}` leads to no file: {target}", page.display());
+                continue;
+            };
             let is_name_of_the_file = target.ends_with(name) || name.contains('/');
             if is_name_of_the_file {
                 continue;
