@@ -131,6 +131,12 @@ for (const javaScript of [true, false]) {
       assert.equal(await page.locator('.sessions li').count(), 1);
       await second.goto('/dashboard');
       assert.equal(path(second), '/log-in');
+      await logIn(second, own('account'));
+      await page.goto('/account');
+      await send(page, '.sessions form:not([data-vestibule-log-out]) button');
+      assert.equal(await page.locator('.sessions li').count(), 1);
+      await second.goto('/dashboard');
+      assert.equal(path(second), '/log-in', 'one session can be ended alone');
 
       await page.fill('#new-email', `${own('moved')}@example.com`);
       await page.fill('#email-password', 'wrong window thursday');
@@ -138,7 +144,19 @@ for (const javaScript of [true, false]) {
       assert.equal(await page.inputValue('#new-email'), `${own('moved')}@example.com`);
       await page.fill('#email-password', PASSWORD);
       await send(page, '#email button[type=submit]');
-      await page.goto(await house.mailedLink(`${own('moved')}@example.com`, 'confirm-email'));
+      const dropped = await house.mailedLink(`${own('moved')}@example.com`, 'confirm-email');
+      await page.goto('/account');
+      await send(page, 'text=Keep the present address');
+      assert.ok(!(await page.textContent('#email')).includes(`${own('moved')}@example.com`));
+      await page.goto(dropped);
+      await send(page, SUBMIT);
+      assert.equal(path(page), '/confirm-email', 'its link is over');
+
+      await page.goto('/account');
+      await page.fill('#new-email', `${own('moved')}@example.com`);
+      await page.fill('#email-password', PASSWORD);
+      await send(page, '#email button[type=submit]');
+      await page.goto(await house.mailedLink(`${own('moved')}@example.com`, 'confirm-email', dropped));
       await send(page, SUBMIT);
       await page.goto('/account');
       assert.ok((await page.textContent('#email')).includes(`${own('moved')}@example.com`));
@@ -251,6 +269,31 @@ for (const javaScript of [true, false]) {
     });
   });
 }
+
+test('where addresses are to be confirmed, the page that was asked for opens after that', async () => {
+  const strict = await openHouse({ VESTIBULE_REQUIRE_CONFIRMED_EMAIL: 'on' });
+  const ownBrowser = await openBrowser(strict);
+  try {
+    const page = await (await ownBrowser.person()).newPage();
+    await page.goto('/sign-up');
+    await page.fill('#name', 'Ann');
+    await page.fill('#email', 'ann@example.com');
+    await page.fill('#password', PASSWORD);
+    await send(page, SUBMIT);
+    await page.goto('/notes');
+    assert.equal(path(page), '/confirm-email/resend');
+    const first = await strict.mailedLink('ann@example.com', 'confirm-email');
+    await send(page, SUBMIT);
+    await page.goto(await strict.mailedLink('ann@example.com', 'confirm-email', first));
+    await send(page, SUBMIT);
+    await page.goto('/notes');
+    assert.equal(path(page), '/notes');
+    ownBrowser.assertQuiet();
+  } finally {
+    await ownBrowser.close();
+    await strict.close();
+  }
+});
 
 test('what was typed while the server is gone is there when it is back', async () => {
   const context = await browser.person();

@@ -1,3 +1,4 @@
+use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -13,6 +14,11 @@ pub fn run() -> Result<()> {
     step("format", "run `cargo fmt --all`, and the same in fuzz/", || {
         cargo::run(&mut cargo(&["fmt", "--all", "--check"]))?;
         cargo::run(&mut cargo(&["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"]))
+    })?;
+    // They have a lock file of their own, which a new dependency of ours leaves behind.
+    step("lock files", "`cargo update --workspace --manifest-path fuzz/Cargo.toml`", || {
+        let metadata = "metadata --locked --format-version=1 --manifest-path fuzz/Cargo.toml";
+        cargo::run(cargo(&words(metadata)).stdout(Stdio::null()))
     })?;
     step("lints", "mend what clippy names", || {
         let clippy = "clippy --workspace --all-targets --locked -- -D warnings";

@@ -30,6 +30,7 @@ pub struct Received {
     head: String,
     /// The text for people, decoded.
     pub text: String,
+    whole: String,
 }
 
 impl MailServer {
@@ -145,7 +146,7 @@ impl Received {
         } else {
             text.to_owned()
         };
-        Self { head, text }
+        Self { head, text, whole: mail }
     }
 
     /// A header that is there once.
@@ -163,6 +164,19 @@ impl Received {
     pub fn has(&self, name: &str) -> bool {
         let name = format!("{}:", name.to_lowercase());
         self.head.lines().any(|line| line.to_lowercase().starts_with(&name))
+    }
+
+    /// The token of the link.
+    pub fn token(&self) -> &str {
+        self.link().split_once("?token=").expect("the link has a token").1
+    }
+
+    /// The link in the part for programs that show HTML, decoded from quoted-printable.
+    pub fn link_in_html(&self) -> String {
+        let html = &self.whole[self.whole.find("text/html").expect("there is HTML")..];
+        let html = html.replace("=\n", "").replace("=3D", "=");
+        let (_, link) = html.split_once("href=\"").expect("the HTML has a link");
+        link.split('"').next().expect("an address ends").to_owned()
     }
 
     /// The link that it is for.

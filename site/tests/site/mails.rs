@@ -110,16 +110,24 @@ async fn the_links_of_mails_work_that_a_real_mail_server_took(#[case] url: fn(&M
     let (ann, new) = ("ann@example.com", "ann.new@example.com");
 
     let typed = json!({ "name": "Ann", "email": ann, "password": PASSWORD });
-    let (status, _) = site.post("/api/auth/sign-up", "", typed).await;
+    let (status, signed_up) = site.post("/api/auth/sign-up", "", typed).await;
     assert_eq!(status, 201);
     let mail = last(&server, ann, 1).await;
-    let token = site.open(mail.link()).await;
+    site.open(mail.link()).await;
+    assert_eq!(mail.link_in_html(), mail.link(), "both parts lead to the same place");
+    assert_eq!(site.post("/api/auth/confirm-email/resend", &signed_up, json!({})).await.0, 202);
+    let resent = last(&server, ann, 2).await;
+    let (status, _) = site
+        .post("/api/auth/confirm-email", "", json!({ "token": mail.token(), "password": PASSWORD }))
+        .await;
+    assert_eq!(status, 400, "a newer one was sent after it");
+    let token = site.open(resent.link()).await;
     let (status, _) =
         site.post("/api/auth/confirm-email", "", json!({ "token": token, "password": PASSWORD })).await;
     assert_eq!(status, 200);
 
     assert_eq!(site.post("/api/auth/forgot-password", "", json!({ "email": ann })).await.0, 202);
-    let mail = last(&server, ann, 2).await;
+    let mail = last(&server, ann, 3).await;
     let token = site.open(mail.link()).await;
     let typed = json!({ "token": token, "password": NEW });
     assert_eq!(site.post("/api/auth/reset-password", "", typed.clone()).await.0, 204);
