@@ -69,17 +69,18 @@ fn names(prefix: &str) -> Vec<String> {
     (0..6).map(|number| format!("{prefix}{number}")).collect()
 }
 
-/// Signs up and tells how long the slowest took.
+/// Signs up and tells how long the median took, which a busy machine moves less than the slowest.
 async fn sign_up_all(program: &Program, names: &[String]) -> Duration {
     let client = Client::new();
-    let mut slowest = Duration::ZERO;
+    let mut took = Vec::new();
     for name in names {
         #[expect(clippy::disallowed_methods, reason = "a real duration is what is measured")]
         let began = std::time::Instant::now();
         assert_eq!(client.sign_up(&program.origin, name).await.unwrap().0, 201);
-        slowest = slowest.max(began.elapsed());
+        took.push(began.elapsed());
     }
-    slowest
+    took.sort_unstable();
+    took[took.len() / 2]
 }
 
 fn each_has_one_mail(server: &SmtpServer, names: &[String]) {
@@ -106,7 +107,7 @@ async fn while_the_mail_server_is_in_trouble_requests_are_as_fast_and_after_it_e
     server.behave(trouble);
     let in_trouble = sign_up_all(&program, &names("bob")).await;
     // The machine has other things to do; a server that hangs does so for a minute.
-    assert!(in_trouble < 3 * usual + Duration::from_secs(1), "{in_trouble:?} and not {usual:?}");
+    assert!(in_trouble < 2 * usual + Duration::from_millis(250), "{in_trouble:?} and not {usual:?}");
     until("an attempt", async || server.lines().iter().filter(|line| line.starts_with("MAIL")).count() > 6)
         .await;
     assert_eq!(server.messages().len(), 6, "only those of the good day");
