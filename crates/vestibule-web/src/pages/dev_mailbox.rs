@@ -17,9 +17,12 @@ use crate::{DevMailbox, PageVisit, Path, Problem, Vestibule};
 const MAIL_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; \
                            sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation";
 
+/// How many mails the page shows; the JSON has all.
+const NEWEST: usize = 20;
+
 /// What the page shows.
 pub struct DevMailboxPage {
-    /// All mails, newest first.
+    /// The newest mails, newest first.
     pub letters: Vec<LetterView>,
 }
 
@@ -56,13 +59,15 @@ impl From<Letter> for LetterView {
     }
 }
 
-/// All mails, newest first.
+/// The newest mails, newest first.
 pub async fn mailbox(
     State(vestibule): State<Vestibule>,
     mailbox: OfThisMachine,
     visit: PageVisit,
 ) -> Response {
-    let content = DevMailboxPage { letters: mailbox.letters().into_iter().map(LetterView::from).collect() };
+    let content = DevMailboxPage {
+        letters: mailbox.letters().into_iter().take(NEWEST).map(LetterView::from).collect(),
+    };
     vestibule.page(&visit, "Development mailbox", &content)
 }
 
