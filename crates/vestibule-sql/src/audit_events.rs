@@ -5,10 +5,6 @@ use vestibule::repository::{AuditEvents, AuditFilter, EventCount, StoreError};
 use crate::database::{At, Connection, Id};
 use crate::store::{BrokenRow, client, day, is_named, patterns_of};
 
-const VISITOR: &str = "visitor";
-const ADMIN: &str = "admin";
-const OPERATOR: &str = "operator";
-
 /// The statement of `insert_audit_event`. Where nobody is known, a user is looked up whom nobody is: the work is the same, so
 /// its time does not tell whether an address is known. Of a user who was deleted meanwhile nothing is written.
 macro_rules! insert_audit_event {
@@ -117,11 +113,6 @@ async fn insert(
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
     let nobody = event.id.as_uuid();
-    let (actor, actor_id) = match event.actor {
-        Actor::Visitor => (VISITOR, None),
-        Actor::Admin(id) => (ADMIN, id),
-        Actor::Operator => (OPERATOR, None),
-    };
     connection
         .write(sql)
         .bind(Id(event.id.as_uuid()))
@@ -130,8 +121,8 @@ async fn insert(
         .bind(At(event.created_at))
         .bind(event.client.ip().map(|ip| ip.to_string()))
         .bind(event.client.user_agent().map(str::to_owned))
-        .bind(actor)
-        .bind(actor_id.map(|id| Id(id.as_uuid())))
+        .bind(event.actor.as_str())
+        .bind(event.actor.id().map(|id| Id(id.as_uuid())))
         .bind(event.detail.clone())
         .execute()
         .await?;
@@ -169,12 +160,8 @@ impl TryFrom<AuditEventRow> for AuditEvent {
             user_id: row.user_id.map(|id| UserId::from(id.0)),
             created_at: row.created_at.0,
             client: client(TABLE, row.ip.as_deref(), row.user_agent.as_deref())?,
-            actor: match row.actor.as_str() {
-                VISITOR => Actor::Visitor,
-                ADMIN => Actor::Admin(row.actor_id.map(|id| UserId::from(id.0))),
-                OPERATOR => Actor::Operator,
-                _ => return Err(BrokenRow::new(TABLE, "actor", "no known kind of actor")),
-            },
+            actor: Actor::parse(&row.actor, row.actor_id.map(|id| UserId::from(id.0)))
+                .ok_or_else(|| BrokenRow::new(TABLE, "actor", "no known kind of actor"))?,
             detail: row.detail,
         })
     }

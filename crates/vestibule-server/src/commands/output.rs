@@ -113,18 +113,13 @@ pub(super) fn mail_json(tracked: &TrackedMail) -> Value {
 
 /// An event of the audit trail.
 pub(super) fn event_json(event: &AuditEvent) -> Value {
-    let (actor, actor_id) = match event.actor {
-        Actor::Visitor => ("visitor", None),
-        Actor::Operator => ("operator", None),
-        Actor::Admin(id) => ("admin", id.map(|id| id.to_string())),
-    };
     json!({
         "id": event.id.to_string(),
         "kind": event.kind.as_str(),
         "created_at": iso(event.created_at),
         "user_id": event.user_id.map(|id| id.to_string()),
-        "actor": actor,
-        "actor_id": actor_id,
+        "actor": event.actor.as_str(),
+        "actor_id": event.actor.id().map(|id| id.to_string()),
         "detail": event.detail,
         "ip": event.client.ip().map(|ip| ip.to_string()),
         "user_agent": event.client.user_agent(),

@@ -118,6 +118,7 @@ async fn asked_to_stop(stop: &watch::Receiver<bool>) {
     // Where nobody can ask any more, the program ends.
     drop(stop.clone().wait_for(|is_stopping| *is_stopping).await);
 }
+
 /// Whether it depends on who has an address that a mail of this kind is not sent. That is no business of the log's, which
 /// more people read than the database.
 fn tells_who_has_an_address(kind: MailKind) -> bool {

@@ -137,6 +137,15 @@ pub(crate) fn farewell(vestibule: &Vestibule) -> impl IntoResponseParts + use<> 
     (AppendHeaders([CLEAR_SITE_DATA]), set(vestibule.cookie_names().cleared()))
 }
 
+/// The cookies of the session that a browser got for its old one; none where a program keeps what it has.
+pub(crate) fn renewed(
+    vestibule: &Vestibule,
+    renewed: Option<LoggedIn>,
+) -> AppendHeaders<impl IntoIterator<Item = (HeaderName, HeaderValue)> + use<>> {
+    let now = vestibule.accounts().now();
+    set(renewed.map(|renewed| vestibule.cookie_names().of_new_session(&renewed, now)).unwrap_or_default())
+}
+
 /// `Set-Cookie` for each.
 pub(crate) fn set(
     cookies: Vec<HeaderValue>,

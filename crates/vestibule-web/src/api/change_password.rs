@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answers::set;
+use super::answers;
 use crate::{ClientOf, CurrentUser, Json, Problem, Vestibule, nullable_text};
 
 /// What is sent.
@@ -47,8 +47,5 @@ pub async fn change_password(
     let accounts = vestibule.accounts();
     let typed = ChangePassword { current_password: &body.current_password, new_password: &body.new_password };
     let renewed = accounts.change_password(current.current(), typed, &client).await?;
-    let cookies = renewed
-        .map(|renewed| vestibule.cookie_names().of_new_session(&renewed, accounts.now()))
-        .unwrap_or_default();
-    Ok((StatusCode::NO_CONTENT, set(cookies)).into_response())
+    Ok((StatusCode::NO_CONTENT, answers::renewed(&vestibule, renewed)).into_response())
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answers::set;
+use super::answers;
 use crate::{ClientOf, CurrentUser, Json, Problem, Vestibule, nullable_text};
 
 /// What is sent.
@@ -43,8 +43,5 @@ pub async fn confirm_password(
 ) -> Result<Response, Problem> {
     let accounts = vestibule.accounts();
     let renewed = accounts.confirm_password(current.current(), &body.password, &client).await?;
-    let cookies = renewed
-        .map(|renewed| vestibule.cookie_names().of_new_session(&renewed, accounts.now()))
-        .unwrap_or_default();
-    Ok((StatusCode::NO_CONTENT, set(cookies)).into_response())
+    Ok((StatusCode::NO_CONTENT, answers::renewed(&vestibule, renewed)).into_response())
 }

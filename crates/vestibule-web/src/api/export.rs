@@ -1,7 +1,7 @@
 //! `GET /api/account/export`.
 
 use ::vestibule::models::{
-    Actor, AuditEvent, Client, EmailAddress, KnownDevice, MailKind, Session, SessionEnded, StandingLink,
+    AuditEvent, Client, EmailAddress, KnownDevice, MailKind, Session, SessionEnded, StandingLink,
     TrackedMail, User,
 };
 use ::vestibule::services::Export;
@@ -184,11 +184,7 @@ impl<'a> From<&'a AuditEvent> for EventBody<'a> {
             kind: event.kind.as_str(),
             created_at: event.created_at,
             client: ClientBody::from(&event.client),
-            actor: match event.actor {
-                Actor::Visitor => "visitor",
-                Actor::Admin(_) => "admin",
-                Actor::Operator => "operator",
-            },
+            actor: event.actor.as_str(),
             detail: &event.detail,
         }
     }

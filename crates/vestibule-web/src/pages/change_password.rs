@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::account::{Part, Refused, done, refused};
-use crate::api::answers::set;
+use crate::api::answers;
 use crate::{ClientOf, CurrentUser, Form, PageVisit, Problem, Vestibule};
 
 /// What is typed.
@@ -30,10 +30,7 @@ pub async fn change_password(
         ChangePassword { current_password: &fields.current_password, new_password: &fields.new_password };
     match accounts.change_password(current.current(), typed, &client).await.map_err(Problem::from) {
         Ok(renewed) => {
-            let cookies = renewed
-                .map(|renewed| vestibule.cookie_names().of_new_session(&renewed, accounts.now()))
-                .unwrap_or_default();
-            Ok((set(cookies), done("password-changed", "password")).into_response())
+            Ok((answers::renewed(&vestibule, renewed), done("password-changed", "password")).into_response())
         }
         Err(problem) => {
             let form = Refused { part: Part::Password, typed: "", problem: &problem };

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::{DEFAULT_NEXT, FormQuery};
-use crate::api::answers::set;
+use crate::api::answers;
 use crate::{ClientOf, CurrentUser, FieldErrors, Form, Next, PageVisit, Problem, Query, Vestibule};
 
 /// What is typed.
@@ -54,10 +54,8 @@ pub async fn confirm_password(
     let confirmed = accounts.confirm_password(current.current(), &fields.password, &client).await;
     match confirmed.map_err(Problem::from) {
         Ok(renewed) => {
-            let cookies = renewed
-                .map(|renewed| vestibule.cookie_names().of_new_session(&renewed, accounts.now()))
-                .unwrap_or_default();
-            Ok((set(cookies), Redirect::to(fields.next.or(DEFAULT_NEXT))).into_response())
+            Ok((answers::renewed(&vestibule, renewed), Redirect::to(fields.next.or(DEFAULT_NEXT)))
+                .into_response())
         }
         Err(problem) if problem.is_session_over || !problem.keeps_the_form() => Err(problem),
         Err(problem) => Ok(page(&vestibule, &visit, &current, &fields.next, Some(&problem))),

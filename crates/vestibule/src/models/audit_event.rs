@@ -39,6 +39,30 @@ pub enum Actor {
     Operator,
 }
 
+impl Actor {
+    /// The word for it in the database, and in what is told to programs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Visitor => "visitor",
+            Self::Admin(_) => "admin",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// Which admin, where it was one whose account is known.
+    pub const fn id(self) -> Option<UserId> {
+        match self {
+            Self::Admin(id) => id,
+            Self::Visitor | Self::Operator => None,
+        }
+    }
+
+    /// Reads the word back, with the admin that it is about. `None` for a word that is none of these.
+    pub fn parse(word: &str, id: Option<UserId>) -> Option<Self> {
+        [Self::Visitor, Self::Admin(id), Self::Operator].into_iter().find(|actor| actor.as_str() == word)
+    }
+}
+
 /// What can happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuditEventKind {

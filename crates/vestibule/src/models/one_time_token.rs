@@ -99,7 +99,7 @@ pub struct ResetToken {
     pub created_at: OffsetDateTime,
 }
 
-/// A link that is under way or could still be used, without what opens it.
+/// A link that is under way or stored, over or not, without what opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StandingLink {
     /// The kind of mail that it went with.

@@ -95,7 +95,7 @@ pub struct MailCounts {
     pub dead: u64,
 }
 
-/// Which mails go first, and into which share of a day's mails the others may not reach.
+/// Which mails go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MailUrgency {
     /// Somebody cannot get into their account.

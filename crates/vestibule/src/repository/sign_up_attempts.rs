@@ -61,9 +61,8 @@ pub trait SignUpAttempts {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Writes down that another mail goes, perhaps to another address, and ends the link before it, unless the mail is the same. A
-    /// refusal of the
-    /// owner holds on for the same address. `false` where the attempt is over or has had all its mails.
+    /// Writes down that another mail goes, perhaps to another address, and ends the link before it, unless the mail is the same.
+    /// A refusal of the owner holds on for the same address. `false` where the attempt is over or has had all its mails.
     async fn readdress_sign_up_attempt(
         &mut self,
         id: SignUpAttemptId,

@@ -61,8 +61,8 @@ impl Accounts {
         }
     }
 
-    /// Ends the mails with links to a user that still wait, of one kind or of all, in the transaction that ends their links: one that was asked
-    /// for before must not be sent after. A stranger's request among them is audited here, for nobody else will.
+    /// Ends the mails with links to a user that still wait, of one kind or of all, in the transaction that ends their links: one
+    /// that was asked for before must not be sent after. A stranger's request among them is audited here, for nobody else will.
     pub(super) async fn end_waiting_links(
         &self,
         work: &mut dyn UnitOfWork,

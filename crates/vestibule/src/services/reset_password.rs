@@ -40,8 +40,8 @@ impl Accounts {
     /// Sets a new password for who got the link by mail, and counts the address as confirmed: mail to it arrives.
     ///
     /// Everybody else is out afterwards: every session ends, every browser is unknown again, and every link ends that is
-    /// under way or still waits to be mailed. So who had signed up with an address that is not theirs, or had stolen the password, has nothing
-    /// left. The owner is told by mail.
+    /// under way or still waits to be mailed. So who had signed up with an address that is not theirs, or had stolen the
+    /// password, has nothing left. The owner is told by mail.
     ///
     /// The browser at which it is done becomes a known one: it has a quota of its own then, and the owner gets in although
     /// somebody else may still be guessing. Gives what it is to keep as its device cookie.

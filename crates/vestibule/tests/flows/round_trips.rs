@@ -90,7 +90,7 @@ async fn the_page_tells_how_often_each_flow_speaks_to_the_database(
     let claimed = accounts.claim_mail().await.unwrap().unwrap();
     count("claim a mail");
     accounts.send_mail(&claimed, &house.post).await.unwrap();
-    count("send a mail with a link");
+    count("send a reset link that was asked for");
     house.deliver().await;
     let confirming = house.post.token_of(MailKind::ConfirmEmail, email);
     let resetting = house.post.token_of(MailKind::ResetPassword, email);
