@@ -90,8 +90,9 @@ fn local_path(text: &str) -> Option<String> {
         path.push('?');
         path.push_str(query);
     }
-    // `/.//host` is a path here and would be a host where it is read again.
-    (!path.starts_with("//")).then_some(path)
+    // `/.//host` is a path here and would be a host where it is read again. And what is longer as a browser writes it must not
+    // be taken here and refused by the next page.
+    (!path.starts_with("//") && path.len() <= MAX_LENGTH).then_some(path)
 }
 
 impl fmt::Display for Next {
@@ -111,6 +112,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// A quotation mark becomes three characters.
+    #[test]
+    fn what_is_too_long_once_it_is_encoded_is_refused_at_once_and_not_by_the_next_page() {
+        let fits = format!("/?{}", "\"".repeat((MAX_LENGTH - 2) / 3));
+        let next = Next::parse(&fits);
+        assert_eq!(Next::parse(next.path().unwrap()), next);
+        assert_eq!(Next::parse(&format!("{fits}\"")).path(), None);
+    }
 
     #[test]
     fn what_was_done_before_is_not_told_again() {
