@@ -129,18 +129,25 @@ impl SignUpAttempts for Connection {
     async fn put_sign_up_token(
         &mut self,
         mail: OutgoingMailId,
+        claim: u32,
         hash: OneTimeTokenHash<ConfirmsSignUp>,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
+        // A worker whose lease ran out must not end the link that the next one has sent.
         const SQL: &str = "
             UPDATE sign_up_attempts
             SET token_hash = $2
-            WHERE mail_id = $1 AND expires_at > $3 AND NOT is_declined";
+            WHERE mail_id = $1 AND expires_at > $3 AND NOT is_declined
+                AND NOT EXISTS (
+                    SELECT 1 FROM outgoing_mails AS mail
+                    WHERE mail.id = $1 AND (mail.attempts <> $4 OR mail.finished_at IS NOT NULL)
+                )";
         let put = self
             .write(SQL)
             .bind(Id(mail.as_uuid()))
             .bind(hash.as_bytes().to_vec())
             .bind(At(now))
+            .bind(i64::from(claim))
             .execute()
             .await?;
         Ok(put == 1)
@@ -160,9 +167,9 @@ impl SignUpAttempts for Connection {
                 is_declined = is_declined AND email = $2,
                 email       = $2,
                 mail_id     = $3,
-                mails       = mails + 1,
+                mails       = CASE WHEN mail_id = $3 THEN mails ELSE mails + 1 END,
                 token_hash  = CASE WHEN mail_id = $3 THEN token_hash END,
-                expires_at  = $5
+                expires_at  = CASE WHEN mail_id = $3 THEN expires_at ELSE $5 END
             WHERE id = $1 AND expires_at > $4 AND mails < $6";
         let readdressed = self
             .write(SQL)

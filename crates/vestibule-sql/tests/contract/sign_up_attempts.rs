@@ -1,10 +1,10 @@
 use rstest::rstest;
 use time::Duration;
 use vestibule::models::{
-    Client, ConfirmsSignUp, EmailAddress, OneTimeTokenHash, OutgoingMailId, PersonName, SignUpAttempt,
-    SignUpAttemptId, SignUpBrowserHash,
+    Client, ConfirmsSignUp, EmailAddress, MailKind, MailOutcome, MailUrgency, OneTimeTokenHash, OutgoingMail,
+    OutgoingMailId, PersonName, SignUpAttempt, SignUpAttemptId, SignUpBrowserHash,
 };
-use vestibule::repository::SignUpAttempts;
+use vestibule::repository::{OutgoingMails, SignUpAttempts};
 use vestibule_sql::Database;
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 
@@ -64,7 +64,7 @@ async fn an_attempt_is_found_by_browser_mail_and_link_while_it_waits(
     let one = attempt(1, "new@example.com");
     put(&database, &one).await;
     assert!(alone.find_sign_up_attempt(of(1), NOON).await.unwrap().is_none(), "no link was made yet");
-    assert!(alone.put_sign_up_token(one.mail_id, of(1), NOON).await.unwrap());
+    assert!(alone.put_sign_up_token(one.mail_id, 1, of(1), NOON).await.unwrap());
     let over = NOON + Duration::DAY;
     for (now, is_found) in [(NOON, true), (over, false)] {
         let by_browser = alone.find_sign_up_attempt_of(browser(1), now).await.unwrap();
@@ -80,7 +80,7 @@ async fn an_attempt_is_found_by_browser_mail_and_link_while_it_waits(
             assert_eq!((found.created_at, found.expires_at), (one.created_at, one.expires_at));
         }
     }
-    assert!(!alone.put_sign_up_token(one.mail_id, of(2), over).await.unwrap());
+    assert!(!alone.put_sign_up_token(one.mail_id, 1, of(2), over).await.unwrap());
     alone.delete_sign_up_attempt_of(browser(2)).await.unwrap();
     assert!(waits(&database, 1).await);
     alone.delete_sign_up_attempt_of(browser(1)).await.unwrap();
@@ -93,7 +93,7 @@ async fn of_twenty_at_once_one_redeems_an_attempt(#[values(Sqlite, Postgres)] ki
     let (_test, database, ..) = house(kind).await;
     let one = attempt(1, "new@example.com");
     put(&database, &one).await;
-    assert!(database.alone().put_sign_up_token(one.mail_id, of(1), NOON).await.unwrap());
+    assert!(database.alone().put_sign_up_token(one.mail_id, 1, of(1), NOON).await.unwrap());
     assert!(!database.alone().redeem_sign_up_attempt(of(1), NOON + Duration::DAY).await.unwrap());
     let attempts: Vec<_> = (0..20)
         .map(|_| {
@@ -117,14 +117,14 @@ async fn another_mail_ends_the_link_before_it_and_may_go_elsewhere(
     let mut alone = database.alone();
     let one = attempt(1, "new@example.com");
     put(&database, &one).await;
-    assert!(alone.put_sign_up_token(one.mail_id, of(1), NOON).await.unwrap());
+    assert!(alone.put_sign_up_token(one.mail_id, 1, of(1), NOON).await.unwrap());
     let second = OutgoingMailId::new(NOON, random());
     let later = one.expires_at + Duration::HOUR;
     let other = email("other@example.com");
     assert!(alone.readdress_sign_up_attempt(one.id, &other, second, NOON, later).await.unwrap());
     assert!(!is_good(&database, 1).await);
-    assert!(!alone.put_sign_up_token(one.mail_id, of(1), NOON).await.unwrap(), "of the mail before");
-    assert!(alone.put_sign_up_token(second, of(2), NOON).await.unwrap());
+    assert!(!alone.put_sign_up_token(one.mail_id, 1, of(1), NOON).await.unwrap(), "of the mail before");
+    assert!(alone.put_sign_up_token(second, 1, of(2), NOON).await.unwrap());
     let found = alone.find_sign_up_attempt(of(2), NOON).await.unwrap().unwrap();
     assert_eq!((found.email, found.mails, found.expires_at), (other.clone(), 2, later));
     assert!(!alone.readdress_sign_up_attempt(one.id, &other, second, later, later).await.unwrap(), "over");
@@ -145,20 +145,20 @@ async fn a_declined_attempt_has_no_link_for_that_address_any_more(
     let mut alone = database.alone();
     let one = attempt(1, "new@example.com");
     put(&database, &one).await;
-    assert!(alone.put_sign_up_token(one.mail_id, of(1), NOON).await.unwrap());
+    assert!(alone.put_sign_up_token(one.mail_id, 1, of(1), NOON).await.unwrap());
     assert!(!alone.decline_sign_up_attempt(of(2), NOON).await.unwrap());
     assert!(!alone.decline_sign_up_attempt(of(1), NOON + Duration::DAY).await.unwrap());
     assert!(alone.decline_sign_up_attempt(of(1), NOON).await.unwrap());
     assert!(!alone.decline_sign_up_attempt(of(1), NOON).await.unwrap(), "the link is over");
-    assert!(!alone.put_sign_up_token(one.mail_id, of(1), NOON).await.unwrap());
+    assert!(!alone.put_sign_up_token(one.mail_id, 1, of(1), NOON).await.unwrap());
     assert!(waits(&database, 1).await, "its browser sees no difference");
     let mail = OutgoingMailId::new(NOON, random());
     let (same, other, later) = (email("new@example.com"), email("other@example.com"), one.expires_at);
     assert!(alone.readdress_sign_up_attempt(one.id, &same, mail, NOON, later).await.unwrap());
-    assert!(!alone.put_sign_up_token(mail, of(1), NOON).await.unwrap(), "no holds on");
+    assert!(!alone.put_sign_up_token(mail, 1, of(1), NOON).await.unwrap(), "no holds on");
     let mail = OutgoingMailId::new(NOON, random());
     assert!(alone.readdress_sign_up_attempt(one.id, &other, mail, NOON, later).await.unwrap());
-    assert!(alone.put_sign_up_token(mail, of(1), NOON).await.unwrap(), "another was not asked");
+    assert!(alone.put_sign_up_token(mail, 1, of(1), NOON).await.unwrap(), "another was not asked");
 }
 
 #[rstest]
@@ -169,7 +169,7 @@ async fn all_links_to_an_address_are_ended_together(#[values(Sqlite, Postgres)] 
     for (number, address) in [(1, "new@example.com"), (2, "new@example.com"), (3, "other@example.com")] {
         let attempt = attempt(number, address);
         put(&database, &attempt).await;
-        assert!(alone.put_sign_up_token(attempt.mail_id, of(number), NOON).await.unwrap());
+        assert!(alone.put_sign_up_token(attempt.mail_id, 1, of(number), NOON).await.unwrap());
     }
     alone.end_sign_up_tokens(&email("new@example.com")).await.unwrap();
     assert!(!is_good(&database, 1).await && !is_good(&database, 2).await && is_good(&database, 3).await);
@@ -257,4 +257,37 @@ async fn attempts_that_are_over_are_removed_in_batches(#[values(Sqlite, Postgres
     assert_eq!(alone.delete_expired_sign_up_attempts(over, 2).await.unwrap(), 2);
     assert_eq!(alone.delete_expired_sign_up_attempts(over, 2).await.unwrap(), 1);
     assert!(!waits(&database, 1).await);
+}
+
+/// As for all other links: a worker that stalls beyond its lease wakes when another has sent the mail.
+#[rstest]
+#[tokio::test]
+async fn a_late_worker_does_not_end_the_link_that_the_next_one_sent(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ..) = house(kind).await;
+    let mut alone = database.alone();
+    let one = attempt(1, "new@example.com");
+    put(&database, &one).await;
+    let mail = OutgoingMail {
+        id: one.mail_id,
+        kind: MailKind::ConfirmSignUp,
+        user_id: None,
+        recipient: one.email.clone(),
+        created_at: one.created_at,
+        client: Client::default(),
+    };
+    alone.insert_outgoing_mail(&mail).await.unwrap();
+    let mut now = NOON + Duration::minutes(1);
+    let mut claims = Vec::new();
+    for _ in 0..2 {
+        let claimed = alone.claim_mail(MailUrgency::Normal, now, now + Duration::minutes(2)).await.unwrap();
+        claims.push(claimed.expect("its lease is over").attempt);
+        now += Duration::minutes(3);
+    }
+    assert!(alone.put_sign_up_token(mail.id, claims[1], of(2), now).await.unwrap());
+    assert!(!alone.put_sign_up_token(mail.id, claims[0], of(1), now).await.unwrap());
+    alone.finish_mail(mail.id, claims[1], MailOutcome::Sent, "", now).await.unwrap();
+    assert!(!alone.put_sign_up_token(mail.id, claims[1], of(3), now).await.unwrap(), "it is finished");
+    assert!(alone.find_sign_up_attempt(of(2), now).await.unwrap().is_some());
 }

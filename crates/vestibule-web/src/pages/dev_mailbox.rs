@@ -1,6 +1,6 @@
 //! `/dev/mailbox`: the mails of a site under development, which go no further.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
 
 use axum::extract::{ConnectInfo, FromRequestParts, State};
@@ -107,7 +107,13 @@ fn is_from_this_machine(parts: &Parts, vestibule: &Vestibule) -> bool {
     let proxies = vestibule.trusted_proxies();
     let is_hidden = peer.is_none_or(|peer| proxies.is_handed_on_by_others(peer, &parts.headers));
     let client = parts.extensions.get::<ClientAddress>().and_then(|ClientAddress(address)| *address);
-    !is_hidden && client.is_some_and(|ip| ip.is_loopback())
+    !is_hidden && are_here(peer, client)
+}
+
+/// Both who holds the connection and whom they speak for: a proxy of another machine may be trusted with addresses, and one with a
+/// wide range that others stand in too, so what it says must not open the mailbox.
+fn are_here(peer: Option<IpAddr>, client: Option<IpAddr>) -> bool {
+    [peer, client].iter().all(|address| address.is_some_and(|ip| ip.to_canonical().is_loopback()))
 }
 
 fn is_by_its_name(headers: &HeaderMap) -> bool {
@@ -116,4 +122,21 @@ fn is_by_its_name(headers: &HeaderMap) -> bool {
         if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
     });
     name == "localhost" || name.ends_with(".localhost") || name == "127.0.0.1" || name == "[::1]"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trusted_proxy_of_another_machine_opens_nothing_whatever_it_says() {
+        let [here, mapped, gateway] =
+            ["127.0.0.1", "::ffff:127.0.0.1", "172.17.0.1"].map(|ip| Some(ip.parse().unwrap()));
+        assert!(are_here(here, here) && are_here(mapped, here));
+        for (peer, client) in
+            [(gateway, here), (here, gateway), (gateway, gateway), (None, here), (here, None)]
+        {
+            assert!(!are_here(peer, client), "{peer:?} {client:?}");
+        }
+    }
 }

@@ -237,10 +237,25 @@ async fn from_where_strangers_asked_is_told_to_who_has_confirmed_the_address(
     browser.call(Method::POST, "/api/auth/forgot-password", Some(&json!({ "email": ANN }))).await;
     let path = "/api/account/export";
     assert_eq!(resets(browser.call(Method::GET, path, None).await.json()), 0);
+    // The event of it is written as the mail is sent, and a log-in of whose address it is leaves one too.
     server.house.deliver().await;
+    let wrong = json!({ "email": ANN, "password": "wrong window thursday" });
+    browser.call(Method::POST, "/api/auth/log-in", Some(&wrong)).await;
+    let told = |export: &Value| {
+        let events = export["events"].as_array().unwrap().iter();
+        let strangers = events.filter(|event| {
+            ["password_reset_requested", "log_in_failed"].map(Some).contains(&event["kind"].as_str())
+        });
+        strangers
+            .map(|event| event["ip"].is_string() || event["client"]["ip"].is_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(&browser.call(Method::GET, path, None).await.json()), [false, false]);
     let token = server.house.post.token_of(vestibule::models::MailKind::ConfirmEmail, ANN);
     browser.call(Method::POST, "/api/auth/confirm-email", Some(&json!({ "token": token }))).await;
-    assert_eq!(resets(browser.call(Method::GET, path, None).await.json()), 1);
+    let export = browser.call(Method::GET, path, None).await.json();
+    assert_eq!(told(&export), [true, true]);
+    assert_eq!(resets(export), 1);
 }
 
 #[rstest]

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
-use super::{Client, DeviceHash, EmailAddress, UserId};
+use super::{Client, DeviceHash, EmailAddress, PublicSessionId, UserId};
 
 /// How often something may be done: so many times at once, and one more each time `every` has passed. It is the generic
 /// cell rate algorithm (ITU-T I.371): smooth, without windows at whose edges twice as much could be had.
@@ -208,6 +208,13 @@ impl RateLimits {
     pub fn for_change(&self, user: UserId) -> Vec<Bucket> {
         let key = format!("change account {}", named(user.as_uuid().as_bytes()));
         vec![Bucket { key, quota: self.changes_by_account }]
+    }
+
+    /// What the end of all other sessions is taken from. Of each session its own: who has stolen one must not keep the owner, in
+    /// another, from throwing them out.
+    pub fn for_ending_sessions(&self, user: UserId, session: PublicSessionId) -> Vec<Bucket> {
+        let (user, session) = (named(user.as_uuid().as_bytes()), named(session.as_uuid().as_bytes()));
+        vec![Bucket { key: format!("end sessions {user} {session}"), quota: self.changes_by_account }]
     }
 
     /// What an export is taken from.

@@ -52,16 +52,18 @@ pub trait SignUpAttempts {
         now: OffsetDateTime,
     ) -> Result<Option<SignUpAttempt>, StoreError>;
 
-    /// Puts the link of a mail in the place of the one before it. `false` where the attempt is over or a later mail was
-    /// written for it.
+    /// Puts the link of a mail in the place of the one before it. `false` where the attempt is over, a later mail was
+    /// written for it, or somebody else has claimed the mail meanwhile or finished it.
     async fn put_sign_up_token(
         &mut self,
         mail: OutgoingMailId,
+        claim: u32,
         hash: OneTimeTokenHash<ConfirmsSignUp>,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Writes down that another mail goes, perhaps to another address, and ends the link before it, unless the mail is the same.
+    /// Writes down that another mail goes, perhaps to another address, and ends the link before it, unless the mail is the same:
+    /// then neither a mail is counted nor the time to confirm it made longer.
     /// A refusal of the owner holds on for the same address. `false` where the attempt is over or has had all its mails.
     async fn readdress_sign_up_attempt(
         &mut self,

@@ -60,8 +60,9 @@ impl Accounts {
     /// become is bounded by what writes it: the quotas of attempts, changes and exports, and how long each thing is kept.)
     pub async fn export(&self, current: &CurrentSession, client: &Client) -> Result<Export, ExportError> {
         let user = &current.user;
-        let _ = self.take::<ExportError>(|limits| limits.for_export(user.id)).await?;
+        // The place first: who is turned away because of others has not used up anything.
         let _place = ExportPlace::take(&self.exports_under_way).ok_or(ExportError::Overloaded)?;
+        let _ = self.take::<ExportError>(|limits| limits.for_export(user.id)).await?;
         let now = self.clock.now();
         self.record(AuditEventKind::AccountExported, Some(user.id), client).await?;
         let filter = AuditFilter::default();
@@ -76,7 +77,7 @@ impl Accounts {
             devices: self.every_device(user.id).await?,
             links: self.store.alone().list_links(user.id).await?,
             mails: self.every_mail(user).await?,
-            events: self.every_event(AuditFilter { user: Some(user.id), ..filter }).await?,
+            events: told_to(user, self.every_event(AuditFilter { user: Some(user.id), ..filter }).await?),
             deeds: self.every_event(AuditFilter { admin: Some(user.id), ..filter }).await?,
             application,
             made_at: now,
@@ -155,6 +156,19 @@ impl Drop for ExportPlace {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
+}
+
+/// What of the trail is told to a user. From where a stranger tried to log in or asked for a reset is told to who has confirmed the
+/// address: an account can be made with that of somebody else, who then asks for a link, and is the stranger.
+fn told_to(user: &User, mut events: Vec<AuditEvent>) -> Vec<AuditEvent> {
+    if !user.is_email_verified {
+        for event in &mut events {
+            if matches!(event.kind, AuditEventKind::PasswordResetRequested | AuditEventKind::LogInFailed) {
+                event.client = Client::default();
+            }
+        }
+    }
+    events
 }
 
 fn is_last<T>(page: &[T]) -> bool {

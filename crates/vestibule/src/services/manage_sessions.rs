@@ -54,8 +54,8 @@ impl Accounts {
         current: &CurrentSession,
         client: &Client,
     ) -> Result<u64, ManageSessionsError> {
-        let user = current.user.id;
-        let _ = self.take::<ManageSessionsError>(|limits| limits.for_change(user)).await?;
+        let (user, session) = (current.user.id, current.session.public_id);
+        let _ = self.take::<ManageSessionsError>(|limits| limits.for_ending_sessions(user, session)).await?;
         let event = self.event(AuditEventKind::OtherSessionsEnded, Some(user), client, self.clock.now());
         let mut work = self.store.begin().await?;
         let ended = work.delete_sessions_of(user, Some(current.session.id_hash)).await?;

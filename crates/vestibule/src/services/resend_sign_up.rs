@@ -72,7 +72,8 @@ impl Accounts {
         let is_mailed = self.take_in_silence(|limits| limits.for_sign_up_mail(&email)).await?;
         // Where no mail is written, the link that went before stays good: none takes its place.
         let is_as_before = !is_mailed && email == attempt.email;
-        let mail_id = if is_as_before { attempt.mail_id } else { mail.id };
+        let (mail_id, expires_at) =
+            if is_as_before { (attempt.mail_id, attempt.expires_at) } else { (mail.id, expires_at) };
         let mut work = self.store.begin().await?;
         if !work.readdress_sign_up_attempt(attempt.id, &email, mail_id, now, expires_at).await? {
             return Err(ResendSignUpError::NothingWaits);

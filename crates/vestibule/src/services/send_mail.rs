@@ -261,7 +261,7 @@ impl Accounts {
     ) -> Result<Composed, StoreError> {
         let now = self.clock.now();
         let token = OneTimeToken::generate(&*self.random);
-        if !self.store.alone().put_sign_up_token(claimed.mail.id, token.hash(), now).await? {
+        if !self.store.alone().put_sign_up_token(claimed.mail.id, claimed.attempt, token.hash(), now).await? {
             return Ok(Composed::Moot("the sign-up is over, or a newer mail was written for it"));
         }
         let link = self.link("/confirm-sign-up", &token.encode(), attempt.time_left(now));

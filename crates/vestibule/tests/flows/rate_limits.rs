@@ -290,3 +290,24 @@ async fn quotas_outlast_a_restart_and_are_shared_by_all_servers(
     assert_eq!(guesses(&second, ANN, &[], &client).await, 2);
     assert!(matches!(guess(&house.accounts, ANN, &[], &client).await, LogInError::TooMany(_)));
 }
+
+/// The thief of a session can change the name as often as the account may, and try to throw the owner out; the owner still throws
+/// the thief out.
+#[rstest]
+#[tokio::test]
+async fn who_has_stolen_a_session_cannot_keep_the_owner_from_ending_it(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let house = House::open(kind).await;
+    let stolen = house.signed_up("ann").await;
+    let own = house.log_in(ANN, PASSWORD).await.unwrap();
+    let thief = house.current(&stolen).await;
+    let mut refused = 0;
+    for number in 0..40 {
+        let name = format!("Ann {number}");
+        refused += u32::from(house.accounts.change_name(&thief, &name, &client()).await.is_err());
+    }
+    assert!(refused > 0, "the changes of the account are used up");
+    let owner = house.current(&own).await;
+    assert_eq!(house.accounts.end_other_sessions(&owner, &client()).await.unwrap(), 1);
+}
