@@ -72,7 +72,7 @@ async fn check(settings: &Settings, json: bool) -> Result<ExitCode, Failure> {
                 HashingPlan::new(settings.hash_parameters, NonZeroUsize::MIN),
                 Arc::new(OsRandom),
             );
-            slot.judge(candidate, Standing::Known).await.map_err(Failure::because)?
+            slot.judge(candidate, Standing::Stranger).await.map_err(Failure::because)?
         }
     };
     let (refused, known_by) = match judged {

@@ -2,6 +2,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::{Overloaded, Standing, Stopwatch};
 
 /// What the average takes of each new measurement: an eighth, so that it follows a machine that grows busy within a dozen
@@ -9,15 +11,22 @@ use super::{Overloaded, Standing, Stopwatch};
 const AVERAGE_OVER: u32 = 8;
 /// Nobody is sent away for longer than this: those who were told before may not come back.
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// So many of one account stand in the first row: a person has a phone and a desk.
+const OF_ONE_IN_THE_FIRST_ROW: usize = 2;
+/// So many of the first row are served before a stranger is.
+const KNOWN_IN_A_ROW: u32 = 3;
 /// A thread with nothing to do for this long gives its memory back to the system.
 const IDLE_BEFORE_RELEASE: Duration = Duration::from_secs(10);
 
 /// Work that waits for a thread. How many may wait follows from how long one takes: so many that the last of them is served
 /// within the longest wait.
 ///
-/// There are two rows. Whoever is known stands in the first and waits only for those before them in it; strangers wait for
-/// both. So a flood from many addresses, each within its limits, fills the row of strangers and no other: the owner of an
-/// account still gets in at a browser that the account knows.
+/// There are two rows. Whoever is known stands in the first and hardly waits for strangers; strangers wait for both. So a flood from
+/// many addresses, each within its limits, fills the row of strangers and no other: the owner of an account still gets in at a
+/// browser that the account knows.
+///
+/// Nor is the first row for one to fill. Of an account a few stand in it, and the rest with the strangers; and after some of the
+/// first row, one stranger is served.
 pub(super) struct Queue<J> {
     state: Mutex<State<J>>,
     something_came: Condvar,
@@ -26,9 +35,18 @@ pub(super) struct Queue<J> {
     workers: u32,
 }
 
+/// One who waits: for what, since when, and who, if they are known.
+struct Waiting<J> {
+    job: J,
+    came_at: Duration,
+    of: Option<Uuid>,
+}
+
 struct State<J> {
-    known: VecDeque<(J, Duration)>,
-    strangers: VecDeque<(J, Duration)>,
+    known: VecDeque<Waiting<J>>,
+    strangers: VecDeque<Waiting<J>>,
+    /// How many of the known were served since the last stranger.
+    known_in_a_row: u32,
     running: u32,
     average: Duration,
     /// Until when there is work for those who were sent away, if each comes back when they were told.
@@ -80,6 +98,7 @@ impl<J> Queue<J> {
         let state = State {
             known: VecDeque::new(),
             strangers: VecDeque::new(),
+            known_in_a_row: 0,
             running: 0,
             average,
             promised_until: Duration::ZERO,
@@ -94,11 +113,13 @@ impl<J> Queue<J> {
     pub(super) fn admit(&self, job: J, whose: Standing) -> Result<(), Overloaded> {
         let now = self.stopwatch.elapsed();
         let mut state = self.state();
-        let wait = self.expected_wait(&state, whose);
+        let of = state.in_the_first_row(whose);
+        let wait = self.expected_wait(&state, of);
         if wait > self.max_wait {
             return Err(self.send_away(&mut state, now));
         }
-        state.row(whose).push_back((job, now));
+        let row = if of.is_some() { &mut state.known } else { &mut state.strangers };
+        row.push_back(Waiting { job, came_at: now, of });
         drop(state);
         self.something_came.notify_one();
         Ok(())
@@ -111,7 +132,7 @@ impl<J> Queue<J> {
             if state.is_closed {
                 return Turn::End;
             }
-            if let Some((job, came_at)) = state.pop() {
+            if let Some(Waiting { job, came_at, .. }) = state.pop() {
                 let now = self.stopwatch.elapsed();
                 let waited = now.saturating_sub(came_at);
                 if waited > self.max_wait {
@@ -166,10 +187,12 @@ impl<J> Queue<J> {
 
     /// How long one that came now would wait: not at all while a thread is free, else until as many are done as stand before
     /// it and one more.
-    fn expected_wait(&self, state: &State<J>, whose: Standing) -> Duration {
-        let waiting = match whose {
-            Standing::Known => length(&state.known),
-            Standing::Stranger => state.waiting(),
+    fn expected_wait(&self, state: &State<J>, known: Option<Uuid>) -> Duration {
+        let waiting = if known.is_some() {
+            let before = length(&state.known);
+            before.saturating_add((before / KNOWN_IN_A_ROW).min(length(&state.strangers)))
+        } else {
+            state.waiting()
         };
         if state.running.saturating_add(waiting) < self.workers {
             return Duration::ZERO;
@@ -181,8 +204,7 @@ impl<J> Queue<J> {
     /// told the same moment, they would all come back at once and be sent away again.
     fn send_away(&self, state: &mut State<J>, now: Duration) -> Overloaded {
         let one_more = state.average / self.workers;
-        let behind_all =
-            state.promised_until.max(now + self.expected_wait(state, Standing::Stranger)) + one_more;
+        let behind_all = state.promised_until.max(now + self.expected_wait(state, None)) + one_more;
         state.promised_until = behind_all.min(now + LONGEST_RETRY);
         state.counts.refused += 1;
         let seconds = state.promised_until.saturating_sub(now).as_millis().div_ceil(1000).max(1);
@@ -195,15 +217,24 @@ impl<J> Queue<J> {
 }
 
 impl<J> State<J> {
-    fn row(&mut self, whose: Standing) -> &mut VecDeque<(J, Duration)> {
-        match whose {
-            Standing::Known => &mut self.known,
-            Standing::Stranger => &mut self.strangers,
-        }
+    /// By which id somebody stands in the first row; none where they stand with the strangers.
+    fn in_the_first_row(&self, whose: Standing) -> Option<Uuid> {
+        let Standing::Known(id) = whose else { return None };
+        let of_them = self.known.iter().filter(|waiting| waiting.of == Some(id)).count();
+        (of_them < OF_ONE_IN_THE_FIRST_ROW).then_some(id)
     }
 
-    fn pop(&mut self) -> Option<(J, Duration)> {
-        self.known.pop_front().or_else(|| self.strangers.pop_front())
+    fn pop(&mut self) -> Option<Waiting<J>> {
+        if self.known_in_a_row >= KNOWN_IN_A_ROW && !self.strangers.is_empty() {
+            self.known_in_a_row = 0;
+            return self.strangers.pop_front();
+        }
+        if let Some(known) = self.known.pop_front() {
+            self.known_in_a_row = self.known_in_a_row.saturating_add(1);
+            return Some(known);
+        }
+        self.known_in_a_row = 0;
+        self.strangers.pop_front()
     }
 
     fn waiting(&self) -> u32 {
@@ -301,7 +332,7 @@ mod tests {
         let strangers = fill(&queue);
         assert!(queue.admit(0, Stranger).is_err());
         for job in [1001, 1002] {
-            queue.admit(job, Known).unwrap();
+            queue.admit(job, Known(Uuid::from_u128(job.into()))).unwrap();
         }
         assert!(matches!(queue.next(), Turn::Work(1001)));
         assert!(matches!(queue.next(), Turn::Work(1002)), "in the order in which they came");
@@ -312,9 +343,31 @@ mod tests {
     #[test]
     fn the_row_of_those_who_are_known_has_an_end_too() {
         let (queue, _) = queue(1);
-        let known = (0..10_000).take_while(|&job| queue.admit(job, Known).is_ok()).count();
+        let by = |job: u32| Known(Uuid::from_u128(job.into()));
+        let known = (0..10_000).take_while(|&job| queue.admit(job, by(job)).is_ok()).count();
         assert_eq!(known, 1 + 39);
         assert!(queue.admit(0, Stranger).is_err(), "strangers stand behind them");
+    }
+
+    /// One account can have as many browsers that it knows as somebody cares to log in with.
+    #[test]
+    fn one_account_fills_the_first_row_neither_for_others_nor_before_strangers() {
+        let (queue, _) = queue(1);
+        let [eve, ann] = [1, 2].map(|id| Known(Uuid::from_u128(id)));
+        queue.admit(0, Stranger).unwrap();
+        for job in 1..=8 {
+            queue.admit(job, eve).unwrap();
+        }
+        queue.admit(100, ann).unwrap();
+        let served: Vec<u32> = (0..5)
+            .map(|_| {
+                let Turn::Work(job) = queue.next() else { panic!("there is work") };
+                queue.done(Some(AVERAGE));
+                queue.admit(50, eve).unwrap();
+                job
+            })
+            .collect();
+        assert_eq!(served, [1, 2, 100, 0, 50], "two of the one, the other, a stranger, and on");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::QueueCounts;
 use crate::models::{CandidatePassword, Password, PasswordError, PasswordHash, StrongPassword};
@@ -9,17 +10,18 @@ use crate::models::{CandidatePassword, Password, PasswordError, PasswordHash, St
 /// are known, and cannot have them sent away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Somebody with a session or a mailed link, or at a browser that the account was used with before. How much of it each
-    /// can ask for is limited by their account.
-    Known,
+    /// Somebody with a session or a mailed link, or at a browser that the account was used with before, by the id of the account
+    /// or the link. Few of one id go before strangers at the same time: browsers of an account are made by logging in, so whoever
+    /// has an account could have any number of them.
+    Known(Uuid),
     /// Anybody else.
     Stranger,
 }
 
 impl Standing {
-    /// Known, if so.
-    pub fn known_if(is_known: bool) -> Self {
-        if is_known { Self::Known } else { Self::Stranger }
+    /// Known by an id, where there is one.
+    pub fn of(id: Option<Uuid>) -> Self {
+        id.map_or(Self::Stranger, Self::Known)
     }
 }
 

@@ -60,13 +60,15 @@ impl Accounts {
         let site_name = &self.policy.site_name;
         let candidate = CandidatePassword::parse(new.password, email.as_ref(), name.as_ref(), site_name);
         let password = match take("password", candidate, &mut invalid) {
-            Some(candidate) => take("password", self.judge(candidate, Standing::Known).await?, &mut invalid),
+            Some(candidate) => {
+                take("password", self.judge(candidate, Standing::Stranger).await?, &mut invalid)
+            }
             None => None,
         };
         let (Some(name), Some(email), Some(password)) = (name, email, password) else {
             return Err(InvalidInput { fields: invalid }.into());
         };
-        let hash = self.hasher.hash(password.into_password(), Standing::Known).await?;
+        let hash = self.hasher.hash(password.into_password(), Standing::Stranger).await?;
 
         let now = self.clock.now();
         let user = User {

@@ -48,7 +48,7 @@ impl Accounts {
             self.verify_current_password(user, typed.current_password, &current.devices(), client).await?;
         let new =
             self.parse_new_password::<ChangePasswordError>("new_password", typed.new_password, user).await?;
-        let hash = self.hasher.hash(new.into_password(), Standing::Known).await?;
+        let hash = self.hasher.hash(new.into_password(), Standing::Known(user.id.as_uuid())).await?;
 
         let now = self.clock.now();
         let event = self.event(AuditEventKind::PasswordChanged, Some(user.id), client, now);

@@ -169,7 +169,11 @@ impl Accounts {
         }
         if let Some(password) = password {
             let _ = self.take_password_attempt::<ConfirmSignUpError>(&attempt.email, None, client).await?;
-            if self.hasher.matches(password, Some(attempt.password_hash.clone()), Standing::Known).await? {
+            if self
+                .hasher
+                .matches(password, Some(attempt.password_hash.clone()), Standing::Known(attempt.id.as_uuid()))
+                .await?
+            {
                 return Ok(ProvenSignUp(attempt));
             }
         }

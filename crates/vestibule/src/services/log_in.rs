@@ -64,7 +64,7 @@ impl Accounts {
             let known_device = device_seen_at.map(|_| device.hash());
             let attempt = self.take_password_attempt::<LogInError>(&email, known_device, client).await?;
 
-            let whose = Standing::known_if(known_device.is_some());
+            let whose = Standing::of(known_device.and(user_id).map(UserId::as_uuid));
             let check = self.verify_password(credentials, password.clone(), whose).await?;
             let PasswordCheck::Right(proof) = check else { break };
             let proof = self.renew_outdated_hash(proof, password.clone(), whose).await?;

@@ -18,7 +18,8 @@ impl Accounts {
         let site_name = &self.policy.site_name;
         let candidate = CandidatePassword::parse(typed, Some(&user.email), Some(&user.name), site_name);
         if let Some(candidate) = take(field, candidate, &mut invalid)
-            && let Some(password) = take(field, self.judge(candidate, Standing::Known).await?, &mut invalid)
+            && let Some(password) =
+                take(field, self.judge(candidate, Standing::Known(user.id.as_uuid())).await?, &mut invalid)
         {
             return Ok(password);
         }

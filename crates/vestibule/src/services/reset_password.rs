@@ -59,7 +59,7 @@ impl Accounts {
         // Before the token is used up: a password that is not good enough costs nobody their link.
         let password =
             self.parse_new_password::<ResetPasswordError>("password", typed.password, &user).await?;
-        let hash = self.hasher.hash(password.into_password(), Standing::Known).await?;
+        let hash = self.hasher.hash(password.into_password(), Standing::Known(user.id.as_uuid())).await?;
 
         let now = self.clock.now();
         let event = self.event(AuditEventKind::PasswordReset, Some(user.id), client, now);

@@ -142,7 +142,7 @@ impl Accounts {
         devices: &[&str],
         client: &Client,
     ) -> Result<LoggedIn, SignUpError> {
-        let whose = Standing::known_if(invitation.is_some());
+        let whose = Standing::of(invitation.map(|invitation| invitation.id.as_uuid()));
         let hash = self.hasher.hash(account.password.into_password(), whose).await?;
         let now = self.clock.now();
         let user = User {

@@ -76,7 +76,7 @@ impl Accounts {
                 self.take_password_attempt::<CurrentPasswordError>(&user.email, known_device, client).await?;
             let credentials = found.map(|found| found.credentials);
             if let PasswordCheck::Right(proof) =
-                self.verify_password(credentials, password, Standing::Known).await?
+                self.verify_password(credentials, password, Standing::Known(user.id.as_uuid())).await?
             {
                 return Ok(proof);
             }
