@@ -607,7 +607,9 @@ impl From<ConfirmPasswordError> for Problem {
                 Self::invalid(InvalidInput::one("password", "required", "Enter your password."))
             }
             ConfirmPasswordError::CurrentPassword(error) => error.into(),
-            ConfirmPasswordError::SessionEnded(ended) => ended.into(),
+            // It was there a moment ago. Another press of the same button may have replaced it, and its cookies must not be cleared
+            // by who came second (A38): the next request finds out.
+            ConfirmPasswordError::SessionEnded(ended) => Self { is_session_over: false, ..ended.into() },
             ConfirmPasswordError::Store(error) => error.into(),
         }
     }
@@ -723,5 +725,20 @@ impl From<StoreError> for Problem {
         }
         let detail = "The site cannot reach its database at the moment. Please try again in a few seconds.";
         Self { cause: Some(Arc::new(error)), ..Self::unavailable("overloaded", detail, RETRY_STORE_AFTER) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vestibule::models::SessionEnded;
+
+    use super::*;
+
+    /// A38: the cookies of the same name are by then those of who came first.
+    #[test]
+    fn who_comes_second_with_the_password_clears_no_cookies() {
+        let second = ConfirmPasswordError::SessionEnded(SessionEnded::Revoked);
+        assert!(!Problem::from(second).is_session_over);
+        assert!(Problem::from(CheckError::SessionEnded(SessionEnded::Revoked)).is_session_over);
     }
 }

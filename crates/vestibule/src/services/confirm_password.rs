@@ -38,8 +38,10 @@ impl Accounts {
         let mut work = self.store.begin().await?;
         let gets_new_cookies = matches!(current.shown_by, ShownBy::Cookies);
         let is_alive = if gets_new_cookies {
-            work.delete_session(current.session.id_hash).await?
-                && work.insert_session(NewSession { session: &session, password_hash: proof.hash() }).await?
+            // First the user's row and then the session's, as everywhere: else a reset at the same moment could be the one that the
+            // database ends to undo a deadlock.
+            work.insert_session(NewSession { session: &session, password_hash: proof.hash() }).await?
+                && work.delete_session(current.session.id_hash).await?
         } else {
             work.note_password_given(current.session.id_hash, now).await?
         };
