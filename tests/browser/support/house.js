@@ -34,7 +34,8 @@ export async function openHouse(settings = {}) {
   let log = '';
   let child;
   const start = async () => {
-    child = spawn(PROGRAM, { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] });
+    // The signal of a file that may not grow is ignored, so that the program sees an error and does not end: `loseDatabase`.
+    child = spawn('sh', ['-c', 'trap "" XFSZ; exec "$0"', PROGRAM], { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] });
     child.stderr.on('data', (data) => { log += data; });
     for (let tries = 0; tries < 300; tries += 1) {
       if (child.exitCode !== null) break;
@@ -108,6 +109,9 @@ export async function openHouse(settings = {}) {
       // The server stands still, so that it writes nothing between two looks at the file.
       child.kill('SIGSTOP');
       const kept = await readFile(log);
+      // Nothing can be written either: a write that needs no look at the file, of the mails' worker or from pages that a
+      // connection still holds, would let the file grow again with a hole where the rest was, and a hole makes no sense.
+      if (how === 'offline') await promisify(execFile)('prlimit', ['--pid', `${child.pid}`, '--fsize=0']);
       await (how === 'offline' ? truncate(log, 0) : overwrite(Buffer.alloc(kept.length, 7)));
       child.kill('SIGCONT');
       return async () => {
