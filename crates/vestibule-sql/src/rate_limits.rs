@@ -104,7 +104,7 @@ impl RateLimits for Connection {
         let levels = rows.into_iter().filter_map(|row| {
             let bucket = buckets.iter().find(|bucket| bucket.key == row.key)?;
             let full_at = OffsetDateTime::UNIX_EPOCH + Duration::microseconds(row.full_at);
-            Some(BucketLevel { quota: bucket.quota, full_at })
+            Some(BucketLevel { bucket: bucket.clone(), full_at })
         });
         Ok(levels.collect())
     }

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+mod arrival;
 pub mod assets;
 mod body;
 mod client;

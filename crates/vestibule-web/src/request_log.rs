@@ -11,6 +11,7 @@ use axum::response::{Html, IntoResponse, Response};
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::arrival::Arrival;
 use crate::client::ClientAddress;
 use crate::cookies::add_unless_set;
 use crate::guard::{PageVisit, RequestOf};
@@ -22,9 +23,14 @@ const ATTEMPTS: [&str; 2] = ["invalid_credentials", TOO_MANY];
 /// The codes of problems that tell of somebody who tries to get by: what came from another site, and what one may not do.
 const REFUSALS: [&str; 2] = ["csrf_failed", "forbidden"];
 const TOO_MANY: &str = "too_many_requests";
-/// How long after a request came a limit is told, at the earliest. The way to it is a little longer where the account exists, by the
-/// reading of its row, and no hash hides that here: measured often enough, it would tell who has an account.
-const LIMITS_ARE_TOLD_AFTER: Duration = Duration::from_millis(20);
+const OVERLOADED: &str = "overloaded";
+/// How long after the last of a request came it is told that there was too much of something, or that the server is busy, at the
+/// earliest.
+///
+/// Two reasons. The way to a limit is a little longer where the account exists, by the reading of its row, and no hash hides that
+/// here: measured often enough, it would tell who has an account. And programs that ask again as soon as they are refused are kept
+/// waiting: a refusal costs so little that a few hundred of them could else take both cores for refusals alone.
+const REFUSALS_ARE_TOLD_AFTER: Duration = Duration::from_millis(100);
 const REQUEST_ID: &str = "x-request-id";
 /// Where answers are for programs. Everything else is read by people.
 const API_PREFIXES: [&str; 5] = ["/api/", "/.well-known/", "/healthz", "/readyz", "/dev/mailbox.json"];
@@ -39,7 +45,7 @@ pub(crate) async fn log_and_finish(
 ) -> Response {
     let accounts = vestibule.accounts();
     let started = accounts.now();
-    let pause = tokio::time::sleep(LIMITS_ARE_TOLD_AFTER);
+    let (arrival, request) = Arrival::watch(request);
     let id = vestibule.random().uuid_v7(started);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
@@ -51,8 +57,8 @@ pub(crate) async fn log_and_finish(
     let response = inner.run(request).instrument(span).await;
 
     let problem = response.extensions().get::<Problem>().cloned();
-    if problem.as_ref().is_some_and(|problem| problem.code == TOO_MANY) {
-        pause.await;
+    if problem.as_ref().is_some_and(|problem| matches!(problem.code, TOO_MANY | OVERLOADED)) {
+        tokio::time::sleep_until(arrival.at() + REFUSALS_ARE_TOLD_AFTER).await;
     }
     let line = Line { id, method: &method, route: route.as_deref().unwrap_or("-"), response: &response };
     line.write(accounts.now() - started, problem.as_ref());

@@ -9,6 +9,7 @@ use crate::models::{
     SigningKeyError,
 };
 use crate::ports::{BreachedPasswords, Clock, HashingLoad, PasswordHasher, PersonalData, Random};
+use crate::refusals::Refusals;
 use crate::repository::{Store, StoreError};
 use crate::services::{read_ring, seal_anew};
 
@@ -24,6 +25,7 @@ pub struct Accounts {
     pub(crate) keys: ServerKeys,
     pub(crate) live_keys: LiveKeys,
     pub(crate) exports_under_way: Arc<AtomicUsize>,
+    pub(crate) refusals: Refusals,
     pub(crate) policy: Policy,
 }
 
@@ -129,6 +131,7 @@ impl Accounts {
             keys,
             live_keys,
             exports_under_way,
+            refusals: Refusals::default(),
             policy,
         })
     }

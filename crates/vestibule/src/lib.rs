@@ -16,6 +16,7 @@ mod accounts;
 mod live_keys;
 pub mod models;
 pub mod ports;
+mod refusals;
 pub mod repository;
 pub mod services;
 

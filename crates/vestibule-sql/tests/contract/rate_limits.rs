@@ -39,7 +39,7 @@ async fn a_bucket_gives_as_many_as_it_holds_and_one_more_each_time_that_passes(
     let levels = database.alone().list_bucket_levels(&buckets).await.unwrap();
     assert_eq!(levels.len(), 1);
     assert_eq!(levels[0].full_at, much_later + 3 * HOUR);
-    assert_eq!(levels[0].refusal(much_later).unwrap().retry_after, HOUR);
+    assert_eq!(levels[0].opens_at(), much_later + HOUR);
 }
 
 #[rstest]

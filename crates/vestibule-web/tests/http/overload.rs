@@ -5,6 +5,8 @@ use async_trait::async_trait;
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use vestibule::models::{CandidatePassword, Password, PasswordHash};
 use vestibule::ports::{HasherError, Judgement, Overloaded, PasswordHasher, Standing};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
@@ -82,6 +84,28 @@ async fn a_busy_hasher_does_not_lose_what_was_typed(#[values(Sqlite, Postgres)] 
         assert!(answer.text.contains("value=\"ann@example.com\""), "{path}");
         assert!(!answer.text.contains(PASSWORD), "{path}");
     }
+}
+
+/// Refusals cost little, so programs that come back at once are kept from asking for thousands a second; and who holds back the
+/// rest of a request gains nothing by it.
+#[tokio::test]
+async fn a_refusal_is_told_a_moment_after_the_last_of_the_request_came() {
+    let server = overloaded_server(Sqlite).await;
+    let body = sign_up_of("ann").to_string();
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let head = format!(
+        "POST /api/auth/log-in HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let sent_at = tokio::time::Instant::now();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(sent_at.elapsed() >= Duration::from_millis(99), "{:?}", sent_at.elapsed());
 }
 
 #[rstest]

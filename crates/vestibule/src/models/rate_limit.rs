@@ -65,10 +65,10 @@ pub struct Bucket {
 }
 
 /// What a bucket holds at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketLevel {
-    /// The quota.
-    pub quota: Quota,
+    /// Which.
+    pub bucket: Bucket,
     /// When it will be full again.
     pub full_at: OffsetDateTime,
 }
@@ -243,12 +243,20 @@ fn by_address(what: &str, quota: Quota, client: &Client) -> Vec<Bucket> {
 }
 
 impl BucketLevel {
-    /// Why nothing more can be taken at a moment; `None` where something can.
-    pub fn refusal(&self, now: OffsetDateTime) -> Option<TooManyAttempts> {
-        let wait = self.full_at + self.quota.every - now - self.quota.span();
+    /// When one more can be taken.
+    pub fn opens_at(&self) -> OffsetDateTime {
+        let Quota { every, .. } = self.bucket.quota;
+        self.full_at + every - self.bucket.quota.span()
+    }
+}
+
+impl TooManyAttempts {
+    /// The refusal by a quota that opens at a moment; `None` where it is open.
+    pub fn until(opens_at: OffsetDateTime, quota: Quota, now: OffsetDateTime) -> Option<Self> {
+        let wait = opens_at - now;
         wait.is_positive().then(|| {
             let seconds = wait.as_seconds_f64().ceil();
-            TooManyAttempts { retry_after: Duration::seconds_f64(seconds), quota: self.quota }
+            Self { retry_after: Duration::seconds_f64(seconds), quota }
         })
     }
 }
@@ -263,11 +271,14 @@ mod tests {
     fn a_quota_tells_when_there_is_one_more() {
         let now = datetime!(2026-05-01 12:00 UTC);
         let quota = Quota::new(3, Duration::minutes(2));
-        let level = |ahead: Duration| BucketLevel { quota, full_at: now + ahead };
+        let told = |ahead: Duration| {
+            let bucket = Bucket { key: "a".to_owned(), quota };
+            let opens_at = BucketLevel { bucket, full_at: now + ahead }.opens_at();
+            TooManyAttempts::until(opens_at, quota, now).map(|refusal| refusal.retry_after)
+        };
         for ahead in [Duration::hours(-1), Duration::ZERO, Duration::minutes(4)] {
-            assert_eq!(level(ahead).refusal(now), None, "{ahead}");
+            assert_eq!(told(ahead), None, "{ahead}");
         }
-        let told = |ahead: Duration| level(ahead).refusal(now).map(|refusal| refusal.retry_after);
         assert_eq!(told(Duration::minutes(6)), Some(Duration::minutes(2)));
         assert_eq!(told(Duration::minutes(4) + Duration::milliseconds(1)), Some(Duration::seconds(1)));
     }

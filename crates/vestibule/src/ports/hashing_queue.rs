@@ -113,16 +113,32 @@ impl<J> Queue<J> {
     pub(super) fn admit(&self, job: J, whose: Standing) -> Result<(), Overloaded> {
         let now = self.stopwatch.elapsed();
         let mut state = self.state();
-        let of = state.in_the_first_row(whose);
-        let wait = self.expected_wait(&state, of);
-        if wait > self.max_wait {
-            return Err(self.send_away(&mut state, now));
-        }
+        let of = self.let_in(&mut state, whose, now)?;
         let row = if of.is_some() { &mut state.known } else { &mut state.strangers };
         row.push_back(Waiting { job, came_at: now, of });
         drop(state);
         self.something_came.notify_one();
         Ok(())
+    }
+
+    /// Whether a job would be let in now. Who would not be counts as sent away.
+    pub(super) fn room(&self, whose: Standing) -> Result<(), Overloaded> {
+        let now = self.stopwatch.elapsed();
+        self.let_in(&mut self.state(), whose, now).map(|_| ())
+    }
+
+    /// By which id whoever comes now stands in the first row; none where they stand with the strangers.
+    fn let_in(
+        &self,
+        state: &mut State<J>,
+        whose: Standing,
+        now: Duration,
+    ) -> Result<Option<Uuid>, Overloaded> {
+        let of = state.in_the_first_row(whose);
+        if self.expected_wait(state, of) > self.max_wait {
+            return Err(self.send_away(state, now));
+        }
+        Ok(of)
     }
 
     /// Waits for the next turn.
@@ -285,6 +301,16 @@ mod tests {
         // A second is forty times 25 ms: 39 before it, and one under way.
         assert_eq!(fill(&queue(1).0), 1 + 39);
         assert_eq!(fill(&queue(2).0), 2 + 78);
+    }
+
+    #[test]
+    fn whoever_asks_whether_there_is_room_is_told_what_admission_would_say() {
+        let (queue, _) = queue(1);
+        assert!(queue.room(Stranger).is_ok());
+        fill(&queue);
+        let refused = queue.counts().refused;
+        assert!(queue.room(Stranger).is_err() && queue.room(Known(Uuid::nil())).is_ok());
+        assert_eq!(queue.counts().refused, refused + 1);
     }
 
     #[test]

@@ -151,6 +151,10 @@ impl PasswordHasher for HashingSlots {
         })
     }
 
+    fn room_for_a_stranger(&self) -> Result<(), Overloaded> {
+        self.hashing.room(Standing::Stranger)
+    }
+
     fn load(&self) -> Option<HashingLoad> {
         Some(HashingLoad { hashing: self.hashing.counts(), judging: self.judging.counts() })
     }

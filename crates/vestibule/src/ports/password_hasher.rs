@@ -54,6 +54,12 @@ pub trait PasswordHasher: Send + Sync + 'static {
     /// Whether the hash was made with other parameters than today's and should be made again.
     fn is_outdated(&self, hash: &PasswordHash) -> bool;
 
+    /// Whether somebody of whom nothing is known would be let in now to have a password hashed or compared: before anything else
+    /// is done for them. Later there may be no room all the same.
+    fn room_for_a_stranger(&self) -> Result<(), Overloaded> {
+        Ok(())
+    }
+
     /// How busy it is, where it can tell.
     fn load(&self) -> Option<HashingLoad> {
         None

@@ -35,18 +35,25 @@ impl Accounts {
             return Ok(Attempt(buckets));
         }
         let now = self.clock.now();
+        self.refusals.stand(&buckets, now)?;
         let mut repository = self.store.alone();
         if repository.take_from_buckets(&buckets, now).await? {
             return Ok(Attempt(buckets));
         }
         let levels = repository.list_bucket_levels(&buckets).await?;
-        let refusals = levels.iter().filter_map(|level| level.refusal(now));
+        self.refusals.remember(&levels, now);
+        self.refusals.stand(&buckets, now)?;
         // None where time has passed between the two statements: the next second will do.
-        let refusal = refusals.max_by_key(|refusal| refusal.retry_after).unwrap_or_else(|| TooManyAttempts {
-            retry_after: time::Duration::SECOND,
-            quota: buckets[0].quota,
-        });
-        Err(refusal.into())
+        Err(TooManyAttempts { retry_after: time::Duration::SECOND, quota: buckets[0].quota }.into())
+    }
+
+    /// Refuses what was refused just now, without a look at the store. For what need not know first which quotas there are.
+    pub(super) fn refuse_again<E: From<TooManyAttempts>>(
+        &self,
+        buckets: impl Fn(&RateLimits) -> Vec<Bucket>,
+    ) -> Result<(), E> {
+        let buckets = self.policy.rate_limits.as_ref().map(buckets).unwrap_or_default();
+        Ok(self.refusals.stand(&buckets, self.clock.now())?)
     }
 
     /// The same where whoever asks is not to be told: whether there was one more.
@@ -68,6 +75,7 @@ impl Accounts {
     pub(super) async fn give_back(&self, attempt: Attempt, now: OffsetDateTime) {
         let Attempt(buckets) = attempt;
         if !buckets.is_empty() {
+            self.refusals.forget(&buckets);
             let _ = self.store.alone().give_back_to_buckets(&buckets, now).await;
         }
     }

@@ -54,6 +54,12 @@ impl Accounts {
     /// is worth nothing after (session fixation).
     pub async fn log_in(&self, typed: LogIn<'_>, client: &Client) -> Result<LoggedIn, LogInError> {
         let (email, password) = parse_log_in(typed)?;
+        if self.known_device_of(typed.devices).is_none() {
+            // A stranger for certain, so a flood is told without a question to the store, and what it is told takes as long
+            // for every address.
+            self.refuse_again::<LogInError>(|limits| limits.for_password(&email, None, client))?;
+            self.hasher.room_for_a_stranger().map_err(HasherError::from)?;
+        }
         let device = self.device_of(typed.devices);
         let mut user_id = None;
         for _ in 0..ATTEMPTS {

@@ -1,11 +1,19 @@
 //! How often passwords, links and addresses can be tried.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use rstest::rstest;
 use time::Duration;
-use vestibule::models::{Client, MailKind, Quota, RateLimits, TooManyAttempts};
+use vestibule::models::{
+    CandidatePassword, Client, MailKind, Password, PasswordHash, Quota, RateLimits, TooManyAttempts,
+};
+use vestibule::ports::{
+    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, Overloaded,
+    PasswordHasher, Standing,
+};
 use vestibule::services::{
     ChangeEmail, ChangeEmailError, ChangePassword, ChangePasswordError, ConfirmEmail, ConfirmEmailError,
     ConfirmPasswordError, CurrentPasswordError, DeleteAccountError, LogIn, LogInError, LoggedIn,
@@ -310,4 +318,80 @@ async fn who_has_stolen_a_session_cannot_keep_the_owner_from_ending_it(
     assert!(refused > 0, "the changes of the account are used up");
     let owner = house.current(&own).await;
     assert_eq!(house.accounts.end_other_sessions(&owner, &client()).await.unwrap(), 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_comes_back_before_the_time_that_was_told_costs_no_statement(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let house = house(kind).await;
+    house.signed_up("ann").await;
+    let eve = at("203.0.113.9");
+    for email in [ANN, "nobody@example.com"] {
+        guesses(&house, email, &[], &eve).await;
+        let before = house.database.round_trips();
+        let LogInError::TooMany(refused) = guess(&house.accounts, email, &[], &eve).await else {
+            panic!("more than the quota of {email} is looked at");
+        };
+        assert_eq!(house.database.round_trips(), before, "{email}");
+        assert_eq!(refused.retry_after, Duration::hours(1));
+    }
+    let elsewhere = guess(&house.accounts, ANN, &[], &at("203.0.113.10")).await;
+    assert!(matches!(elsewhere, LogInError::WrongCredentials), "that was one address's quota: {elsewhere:?}");
+    house.clock.advance(Duration::hours(1));
+    let later = guess(&house.accounts, "nobody@example.com", &[], &eve).await;
+    assert!(matches!(later, LogInError::WrongCredentials), "{later:?}");
+}
+
+/// A hasher with room for those alone who are known.
+struct FullOfStrangers(HashingSlots);
+
+#[async_trait]
+impl PasswordHasher for FullOfStrangers {
+    async fn judge(&self, candidate: CandidatePassword, whose: Standing) -> Result<Judgement, HasherError> {
+        self.0.judge(candidate, whose).await
+    }
+
+    async fn hash(&self, password: Password, whose: Standing) -> Result<PasswordHash, HasherError> {
+        self.0.hash(password, whose).await
+    }
+
+    async fn matches(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        whose: Standing,
+    ) -> Result<bool, HasherError> {
+        self.0.matches(password, hash, whose).await
+    }
+
+    fn is_outdated(&self, hash: &PasswordHash) -> bool {
+        self.0.is_outdated(hash)
+    }
+
+    fn room_for_a_stranger(&self) -> Result<(), Overloaded> {
+        Err(Overloaded { retry_after: std::time::Duration::from_secs(3) })
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_stranger_for_whom_there_is_no_room_is_sent_away_before_anything_is_read_or_counted(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let plan = HashingPlan::new(Argon2Parameters::FLOOR, NonZeroUsize::MIN);
+    let hasher = FullOfStrangers(HashingSlots::start(plan, Arc::new(OsRandom)));
+    let options = HouseOptions { hasher: Some(Arc::new(hasher)), policy: small, ..HouseOptions::default() };
+    let house = House::open_on(&TestDatabase::create(kind).await, options).await.unwrap();
+    let ann = house.signed_up("ann").await;
+    let before = house.database.round_trips();
+    for _ in 0..20 {
+        let refused = guess(&house.accounts, ANN, &[], &at("203.0.113.9")).await;
+        assert!(matches!(refused, LogInError::Hasher(HasherError::Overloaded(_))), "{refused:?}");
+    }
+    assert_eq!(house.database.round_trips(), before);
+    let devices = [device(&ann)];
+    let typed = LogIn { email: ANN, password: PASSWORD, devices: &devices };
+    assert!(house.accounts.log_in(typed, &client()).await.is_ok(), "the owner's browser is no stranger");
 }

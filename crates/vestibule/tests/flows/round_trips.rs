@@ -55,6 +55,12 @@ async fn the_page_tells_how_often_each_flow_speaks_to_the_database(
     count("log in");
     assert!(house.log_in("ann@example.com", "wrong window thursday").await.is_err());
     count("log in, refused");
+    for _ in 0..100 {
+        let _ = house.log_in("eve@example.com", "wrong window thursday").await;
+    }
+    count("guesses up to the quota");
+    assert!(house.log_in("eve@example.com", "wrong window thursday").await.is_err());
+    count("log in, before the time that a refusal told");
     accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.unwrap();
     count("session check");
     accounts.check_bearer(&ann.tokens.access, Asked::role(Role::User)).await.unwrap();
@@ -168,7 +174,7 @@ async fn the_page_tells_how_often_each_flow_speaks_to_the_database(
     count("delete a user");
 
     counted.append(&mut count_other_ways_to_sign_up(kind).await);
-    for unnamed in ["two refreshes", "the other mails"] {
+    for unnamed in ["guesses up to the quota", "two refreshes", "the other mails"] {
         counted.remove(unnamed);
     }
     assert_eq!(told(), counted, "docs/round-trips.md tells what is counted");
