@@ -8,7 +8,7 @@ use vestibule::ports::{BreachedPasswords, HashingPlan, HashingSlots, Mailer, OsR
 use vestibule::{Accounts, OpenError, Policy, Ports};
 use vestibule_sql::{Database, Migrations, SchemaState, SqlStore};
 use vestibule_web::mails::{MailTemplates, Postman, Site, Transport};
-use vestibule_web::{DevMailbox, Parts, Readiness, Routes, TrustedProxies, Vestibule};
+use vestibule_web::{DevMailbox, Parts, Readiness, RequestObserver, Routes, TrustedProxies, Vestibule};
 
 use crate::app::App;
 use crate::exposed_file::refuse_exposed;
@@ -172,6 +172,7 @@ pub(crate) fn furnish(
     dev_mailbox: Option<DevMailbox>,
     trusted_proxies: TrustedProxies,
     database: &Database,
+    observer: Option<Arc<dyn RequestObserver>>,
 ) -> Routes {
     let readiness =
         Arc::new(DatabaseReadiness { database: database.clone(), migrations: app.all_migrations() });
@@ -183,6 +184,7 @@ pub(crate) fn furnish(
         trusted_proxies,
         dev_mailbox,
         openapi: app.openapi.map(|describe| describe()),
+        observer,
     });
     vestibule_web::routes(&vestibule).merge((app.routes)(&vestibule, database))
 }

@@ -209,6 +209,20 @@ impl Database {
         self.round_trips.load(Ordering::Relaxed)
     }
 
+    /// How many connections are open and how many of them wait for work.
+    pub fn pools(&self) -> Vec<PoolState> {
+        let count = |idle: usize| u32::try_from(idle).unwrap_or(u32::MAX);
+        match &self.pools {
+            Pools::Sqlite { readers, writer } => vec![
+                PoolState { name: "readers", open: readers.size(), idle: count(readers.num_idle()) },
+                PoolState { name: "writer", open: writer.size(), idle: count(writer.num_idle()) },
+            ],
+            Pools::Postgres(pool) => {
+                vec![PoolState { name: "all", open: pool.size(), idle: count(pool.num_idle()) }]
+            }
+        }
+    }
+
     /// Closes all connections, after what is under way on them.
     pub async fn close(&self) {
         match &self.pools {
@@ -219,6 +233,17 @@ impl Database {
             Pools::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// The connections of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolState {
+    /// What they are for.
+    pub name: &'static str,
+    /// How many are open.
+    pub open: u32,
+    /// How many of them wait for work.
+    pub idle: u32,
 }
 
 /// Where statements run: by themselves, or in a transaction.

@@ -23,7 +23,7 @@ mod store;
 mod users;
 
 pub use database::{
-    At, ConnectError, Connection, Database, DatabaseUrl, DatabaseUrlError, Id, MigrateError, Migrations, Row,
-    SchemaState, Statement, Value,
+    At, ConnectError, Connection, Database, DatabaseUrl, DatabaseUrlError, Id, MigrateError, Migrations,
+    PoolState, Row, SchemaState, Statement, Value,
 };
 pub use store::{MIGRATIONS, SqlStore};

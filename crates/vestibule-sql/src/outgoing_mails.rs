@@ -34,6 +34,11 @@ macro_rules! claim_mail {
     };
 }
 
+#[derive(sqlx::FromRow)]
+struct CreatedAt {
+    created_at: At,
+}
+
 #[async_trait]
 impl OutgoingMails for Connection {
     async fn insert_outgoing_mail(&mut self, mail: &OutgoingMail) -> Result<(), StoreError> {
@@ -299,6 +304,13 @@ impl OutgoingMails for Connection {
         let dead: Option<Count> = self.read(DEAD).optional().await?;
         let count = |row: Option<Count>| row.map_or(0, |row| row.count.unsigned_abs());
         Ok(MailCounts { waiting: count(waiting), dead: count(dead) })
+    }
+
+    async fn find_when_the_oldest_mail_came(&mut self) -> Result<Option<OffsetDateTime>, StoreError> {
+        const SQL: &str =
+            "SELECT created_at FROM outgoing_mails WHERE finished_at IS NULL ORDER BY created_at LIMIT 1";
+        let oldest: Option<CreatedAt> = self.read(SQL).optional().await?;
+        Ok(oldest.map(|row| row.created_at.0))
     }
 
     async fn delete_reset_requests_to(&mut self, recipient: &EmailAddress) -> Result<(), StoreError> {

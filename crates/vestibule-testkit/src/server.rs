@@ -83,6 +83,7 @@ impl TestServer {
             trusted_proxies: options.trusted_proxies,
             dev_mailbox: options.dev_mailbox,
             openapi: None,
+            observer: None,
         };
         let vestibule = Vestibule::new(parts);
         let routes: Routes = routes(&vestibule).merge((options.routes)(&vestibule, &house.database));

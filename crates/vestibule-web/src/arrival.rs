@@ -24,7 +24,7 @@ impl Arrival {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_now(&self) {
+    fn note_now(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 }
@@ -44,7 +44,7 @@ impl HttpBody for Watched {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if frame.is_ready() {
-            self.arrival.is_now();
+            self.arrival.note_now();
         }
         frame
     }

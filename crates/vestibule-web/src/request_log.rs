@@ -15,6 +15,7 @@ use crate::arrival::Arrival;
 use crate::client::ClientAddress;
 use crate::cookies::add_unless_set;
 use crate::guard::{PageVisit, RequestOf};
+use crate::observer::Answered;
 use crate::problem::Problem;
 use crate::vestibule::Vestibule;
 
@@ -29,8 +30,9 @@ const OVERLOADED: &str = "overloaded";
 ///
 /// Two reasons. The way to a limit is a little longer where the account exists, by the reading of its row, and no hash hides that
 /// here: measured often enough, it would tell who has an account. And programs that ask again as soon as they are refused are kept
-/// waiting: a refusal costs so little that a few hundred of them could else take both cores for refusals alone.
-const REFUSALS_ARE_TOLD_AFTER: Duration = Duration::from_millis(100);
+/// waiting: a refusal costs so little that a few hundred of them could else take all cores for refusals alone. At most
+/// [`PAUSES_AT_ONCE`](crate::vestibule::PAUSES_AT_ONCE) wait so: a request that waits holds its connection.
+const DENIALS_ARE_TOLD_AFTER: Duration = Duration::from_millis(100);
 const REQUEST_ID: &str = "x-request-id";
 /// Where answers are for programs. Everything else is read by people.
 const API_PREFIXES: [&str; 5] = ["/api/", "/.well-known/", "/healthz", "/readyz", "/dev/mailbox.json"];
@@ -57,11 +59,12 @@ pub(crate) async fn log_and_finish(
     let response = inner.run(request).instrument(span).await;
 
     let problem = response.extensions().get::<Problem>().cloned();
-    if problem.as_ref().is_some_and(|problem| matches!(problem.code, TOO_MANY | OVERLOADED)) {
-        tokio::time::sleep_until(arrival.at() + REFUSALS_ARE_TOLD_AFTER).await;
+    let (route, took) = (route.as_deref().unwrap_or("-"), accounts.now() - started);
+    Line { id, method: &method, route, response: &response }.write(took, problem.as_ref());
+    if let Some(observer) = vestibule.observer() {
+        let (status, problem) = (response.status(), problem.as_ref().map(|problem| problem.code));
+        observer.answered(&Answered { method: &method, route, status, problem, took });
     }
-    let line = Line { id, method: &method, route: route.as_deref().unwrap_or("-"), response: &response };
-    line.write(accounts.now() - started, problem.as_ref());
     if let Some(problem) = problem.as_ref().filter(|problem| ATTEMPTS.contains(&problem.code)) {
         tell_attempt(id, problem.code, address);
     }
@@ -70,6 +73,13 @@ pub(crate) async fn log_and_finish(
         problem.as_ref().filter(|problem| REFUSALS.contains(&problem.code) && problem.way_out.is_none())
     {
         tell_refusal(id, problem.code, address);
+    }
+
+    // After the lines above: who hangs up now is in the log all the same.
+    if problem.as_ref().is_some_and(|problem| matches!(problem.code, TOO_MANY | OVERLOADED))
+        && let Ok(_paused) = vestibule.pauses().try_acquire()
+    {
+        tokio::time::sleep_until(arrival.at() + DENIALS_ARE_TOLD_AFTER).await;
     }
 
     let mut response = match problem {

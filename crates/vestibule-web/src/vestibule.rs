@@ -3,22 +3,28 @@ use std::sync::Arc;
 use ::vestibule::Accounts;
 use ::vestibule::ports::Random;
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 use utoipa::openapi::OpenApi;
 
 use crate::api::openapi;
 use crate::cookies::CookieNames;
 use crate::dev_mailbox::DevMailbox;
 use crate::layout::Layout;
+use crate::observer::RequestObserver;
 use crate::trusted_proxies::TrustedProxies;
 
 /// What all handlers share. Cheap to clone.
 #[derive(Clone)]
 pub struct Vestibule(Arc<Inner>);
 
+/// So many refusals wait a moment at the same time. Those beyond are told at once.
+pub(crate) const PAUSES_AT_ONCE: usize = 512;
+
 struct Inner {
     parts: Parts,
     cookie_names: CookieNames,
     origin: String,
+    pauses: Semaphore,
     /// Written once: it never changes while the server runs.
     openapi: String,
 }
@@ -39,6 +45,8 @@ pub struct Parts {
     pub dev_mailbox: Option<DevMailbox>,
     /// What the application's own API looks like.
     pub openapi: Option<OpenApi>,
+    /// Who is told of each request, if anybody is.
+    pub observer: Option<Arc<dyn RequestObserver>>,
 }
 
 /// Whether the server can do its work now.
@@ -56,7 +64,7 @@ impl Vestibule {
         let cookie_names = CookieNames::new(public_url.is_https());
         let origin = public_url.origin();
         let openapi = openapi::described(parts.openapi.take());
-        Self(Arc::new(Inner { parts, cookie_names, origin, openapi }))
+        Self(Arc::new(Inner { parts, cookie_names, origin, pauses: Semaphore::new(PAUSES_AT_ONCE), openapi }))
     }
 
     /// The accounts.
@@ -86,6 +94,10 @@ impl Vestibule {
         &*self.0.parts.readiness
     }
 
+    pub(crate) fn observer(&self) -> Option<&dyn RequestObserver> {
+        self.0.parts.observer.as_deref()
+    }
+
     pub(crate) fn trusted_proxies(&self) -> &TrustedProxies {
         &self.0.parts.trusted_proxies
     }
@@ -101,6 +113,11 @@ impl Vestibule {
 
     pub(crate) fn cookie_names(&self) -> &CookieNames {
         &self.0.cookie_names
+    }
+
+    /// One for each refusal that waits a moment before it is told.
+    pub(crate) fn pauses(&self) -> &Semaphore {
+        &self.0.pauses
     }
 
     pub(crate) fn origin(&self) -> &str {

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::breached_passwords::Sources;
 use crate::failure::Failure;
 use crate::house::{furnish, open_accounts, open_database, open_post, prepare_schema};
-use crate::metrics::{self, MailMetrics};
+use crate::metrics::{self, Metrics};
 use crate::serving::{Limits, serve};
 use crate::settings::Settings;
 use crate::terminal::wants_colours;
@@ -37,9 +37,17 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
     let accounts = open_accounts(app, settings, &database, breached_passwords.ports()).await?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let post = open_post(settings, stopped.clone())?;
-    let router =
-        furnish(app, Arc::clone(&accounts), post.dev_mailbox, settings.trusted_proxies.clone(), &database)
-            .into_router();
+    let metrics = Metrics::new();
+    let observer = Arc::new(metrics.requests.clone());
+    let router = furnish(
+        app,
+        Arc::clone(&accounts),
+        post.dev_mailbox,
+        settings.trusted_proxies.clone(),
+        &database,
+        Some(observer),
+    )
+    .into_router();
 
     let listener = listen(settings.listen, "VESTIBULE_LISTEN").await?;
     let metrics_listener = match settings.metrics_listen {
@@ -48,17 +56,17 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
     };
     announce(app, settings, listener.local_addr().unwrap_or(settings.listen));
 
-    let mail_metrics = MailMetrics::default();
     let mut all = JoinSet::new();
     if let Some(mailer) = post.mailer {
         let accounts = Arc::clone(&accounts);
-        all.spawn(workers::mail::run(accounts, mailer, mail_metrics.clone(), stopped.clone()));
+        all.spawn(workers::mail::run(accounts, mailer, metrics.mails.clone(), stopped.clone()));
     }
     all.spawn(workers::rotate_keys::run(Arc::clone(&accounts), stopped.clone()));
     all.spawn(workers::cleaning::run(Arc::clone(&accounts), stopped.clone()));
     if let Some(listener) = metrics_listener {
         let limits = Limits::new(METRICS_CONNECTIONS, settings.trusted_proxies.clone());
-        let router = metrics::router(accounts, mail_metrics);
+        let momentary = metrics::momentary(accounts, database.clone());
+        let router = metrics::router(metrics, momentary);
         all.spawn(serve(listener, router, limits, stopped.clone()));
     }
     let limits = Limits::new(max_connections(settings), settings.trusted_proxies.clone());

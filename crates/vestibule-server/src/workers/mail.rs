@@ -186,7 +186,7 @@ mod tests {
         }
         let mailer = Arc::new(PanicsOnce { post: house.post.clone(), has_panicked: AtomicBool::new(false) });
         let (stop, stopped) = watch::channel(false);
-        let metrics = MailMetrics::default();
+        let metrics = crate::metrics::Metrics::new().mails;
         let worker = tokio::spawn(run(Arc::clone(&house.accounts), mailer, metrics.clone(), stopped));
         while house.post.delivered().len() < 5 {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::json;
@@ -118,4 +119,32 @@ async fn fail2ban_counts_wrong_passwords_and_refusals_and_nothing_that_a_client_
     let lines = text.lines().map(|line| format!("2026-05-01T12:00:00.000000Z host vestibule[17]: {line}\n"));
     std::fs::write(&journal, lines.collect::<String>()).unwrap();
     assert_eq!(counted(&journal), expected);
+}
+
+/// Refusals are told after a moment: who does not wait for it is counted all the same.
+#[tokio::test]
+async fn who_hangs_up_before_a_refusal_is_told_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let program = Program::start_logging(folder.path(), None, &[], File::create(&log).unwrap());
+    let body = json!({ "email": "ann@example.com", "password": "wrong window thursday" });
+    let client = reqwest::Client::new();
+    let url = format!("{}/api/auth/log-in", program.origin);
+    let mut tries = 0;
+    while client.post(&url).json(&body).send().await.unwrap().status() != 429 {
+        tries += 1;
+        assert!(tries < 100, "never refused");
+    }
+    let before = counted(&log).len();
+    for _ in 0..5 {
+        let impatient = client.post(&url).json(&body).timeout(Duration::from_millis(40));
+        assert!(impatient.send().await.is_err(), "nothing is told within 40 ms");
+    }
+    for _ in 0..100 {
+        if counted(&log).len() == before + 5 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{} of 5 are counted", counted(&log).len() - before);
 }

@@ -9,6 +9,7 @@ mod fail2ban;
 mod kill;
 mod log;
 mod mail_signals;
+mod metrics;
 mod operator;
 mod outbox;
 mod program;

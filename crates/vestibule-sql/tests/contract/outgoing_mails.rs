@@ -86,6 +86,10 @@ async fn a_claimed_mail_is_nobody_elses_until_the_lease_is_over(
     assert!(alone.finish_mail(urgent.id, 3, outcome, "no such mailbox", lease).await.unwrap());
     assert!(!alone.finish_mail(urgent.id, 3, MailOutcome::Sent, "", lease).await.unwrap(), "once");
     assert_eq!(alone.count_mails().await.unwrap(), MailCounts { waiting: 2, dead: 1 });
+    assert_eq!(
+        alone.find_when_the_oldest_mail_came().await.unwrap(),
+        Some(normal.created_at.min(later.created_at))
+    );
     assert_eq!(alone.list_outgoing_mails(10).await.unwrap(), [normal, later]);
 }
 
@@ -352,4 +356,5 @@ async fn old_mails_are_removed_by_what_became_of_them(
     assert_eq!(alone.count_mails().await.unwrap(), MailCounts { waiting: 1, dead: 1 });
     assert_eq!(alone.delete_old_mails(later, later, 10).await.unwrap(), 2, "also what found no way so long");
     assert_eq!(alone.count_mails().await.unwrap(), MailCounts { waiting: 0, dead: 0 });
+    assert_eq!(alone.find_when_the_oldest_mail_came().await.unwrap(), None);
 }

@@ -7,10 +7,10 @@ use rstest::rstest;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use vestibule::models::{CandidatePassword, Password, PasswordHash};
+use vestibule::models::{CandidatePassword, Password, PasswordHash, Quota};
 use vestibule::ports::{HasherError, Judgement, Overloaded, PasswordHasher, Standing};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
-use vestibule_testkit::{Answer, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer};
+use vestibule_testkit::{Answer, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer, generous};
 
 use crate::{ACCESS, sign_up_of, signed_up};
 
@@ -90,22 +90,34 @@ async fn a_busy_hasher_does_not_lose_what_was_typed(#[values(Sqlite, Postgres)] 
 /// rest of a request gains nothing by it.
 #[tokio::test]
 async fn a_refusal_is_told_a_moment_after_the_last_of_the_request_came() {
-    let server = overloaded_server(Sqlite).await;
-    let body = sign_up_of("ann").to_string();
-    let mut stream = TcpStream::connect(server.address()).await.unwrap();
-    let head = format!(
-        "POST /api/auth/log-in HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(150)).await;
-    stream.write_all(body.as_bytes()).await.unwrap();
-    let sent_at = tokio::time::Instant::now();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-    assert!(sent_at.elapsed() >= Duration::from_millis(99), "{:?}", sent_at.elapsed());
+    let policy = |policy| {
+        let mut policy = generous(policy);
+        if let Some(limits) = &mut policy.rate_limits {
+            limits.passwords_by_account = Quota::new(1, time::Duration::hours(1));
+        }
+        policy
+    };
+    let house = HouseOptions { policy, ..HouseOptions::default() };
+    let options = ServerOptions { house, ..ServerOptions::default() };
+    let limited = TestServer::start_on(&TestDatabase::create(Sqlite).await, options).await;
+    assert_eq!(limited.anonymous().post_json("/api/auth/log-in", &sign_up_of("ann")).await.status, 401);
+    for (server, status) in [(limited, 429), (overloaded_server(Sqlite).await, 503)] {
+        let body = sign_up_of("ann").to_string();
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        let head = format!(
+            "POST /api/auth/log-in HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let sent_at = tokio::time::Instant::now();
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(sent_at.elapsed() >= Duration::from_millis(100), "{status}: {:?}", sent_at.elapsed());
+    }
 }
 
 #[rstest]

@@ -120,6 +120,9 @@ pub trait OutgoingMails {
     /// How many wait and how many were given up.
     async fn count_mails(&mut self) -> Result<MailCounts, StoreError>;
 
+    /// When the oldest mail was written that is still to be sent.
+    async fn find_when_the_oldest_mail_came(&mut self) -> Result<Option<OffsetDateTime>, StoreError>;
+
     /// Removes the requests of strangers to reset a password that name an address: they belong to no user. Not the mails of
     /// sign-ups with that address, which are for whoever has it next.
     async fn delete_reset_requests_to(&mut self, recipient: &EmailAddress) -> Result<(), StoreError>;

@@ -30,21 +30,36 @@ impl Accounts {
     where
         E: From<TooManyAttempts> + From<StoreError>,
     {
+        self.refuse_again::<E>(&buckets)?;
+        self.take_of_the_store(buckets).await
+    }
+
+    /// The same for which the store is asked in any case.
+    async fn take_of_the_store<E>(&self, buckets: impl Fn(&RateLimits) -> Vec<Bucket>) -> Result<Attempt, E>
+    where
+        E: From<TooManyAttempts> + From<StoreError>,
+    {
         let buckets = self.policy.rate_limits.as_ref().map(buckets).unwrap_or_default();
         if buckets.is_empty() {
             return Ok(Attempt(buckets));
         }
         let now = self.clock.now();
-        self.refusals.stand(&buckets, now)?;
         let mut repository = self.store.alone();
+        let asked = self.refusals.ask();
         if repository.take_from_buckets(&buckets, now).await? {
             return Ok(Attempt(buckets));
         }
         let levels = repository.list_bucket_levels(&buckets).await?;
-        self.refusals.remember(&levels, now);
-        self.refusals.stand(&buckets, now)?;
+        self.refusals.remember(&levels, asked, now);
+        let refusals = levels
+            .iter()
+            .filter_map(|level| TooManyAttempts::until(level.opens_at(), level.bucket.quota, now));
         // None where time has passed between the two statements: the next second will do.
-        Err(TooManyAttempts { retry_after: time::Duration::SECOND, quota: buckets[0].quota }.into())
+        let refusal = refusals.max_by_key(|refusal| refusal.retry_after).unwrap_or_else(|| TooManyAttempts {
+            retry_after: time::Duration::SECOND,
+            quota: buckets[0].quota,
+        });
+        Err(refusal.into())
     }
 
     /// Refuses what was refused just now, without a look at the store. For what need not know first which quotas there are.
@@ -56,12 +71,13 @@ impl Accounts {
         Ok(self.refusals.stand(&buckets, self.clock.now())?)
     }
 
-    /// The same where whoever asks is not to be told: whether there was one more.
+    /// The same where whoever asks is not to be told: whether there was one more. The store is asked whatever is remembered, for an
+    /// answer that came sooner would tell.
     pub(super) async fn take_in_silence(
         &self,
         buckets: impl Fn(&RateLimits) -> Vec<Bucket>,
     ) -> Result<bool, StoreError> {
-        match self.take::<SilentError>(buckets).await {
+        match self.take_of_the_store::<SilentError>(buckets).await {
             Ok(_) => Ok(true),
             Err(SilentError::TooMany) => Ok(false),
             Err(SilentError::Store(error)) => Err(error),
@@ -75,8 +91,8 @@ impl Accounts {
     pub(super) async fn give_back(&self, attempt: Attempt, now: OffsetDateTime) {
         let Attempt(buckets) = attempt;
         if !buckets.is_empty() {
-            self.refusals.forget(&buckets);
             let _ = self.store.alone().give_back_to_buckets(&buckets, now).await;
+            self.refusals.forget(&buckets);
         }
     }
 }

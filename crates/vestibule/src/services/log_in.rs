@@ -68,6 +68,10 @@ impl Accounts {
             let credentials = found.map(|found| found.credentials);
             user_id = credentials.as_ref().map(|credentials| credentials.user.id);
             let known_device = device_seen_at.map(|_| device.hash());
+            if known_device.is_none() {
+                // Once more, with the cookie of another account in the hand: nothing is counted that is not going to be looked at.
+                self.hasher.room_for_a_stranger().map_err(HasherError::from)?;
+            }
             let attempt = self.take_password_attempt::<LogInError>(&email, known_device, client).await?;
 
             let whose = Standing::of(known_device.and(user_id).map(UserId::as_uuid));

@@ -1,3 +1,5 @@
+use time::Duration;
+
 use super::send_mail::LEASE;
 use super::{Administrator, PageOf};
 use crate::Accounts;
@@ -18,6 +20,12 @@ impl Accounts {
     /// How many mails wait and how many were given up.
     pub async fn count_mails(&self) -> Result<MailCounts, StoreError> {
         self.store.alone().count_mails().await
+    }
+
+    /// How long the oldest mail waits that is still to be sent; none where none waits.
+    pub async fn longest_wait_of_a_mail(&self) -> Result<Option<Duration>, StoreError> {
+        let since = self.store.alone().find_when_the_oldest_mail_came().await?;
+        Ok(since.map(|since| (self.clock.now() - since).max(Duration::ZERO)))
     }
 
     /// Lets a mail that was given up, or that waits for longer, be tried at once. `false` where there is no such mail, or

@@ -75,5 +75,5 @@ pub(crate) use rotate_keys::{read_ring, seal_anew};
 pub use send_mail::{MailSent, SendMailError};
 pub use sign_up::{SignUp, SignUpError, SignUpRefused, SignUpRequest, SignedUp};
 pub use start_session::{LoggedIn, SessionTokens};
-pub use statistics::{DayCounts, Statistics};
+pub use statistics::{DayCounts, HeadCount, Statistics};
 pub use verify_password::CurrentPasswordError;

@@ -35,7 +35,23 @@ pub struct DayCounts {
     pub sessions: u64,
 }
 
+/// How many there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadCount {
+    /// Users.
+    pub users: u64,
+    /// Sessions that can be used.
+    pub sessions: u64,
+}
+
 impl Accounts {
+    /// How many users and sessions there are.
+    pub async fn count_heads(&self) -> Result<HeadCount, StoreError> {
+        let mut store = self.store.alone();
+        let users = store.count_users().await?;
+        Ok(HeadCount { users, sessions: store.count_sessions(self.clock.now()).await? })
+    }
+
     /// How the site is doing. Of days beyond the audit trail's retention there are only sessions.
     pub async fn statistics(&self) -> Result<Statistics, StoreError> {
         use AuditEventKind::{LogInFailed, LoggedIn, SignedUp};

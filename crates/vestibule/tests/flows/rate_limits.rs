@@ -392,6 +392,15 @@ async fn a_stranger_for_whom_there_is_no_room_is_sent_away_before_anything_is_re
     }
     assert_eq!(house.database.round_trips(), before);
     let devices = [device(&ann)];
+    for email in ["bob@example.com", "nobody@example.com"] {
+        let refused = guess(&house.accounts, email, &devices, &at("203.0.113.9")).await;
+        assert!(matches!(refused, LogInError::Hasher(HasherError::Overloaded(_))), "{refused:?}");
+    }
+    assert_eq!(
+        house.database.round_trips(),
+        before + 2,
+        "whose browser it is had to be read, and nothing was counted"
+    );
     let typed = LogIn { email: ANN, password: PASSWORD, devices: &devices };
     assert!(house.accounts.log_in(typed, &client()).await.is_ok(), "the owner's browser is no stranger");
 }
