@@ -89,12 +89,16 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
         return commands::config::run(&action, &settings, json);
     }
     let is_serving = matches!(command, Command::Serve);
-    telemetry::start(settings.log_format, is_serving);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::because)?;
+    let within_runtime = runtime.enter();
+    let traces = settings.traces.as_ref().filter(|_| is_serving).map(|setting| (setting, app.name));
+    // Sends what was traced until the end.
+    let _traces = telemetry::start(settings.log_format, is_serving, traces)?;
+    drop(within_runtime);
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::because)?;
     runtime.block_on(async {
         match command {
             Command::Serve => commands::serve::run(app, &settings).await,

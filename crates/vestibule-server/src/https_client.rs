@@ -11,6 +11,7 @@ use crate::failure::with_causes;
 
 /// Asks other machines by HTTP. The system's certificates are trusted, no redirect is followed, nothing is repeated, and
 /// who asks sets the limit of time.
+#[derive(Clone)]
 pub(crate) struct HttpsClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 /// How this program calls itself.

@@ -7,7 +7,7 @@
 //! 5. `house.rs`: puts database, accounts and routes together; [`breached_passwords`]: who knows of leaked passwords;
 //! 6. `serving.rs`: takes connections, and puts a limit to what a stranger can draw out;
 //! 7. [`transports`]: how mails leave the house; `workers/`: who sends them, removes what is over, and follows new keys;
-//! 8. `telemetry.rs`: the log; `metrics.rs`: the numbers.
+//! 8. `telemetry.rs`: the log; `metrics.rs`: the numbers; `traces.rs`: what OpenTelemetry is told.
 
 #![forbid(unsafe_code)]
 
@@ -27,6 +27,7 @@ mod serving;
 pub mod settings;
 mod telemetry;
 mod terminal;
+mod traces;
 pub mod transports;
 mod workers;
 

@@ -17,6 +17,7 @@ use vestibule_sql::DatabaseUrl;
 use vestibule_web::TrustedProxies;
 
 use crate::breached_passwords::{RangeApiUrl, RangeApiUrlError};
+use crate::traces::TracesSetting;
 use crate::transports::{MailUrl, Sender};
 
 pub use keys::{KEYS, Key};
@@ -88,6 +89,8 @@ pub struct Settings {
     pub mail_templates: Option<PathBuf>,
     /// Where to serve the metrics.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where to send traces.
+    pub traces: Option<TracesSetting>,
     /// What is odd and not wrong.
     pub warnings: Vec<String>,
     /// All settings as they can be shown.
@@ -213,6 +216,7 @@ impl Settings {
             metrics_listen: sources.optional_with("METRICS_LISTEN", |text| {
                 text.parse().map_err(|_| "it is no address with a port".to_owned())
             })?,
+            traces: traces(sources)?,
             warnings,
             shown: Vec::new(),
         };
@@ -423,6 +427,20 @@ fn range_api(text: &str) -> Result<Option<RangeApiUrl>, String> {
         Ok(is_on) => Ok(is_on.then(RangeApiUrl::have_i_been_pwned)),
         Err(_) => text.parse().map(Some).map_err(|error: RangeApiUrlError| error.to_string()),
     }
+}
+
+/// A collector may be any machine of one's own, so `http` is taken: no secret and nothing that somebody typed is in a trace.
+fn traces(sources: &Sources) -> Result<Option<TracesSetting>, SettingError> {
+    let collector = sources.optional_with("OTLP_ENDPOINT", |text| {
+        let collector = url::Url::parse(text).map_err(|error| error.to_string())?;
+        let is_fit = matches!(collector.scheme(), "http" | "https") && collector.has_host();
+        if is_fit { Ok(collector) } else { Err("it is no http:// or https:// address".to_owned()) }
+    })?;
+    let sample = sources.parse_with("OTLP_SAMPLE", |text| {
+        let sample: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+        if (0.0..=1.0).contains(&sample) { Ok(sample) } else { Err("it is not between 0 and 1".to_owned()) }
+    })?;
+    Ok(collector.map(|collector| TracesSetting { collector, sample }))
 }
 
 fn log_format(sources: &Sources) -> Result<LogFormat, SettingError> {

@@ -56,7 +56,24 @@ pub(crate) async fn log_and_finish(
 
     // An id that the client claims is not taken: it would let strangers write in our log.
     let span = tracing::info_span!("request", id = %id);
-    let response = inner.run(request).instrument(span).await;
+    // For a collector of traces, where there is one: its names are those of OpenTelemetry's conventions.
+    let traced = tracing::debug_span!(
+        target: "vestibule_trace",
+        "request",
+        otel.name = format_args!("{method} {}", route.as_deref().unwrap_or("-")),
+        otel.kind = "server",
+        otel.status_code = tracing::field::Empty,
+        http.request.method = method.as_str(),
+        http.route = route.as_deref(),
+        http.response.status_code = tracing::field::Empty,
+        request.id = %id,
+    );
+    let response = inner.run(request).instrument(traced.clone()).instrument(span).await;
+    traced.record("http.response.status_code", response.status().as_u16());
+    if response.status().is_server_error() {
+        traced.record("otel.status_code", "ERROR");
+    }
+    drop(traced);
 
     let problem = response.extensions().get::<Problem>().cloned();
     let (route, took) = (route.as_deref().unwrap_or("-"), accounts.now() - started);

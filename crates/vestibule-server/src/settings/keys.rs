@@ -191,6 +191,20 @@ pub const KEYS: &[Key] = &[
         ..Key::EMPTY
     },
     Key {
+        name: "OTLP_ENDPOINT",
+        default_in_words: "off",
+        about: "An OpenTelemetry collector that traces of requests and statements are sent to, by HTTP (OTLP). `/v1/traces` is added.",
+        way_out: "Set an address such as http://127.0.0.1:4318, or leave it away.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "OTLP_SAMPLE",
+        default: "1",
+        about: "The share of requests that is traced, from 0 to 1.",
+        way_out: "Set a number such as 0.05.",
+        ..Key::EMPTY
+    },
+    Key {
         name: "MIGRATE",
         default: "on",
         about: "Whether the start brings the database's schema up to date. With `off` the start refuses when the schema is not the expected one.",

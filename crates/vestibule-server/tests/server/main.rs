@@ -16,5 +16,6 @@ mod program;
 mod resend;
 mod smtp;
 mod smtp_server;
+mod traces;
 mod two_servers;
 mod user_link;

@@ -4,6 +4,7 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteError, SqliteRow};
 use sqlx::{Arguments as _, Database, Encode, Executor, FromRow, IntoArguments, Postgres, Sqlite, Type};
+use tracing::Instrument;
 use vestibule::repository::{StoreError, StoreFailure};
 
 use super::{Connection, Link};
@@ -48,22 +49,23 @@ macro_rules! on_driver {
     ($statement:ident, $function:path) => {{
         $statement.connection.round_trips.fetch_add(1, Ordering::Relaxed);
         let sql = $statement.sql;
+        let span = traced(sql, &$statement.connection.link);
         let arguments = $statement.arguments.map_err(|error| StoreError::new(summary(sql), error))?;
         match (&mut $statement.connection.link, arguments, $statement.intent) {
             (Link::Sqlite { readers, .. }, Arguments::Sqlite(arguments), Intent::Read) => {
-                $function(&*readers, sql, arguments).await
+                $function(&*readers, sql, arguments).instrument(span).await
             }
             (Link::Sqlite { writer, .. }, Arguments::Sqlite(arguments), Intent::Write) => {
-                $function(&*writer, sql, arguments).await
+                $function(&*writer, sql, arguments).instrument(span).await
             }
             (Link::SqliteTransaction(transaction), Arguments::Sqlite(arguments), _) => {
-                $function(&mut **transaction, sql, arguments).await
+                $function(&mut **transaction, sql, arguments).instrument(span).await
             }
             (Link::Postgres(pool), Arguments::Postgres(arguments), _) => {
-                $function(&*pool, sql, arguments).await
+                $function(&*pool, sql, arguments).instrument(span).await
             }
             (Link::PostgresTransaction(transaction), Arguments::Postgres(arguments), _) => {
-                $function(&mut **transaction, sql, arguments).await
+                $function(&mut **transaction, sql, arguments).instrument(span).await
             }
             _ => unreachable!("a statement's arguments are made for its connection's driver"),
         }
@@ -106,6 +108,21 @@ impl<'c> Statement<'c> {
     pub async fn all<R: Row>(self) -> Result<Vec<R>, StoreError> {
         on_driver!(self, all)
     }
+}
+
+/// For a collector of traces, where there is one: the statement as it is written, without its values.
+fn traced(sql: &'static str, link: &Link) -> tracing::Span {
+    tracing::debug_span!(
+        target: "vestibule_trace",
+        "statement",
+        otel.name = sql.split_whitespace().next().unwrap_or_default(),
+        otel.kind = "client",
+        db.system.name = match link {
+            Link::Sqlite { .. } | Link::SqliteTransaction(_) => "sqlite",
+            Link::Postgres(_) | Link::PostgresTransaction(_) => "postgresql",
+        },
+        db.query.text = sql,
+    )
 }
 
 /// What both drivers call the number of changed rows.
