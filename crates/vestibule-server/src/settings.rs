@@ -2,6 +2,7 @@
 //! file with `_FILE`. All are checked before anything starts, and a wrong one is told with its name, what is wrong
 //! with it and the way out.
 
+mod backup;
 mod keys;
 mod sources;
 
@@ -19,6 +20,7 @@ use vestibule_web::TrustedProxies;
 use crate::breached_passwords::{RangeApiUrl, RangeApiUrlError};
 use crate::transports::{MailUrl, Sender};
 
+pub use backup::{BackupSettings, ObjectStoreKey};
 pub use keys::{KEYS, Key};
 pub use sources::Sources;
 
@@ -88,6 +90,10 @@ pub struct Settings {
     pub mail_templates: Option<PathBuf>,
     /// Where to serve the metrics.
     pub metrics_listen: Option<SocketAddr>,
+    /// Who can read backups, and where they may be kept.
+    pub backup: BackupSettings,
+    /// Whether every machine between this one and others is trusted.
+    pub trusted_network: bool,
     /// What is odd and not wrong.
     pub warnings: Vec<String>,
     /// All settings as they can be shown.
@@ -213,6 +219,8 @@ impl Settings {
             metrics_listen: sources.optional_with("METRICS_LISTEN", |text| {
                 text.parse().map_err(|_| "it is no address with a port".to_owned())
             })?,
+            backup: BackupSettings::from_sources(sources)?,
+            trusted_network: sources.parse_with("TRUSTED_NETWORK", switch)?,
             warnings,
             shown: Vec::new(),
         };
@@ -312,13 +320,7 @@ fn reach(
 /// Refuses to speak to a database beyond this machine and its private network without knowing that it is the one: the driver by
 /// itself takes any certificate, or none at all. All accounts go over that line.
 fn way_to_the_database(sources: &Sources, url: &DatabaseUrl) -> Result<Option<String>, SettingError> {
-    let Some(host) = url.unverified_host() else { return Ok(None) };
-    let bare =
-        if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
-    // The same hosts as those to which plain http could go.
-    if PublicUrl::parse(&format!("http://{bare}")).is_ok() {
-        return Ok(None);
-    }
+    let Some(host) = unverified_host_elsewhere(url) else { return Ok(None) };
     let problem = format!(
         "{host} is another machine, and nothing makes sure that it is the one: whoever is between reads and changes all accounts"
     );
@@ -329,6 +331,15 @@ fn way_to_the_database(sources: &Sources, url: &DatabaseUrl) -> Result<Option<St
     let way_out = "Add ?sslmode=verify-full, and &sslrootcert=FILE for an authority of your own. Where every machine between is \
                    trusted, set VESTIBULE_TRUSTED_NETWORK=on.";
     Err(SettingError { way_out: way_out.to_owned(), ..error })
+}
+
+/// The host of a database that is beyond this machine and private networks and need not prove who it is.
+pub(crate) fn unverified_host_elsewhere(url: &DatabaseUrl) -> Option<&str> {
+    let host = url.unverified_host()?;
+    let bare =
+        if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+    // The same hosts as those to which plain http could go.
+    PublicUrl::parse(&format!("http://{bare}")).is_err().then_some(host)
 }
 
 fn secret_keys(sources: &Sources, public_url: &PublicUrl) -> Result<Option<SecretKeys>, SettingError> {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+mod backup;
+mod backup_store;
 mod breached_passwords;
 mod command_line;
 mod door;
@@ -9,6 +11,7 @@ mod fail2ban;
 mod kill;
 mod log;
 mod mail_signals;
+mod move_database;
 mod operator;
 mod outbox;
 mod program;
@@ -16,4 +19,5 @@ mod resend;
 mod smtp;
 mod smtp_server;
 mod two_servers;
+mod upgrade;
 mod user_link;
