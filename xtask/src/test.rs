@@ -37,7 +37,9 @@ fn install_fail2ban() {
 
 /// What backups are made with. Where it cannot be installed the tests still run, and those that need it say so.
 fn install_backup_programs() {
-    for (program, package) in [("pg_dump", "postgresql-client"), ("psql", "postgresql-client"), ("age", "age")] {
+    for (program, package) in
+        [("pg_dump", "postgresql-client"), ("psql", "postgresql-client"), ("age", "age")]
+    {
         if Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok() {
             continue;
         }

@@ -92,8 +92,8 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// Who can read backups, and where they may be kept.
     pub backup: BackupSettings,
-    /// Whether every machine between this one and others is trusted.
-    pub trusted_network: bool,
+    /// What is between this machine and others.
+    pub network: Network,
     /// What is odd and not wrong.
     pub warnings: Vec<String>,
     /// All settings as they can be shown.
@@ -109,6 +109,15 @@ pub enum MailSetting {
     DevMailbox,
     /// Not at all: they wait until there is a way.
     Nowhere,
+}
+
+/// What is between this machine and others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// Machines that are all trusted.
+    Trusted,
+    /// Anybody.
+    Open,
 }
 
 /// The form of the log.
@@ -220,7 +229,7 @@ impl Settings {
                 text.parse().map_err(|_| "it is no address with a port".to_owned())
             })?,
             backup: BackupSettings::from_sources(sources)?,
-            trusted_network: sources.parse_with("TRUSTED_NETWORK", switch)?,
+            network: sources.parse_with("TRUSTED_NETWORK", network)?,
             warnings,
             shown: Vec::new(),
         };
@@ -422,6 +431,10 @@ fn daily_limit(text: &str) -> Result<u32, String> {
 fn folder(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_dir() { Ok(path) } else { Err("there is no such folder".to_owned()) }
+}
+
+fn network(text: &str) -> Result<Network, String> {
+    Ok(if switch(text)? { Network::Trusted } else { Network::Open })
 }
 
 fn file(text: &str) -> Result<PathBuf, String> {

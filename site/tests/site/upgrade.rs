@@ -62,8 +62,12 @@ impl Link {
         // Its file is made with it.
         database.connect().await.close().await;
         match kind {
-            DatabaseKind::Sqlite => Self::Sqlite(SqliteConnection::connect(database.url_text()).await.unwrap()),
-            DatabaseKind::Postgres => Self::Postgres(PgConnection::connect(database.url_text()).await.unwrap()),
+            DatabaseKind::Sqlite => {
+                Self::Sqlite(SqliteConnection::connect(database.url_text()).await.unwrap())
+            }
+            DatabaseKind::Postgres => {
+                Self::Postgres(PgConnection::connect(database.url_text()).await.unwrap())
+            }
         }
     }
 
@@ -165,4 +169,53 @@ async fn what_the_first_release_asks_and_writes_is_good_on_the_newest_schema(
         link.prepare(sql).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
     }
     assert!(link.prepare("SELECT gone FROM users").await.is_err(), "a column that is not there is noticed");
+}
+
+/// The site's own command, on a database.
+fn command(folder: &std::path::Path, arguments: &[&str]) -> serde_json::Value {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_site"));
+    command
+        .current_dir(folder)
+        .env("VESTIBULE_DATABASE_URL", "sqlite://site.db")
+        .env("VESTIBULE_SECRET_KEY", vestibule_testkit::secret_key().to_base64().as_str())
+        .args(arguments)
+        .arg("--json");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// From the first release on SQLite, by a backup of then, to this one on PostgreSQL, with the tables of the site.
+#[tokio::test]
+async fn a_backup_of_the_first_release_is_restored_brought_up_to_date_and_moved() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let file = folder.join("site.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+    let mut old = Link::Sqlite(SqliteConnection::connect_with(&options).await.unwrap());
+    old.run(FIRST.sqlite).await.unwrap();
+    old.run(FIRST.rows).await.unwrap();
+    drop(old);
+    #[cfg(unix)]
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let made = command(folder, &["backup", "old.backup"]);
+    assert!(made["tables"].as_u64() >= Some(15), "{made}");
+    std::fs::remove_file(&file).unwrap();
+    command(folder, &["restore", "--check", "old.backup"]);
+    assert!(!file.exists(), "a rehearsal makes nothing");
+    assert_eq!(command(folder, &["restore", "old.backup"])["rows"], made["rows"]);
+    assert_eq!(command(folder, &["migrate", "--check"])["missing"], serde_json::json!([]));
+
+    let target = TestDatabase::empty(DatabaseKind::Postgres).await;
+    let moved = command(folder, &["move", "--to", target.url_text()]);
+    let tables = moved["tables"].as_array().unwrap();
+    let notes = tables.iter().find(|table| table["name"] == "notes").unwrap();
+    assert_eq!(notes["rows"], 1);
+    let mut new = Link::open(DatabaseKind::Postgres, &target).await;
+    let there = new.values(&FIRST).await;
+    assert_eq!(there["notes.body"], [Some("With words, and 'quotes'.".to_owned())]);
+    let moment = "2026-05-01 12:00:00.123456+00";
+    assert!(there["users.created_at"].contains(&Some(moment.to_owned())), "{:?}", there["users.created_at"]);
+    assert_eq!(there["signing_keys.sealed_private_key"], [Some("\\x0505".to_owned())]);
+    assert_eq!(there["users.is_disabled"], [Some("false".to_owned()), Some("true".to_owned())]);
 }

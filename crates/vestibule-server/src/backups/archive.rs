@@ -276,7 +276,7 @@ impl<W: Write> Write for Hashed<W> {
 }
 
 fn in_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// What is no hexadecimal gives nothing, which equals no checksum.

@@ -18,9 +18,9 @@ use crate::settings::BackupSettings;
 /// What is larger goes in parts of so many bytes. A store takes 10,000 of them.
 const PART_BYTES: usize = 32 * 1024 * 1024;
 /// How long one request may take: a part over a slow line.
-const TIME_LIMIT: Duration = Duration::from_secs(600);
+const TIME_LIMIT: Duration = Duration::from_mins(10);
 /// How long a signature is good.
-const SIGNATURE_TTL: Duration = Duration::from_secs(900);
+const SIGNATURE_TTL: Duration = Duration::from_mins(15);
 /// More no list and no complaint has.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
@@ -43,12 +43,11 @@ impl ObjectStore {
             ));
         };
         // Amazon puts the bucket into the host's name, and stores that one runs oneself have one host for all.
-        let (endpoint, style) = match &settings.s3_endpoint {
-            Some(endpoint) => (endpoint.clone(), UrlStyle::Path),
-            None => {
-                let amazon = format!("https://s3.{}.amazonaws.com", settings.s3_region);
-                (Url::parse(&amazon).map_err(Failure::because)?, UrlStyle::VirtualHost)
-            }
+        let (endpoint, style) = if let Some(endpoint) = &settings.s3_endpoint {
+            (endpoint.clone(), UrlStyle::Path)
+        } else {
+            let amazon = format!("https://s3.{}.amazonaws.com", settings.s3_region);
+            (Url::parse(&amazon).map_err(Failure::because)?, UrlStyle::VirtualHost)
         };
         let opened = Bucket::new(endpoint, style, bucket.to_owned(), settings.s3_region.clone());
         let prefix = match prefix.trim_matches('/') {

@@ -18,7 +18,7 @@ const SEALED_END: &str = ".backup.tar.gz.age";
 /// Where many backups are kept.
 pub(crate) enum Place {
     Folder(PathBuf),
-    Store(ObjectStore),
+    Store(Box<ObjectStore>),
 }
 
 /// Which of the backups at a place stay.
@@ -34,7 +34,7 @@ impl Place {
     /// The place of a `--to`.
     pub(crate) fn open(text: &str, settings: &BackupSettings) -> Result<Self, Failure> {
         if let Some((bucket, prefix)) = bucket_and_rest(text) {
-            return ObjectStore::open(settings, bucket, prefix).map(Self::Store);
+            return ObjectStore::open(settings, bucket, prefix).map(|store| Self::Store(Box::new(store)));
         }
         if text.contains("://") {
             return Err(Failure::with_way_out(

@@ -208,15 +208,17 @@ SET LOCAL lock_timeout = 0;
 /// Compares the rows with the manifest, and commits.
 fn after(schema: &str, manifest: &Manifest) -> String {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let mut sql = String::from("\n;\nDO $after$\nBEGIN\n");
-    for (table, rows) in &manifest.rows {
-        sql += &format!(
-            "    IF (SELECT count(*) FROM {}.{}) <> {rows} THEN RAISE EXCEPTION USING MESSAGE = {}; END IF;\n",
-            quoted(schema),
-            quoted(table),
-            literal(&format!("the table {table} has not the rows that the manifest tells of")),
-        );
-    }
-    sql += "END;\n$after$;\nCOMMIT;\n";
-    sql
+    let counted: Vec<String> = manifest
+        .rows
+        .iter()
+        .map(|(table, rows)| {
+            format!(
+                "    IF (SELECT count(*) FROM {}.{}) <> {rows} THEN RAISE EXCEPTION USING MESSAGE = {}; END IF;\n",
+                quoted(schema),
+                quoted(table),
+                literal(&format!("the table {table} has not the rows that the manifest tells of")),
+            )
+        })
+        .collect();
+    format!("\n;\nDO $after$\nBEGIN\n{}END;\n$after$;\nCOMMIT;\n", counted.concat())
 }

@@ -81,16 +81,13 @@ pub(crate) async fn run(
         archive::read(&written, progress, "verifying", |_| Ok(std::io::sink()))?;
     }
     let bytes = std::fs::metadata(&finished).map_err(Failure::because)?.len();
-    let (kept_as, removed) = match (&place, &asked.to) {
-        (Some(place), Some(to)) => {
-            place.put(&finished, &name, progress).await?;
-            let removed = place.clear(app.name, asked.retention, now).await?;
-            (format!("{}/{name}", to.trim_end_matches('/')), removed)
-        }
-        _ => {
-            put_in_place(&finished, &file).map_err(Failure::because)?;
-            (file.display().to_string(), Vec::new())
-        }
+    let (kept_as, removed) = if let (Some(place), Some(to)) = (&place, &asked.to) {
+        place.put(&finished, &name, progress).await?;
+        let removed = place.clear(app.name, asked.retention, now).await?;
+        (format!("{}/{name}", to.trim_end_matches('/')), removed)
+    } else {
+        put_in_place(&finished, &file).map_err(Failure::because)?;
+        (file.display().to_string(), Vec::new())
     };
     if matches!(place, Some(Place::Store(_))) && !is_sealed {
         note(

@@ -13,7 +13,7 @@ use crate::backups::postgres::unanswered;
 use crate::backups::progress::Progress;
 use crate::failure::{Failure, with_causes};
 use crate::house::{difference, migrate};
-use crate::settings::{Settings, unverified_host_elsewhere};
+use crate::settings::{Network, Settings, unverified_host_elsewhere};
 
 /// Copies the embedded database of the settings to PostgreSQL.
 pub(crate) async fn run(app: &App, settings: &Settings, to: &str, json: bool) -> Result<ExitCode, Failure> {
@@ -39,7 +39,7 @@ pub(crate) async fn run(app: &App, settings: &Settings, to: &str, json: bool) ->
 
     let noted: Vec<&str> = app.all_migrations().iter().map(|migrations| migrations.table).collect();
     let tell_table = |table: &MovedTable| progress.step(&format!("{}: {} rows", table.name, table.rows));
-    let moved = move_rows(&source, &target, &noted, tell_table).await.map_err(refusal)?;
+    let moved = move_rows(&source, &target, &noted, tell_table).await.map_err(|error| refusal(&error))?;
     let rows: u64 = moved.iter().map(|table| table.rows).sum();
     if json {
         let tables: Vec<Value> = moved
@@ -74,7 +74,7 @@ fn parse_target(settings: &Settings, to: &str) -> Result<DatabaseUrl, Failure> {
         ));
     }
     if let Some(host) = unverified_host_elsewhere(&target)
-        && !settings.trusted_network
+        && settings.network == Network::Open
     {
         return Err(Failure::with_way_out(
             format!("{host} is another machine, and nothing makes sure that it is the one"),
@@ -130,7 +130,7 @@ async fn prepare_target(app: &App, target: &DatabaseUrl) -> Result<(), Failure> 
     let full: Vec<String> = full.map(|(table, _)| table.clone()).collect();
     held.close().await.map_err(unanswered)?;
     if !full.is_empty() {
-        return Err(refusal(MoveError::NotEmpty(full)));
+        return Err(refusal(&MoveError::NotEmpty(full)));
     }
     let database = Database::connect(target).await.map_err(Failure::because)?;
     for migrations in app.all_migrations() {
@@ -140,13 +140,13 @@ async fn prepare_target(app: &App, target: &DatabaseUrl) -> Result<(), Failure> 
     Ok(())
 }
 
-fn refusal(error: MoveError) -> Failure {
-    let way_out = match &error {
+fn refusal(error: &MoveError) -> Failure {
+    let way_out = match error {
         MoveError::NotEmpty(_) => "Give an empty database. Nothing was changed.",
         MoveError::Different(_) => {
             "Both are made by the same migrations: look for tables that were made or changed by hand. Nothing was moved."
         }
         _ => "Nothing was moved: all of it is one transaction. The embedded database is as it was.",
     };
-    Failure::with_way_out(with_causes(&error), way_out)
+    Failure::with_way_out(with_causes(error), way_out)
 }

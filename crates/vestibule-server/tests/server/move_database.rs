@@ -7,6 +7,9 @@ use vestibule_testkit::{DatabaseKind, TestDatabase};
 use crate::operator::with_input;
 use crate::program::{Client, Program, command};
 
+/// What one of the rows of a site's own is, in part.
+type Row = (i64, Option<i64>, Option<bool>, Option<Vec<u8>>, Option<f64>, Option<String>);
+
 fn move_to(folder: &std::path::Path, target: &str) -> (i32, String, String) {
     let mut command = command(folder);
     command.args(["move", "--json", "--to", target]);
@@ -37,7 +40,7 @@ async fn everybody_is_still_logged_in_after_the_move_to_postgresql() {
         tables.iter().find(|table| table["name"] == name).unwrap()["rows"].as_u64().unwrap()
     };
     assert_eq!((rows("users"), rows("sessions"), rows("signing_keys")), (2, 2, 1));
-    assert!(moved["tables"].as_array().unwrap().len() >= 13, "{moved}");
+    assert!(moved["tables"].as_array().unwrap().len() >= 12, "{moved}");
 
     let program = Program::start(folder, Some(target.url_text()));
     let client = Client::new();
@@ -119,7 +122,6 @@ async fn tables_of_a_sites_own_move_with_all_kinds_of_values() {
     let (code, answer, told) = move_to(folder, target.url_text());
     assert_eq!(code, 0, "{told}");
     assert!(answer.contains("a \\\"thing\\\""), "{answer}");
-    type Row = (i64, Option<i64>, Option<bool>, Option<Vec<u8>>, Option<f64>, Option<String>);
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT number, parent, is_good, picture, ratio, words FROM \"a \"\"thing\"\"\" ORDER BY number",
     )

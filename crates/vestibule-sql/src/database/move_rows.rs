@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
 use sha2::{Digest as _, Sha256};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 use time::format_description::BorrowedFormatItem;
@@ -175,9 +175,8 @@ impl Column {
         let name = quoted(&self.name);
         match self.meaning {
             Meaning::Bytes => format!("CASE WHEN {name} IS NOT NULL THEN lower(hex({name})) END"),
-            Meaning::Double | Meaning::Single => format!(
-                "CASE typeof({name}) WHEN 'real' THEN printf('%!.17g', {name}) ELSE CAST({name} AS TEXT) END"
-            ),
+            // As text SQLite would round it.
+            Meaning::Double | Meaning::Single => format!("CAST({name} AS REAL)"),
             _ => format!("CAST({name} AS TEXT)"),
         }
     }
@@ -195,7 +194,7 @@ impl Column {
         }
     }
 
-    fn from_text(&self) -> String {
+    fn as_sent(&self) -> String {
         let name = quoted(&self.name);
         match self.meaning {
             Meaning::Bytes => format!("decode({name}, 'hex')"),
@@ -216,7 +215,7 @@ fn plain_moment(text: &str) -> Option<String> {
 fn plain_json(text: &str) -> Option<String> {
     fn write(value: &serde_json::Value, plain: &mut String) {
         match value {
-            serde_json::Value::Number(number) => *plain += &format!("{:?}", number.as_f64()),
+            serde_json::Value::Number(number) => plain.push_str(&number.as_f64().unwrap_or(0.0).to_string()),
             serde_json::Value::Array(all) => {
                 plain.push('[');
                 for value in all {
@@ -228,7 +227,8 @@ fn plain_json(text: &str) -> Option<String> {
             serde_json::Value::Object(all) => {
                 plain.push('{');
                 for (name, value) in all.iter().collect::<BTreeMap<_, _>>() {
-                    *plain += &format!("{name:?}:");
+                    write(&serde_json::Value::String(name.clone()), plain);
+                    plain.push(':');
                     write(value, plain);
                     plain.push(',');
                 }
@@ -271,7 +271,7 @@ impl Sum {
     }
 
     fn in_hex(&self) -> String {
-        self.words.iter().map(|word| format!("{word:016x}")).collect()
+        self.words.iter().fold(String::new(), |text, word| text + &format!("{word:016x}"))
     }
 }
 
@@ -442,7 +442,7 @@ async fn copy(
     let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(source);
     let mut batch = Batch::of(table);
     while let Some(row) = rows.try_next().await? {
-        let row = texts(table, |column| SqliteRow::try_get(&row, column))?;
+        let row = texts_of_sqlite(table, &row)?;
         sum.add(table, &row);
         batch.add(row);
         if batch.is_full() {
@@ -462,21 +462,27 @@ async fn read_back(target: &mut PgConnection, table: &Table) -> Result<Sum, sqlx
     let sql = format!("SELECT {} FROM {}", values.join(", "), table.place);
     let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(target);
     while let Some(row) = rows.try_next().await? {
-        sum.add(table, &texts(table, |column| PgRow::try_get(&row, column))?);
+        let row: Result<Vec<_>, _> = (0..table.columns.len()).map(|column| row.try_get(column)).collect();
+        sum.add(table, &row?);
     }
     Ok(sum)
 }
 
-fn texts(
-    table: &Table,
-    value: impl Fn(usize) -> Result<Option<String>, sqlx::Error>,
-) -> Result<Vec<Option<String>>, sqlx::Error> {
-    (0..table.columns.len()).map(value).collect()
+fn texts_of_sqlite(table: &Table, row: &SqliteRow) -> Result<Vec<Option<String>>, sqlx::Error> {
+    let columns = table.columns.iter().enumerate();
+    columns
+        .map(|(at, column)| match column.meaning {
+            Meaning::Double | Meaning::Single => {
+                Ok(row.try_get::<Option<f64>, _>(at)?.map(|number| number.to_string()))
+            }
+            _ => row.try_get(at),
+        })
+        .collect()
 }
 
 fn insert_of(table: &Table) -> String {
     let names: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
-    let values: Vec<String> = table.columns.iter().map(Column::from_text).collect();
+    let values: Vec<String> = table.columns.iter().map(Column::as_sent).collect();
     let arrays: Vec<String> = (1..=table.columns.len()).map(|number| format!("${number}::text[]")).collect();
     format!(
         "INSERT INTO {} ({names}) OVERRIDING SYSTEM VALUE SELECT {} FROM unnest({}) AS sent ({names})",

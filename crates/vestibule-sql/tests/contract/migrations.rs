@@ -108,7 +108,10 @@ fn a_migration_says_in_its_name_whether_the_release_before_can_go_on() {
             ["contract", "after", floor, _, ..] => floor.parse::<u32>().is_ok() && floor < number,
             _ => false,
         };
-        assert!(is_marked, "{name}: call it {number}_expand_WHAT.sql or {number}_contract_after_NNNN_WHAT.sql");
+        assert!(
+            is_marked,
+            "{name}: call it {number}_expand_WHAT.sql or {number}_contract_after_NNNN_WHAT.sql"
+        );
     }
 }
 
