@@ -240,9 +240,11 @@ impl Work<'_> {
     /// Asks, where there is something to lose. None is a database that cannot be read.
     fn ask_before_replacing(&self, rows: Option<&BTreeMap<String, u64>>, yes: bool) -> Result<(), Failure> {
         let noted: Vec<&str> = self.app.all_migrations().iter().map(|migrations| migrations.table).collect();
-        let lost = rows.map(|rows| -> u64 {
+        // What was migrated is nobody's data.
+        let count = |rows: &BTreeMap<String, u64>| -> u64 {
             rows.iter().filter(|(table, _)| !noted.contains(&table.as_str())).map(|(_, rows)| rows).sum()
-        });
+        };
+        let lost = rows.map(count);
         let what = match lost {
             Some(0) => return Ok(()),
             Some(lost) => format!("the {lost} rows"),
@@ -254,7 +256,7 @@ impl Work<'_> {
         confirm(&format!(
             "Replace {what} in {} by the {} rows of {}?",
             self.settings.database_url,
-            self.manifest.all_rows(),
+            count(&self.manifest.rows),
             self.manifest.created_at,
         ))
     }
