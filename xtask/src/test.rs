@@ -12,6 +12,7 @@ const SERVER_VARIABLE: &str = "VESTIBULE_TEST_POSTGRES_URL";
 /// Runs every test, or those that `arguments` to the runner ask for.
 pub fn run(arguments: &[String]) -> Result<()> {
     install_fail2ban();
+    install_backup_programs();
     smtp::prepare_or_say_why();
     if let Some(url) = environment::variable(SERVER_VARIABLE) {
         say::note(&format!("using the PostgreSQL of {SERVER_VARIABLE}"));
@@ -31,6 +32,21 @@ fn install_fail2ban() {
     let missing = "`fail2ban-regex` is missing, and a test reads the log with it: install fail2ban";
     if let Err(error) = apt::install("fail2ban", &["fail2ban"], missing) {
         say::note(&format!("{error}"));
+    }
+}
+
+/// What backups are made with. Where it cannot be installed the tests still run, and those that need it say so.
+fn install_backup_programs() {
+    for (program, package) in
+        [("pg_dump", "postgresql-client"), ("psql", "postgresql-client"), ("age", "age")]
+    {
+        if Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok() {
+            continue;
+        }
+        let missing = format!("`{program}` is missing, and tests of backups need it: install {package}");
+        if let Err(error) = apt::install(program, &[package], &missing) {
+            say::note(&format!("{error}"));
+        }
     }
 }
 

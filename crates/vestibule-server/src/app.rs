@@ -7,6 +7,7 @@ use vestibule::ports::PersonalData;
 use vestibule_sql::{Database, MIGRATIONS, Migrations};
 use vestibule_web::{DefaultLayout, Layout, Routes, Vestibule};
 
+use crate::backups::places::Retention;
 use crate::breached_passwords::Sources;
 use crate::command_line::{Command, CommandLine, ConfigAction};
 use crate::failure::Failure;
@@ -102,7 +103,20 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
     runtime.block_on(async {
         match command {
             Command::Serve => commands::serve::run(app, &settings).await,
-            Command::Migrate { check } => commands::migrate::run(app, &settings, check, json).await,
+            Command::Migrate { check, plan, sql } => {
+                let asked = commands::migrate::Asked { check, plan, sql };
+                commands::migrate::run(app, &settings, asked, json).await
+            }
+            Command::Backup { file, to, keep, keep_days } => {
+                let retention = Retention { keep, keep_days };
+                let asked = commands::backup::Asked { file, to, retention };
+                commands::backup::run(app, &settings, asked, json).await
+            }
+            Command::Restore { file, check, identity, yes } => {
+                let asked = commands::restore::Asked { file, check, identity, yes };
+                commands::restore::run(app, &settings, asked, json).await
+            }
+            Command::Move { to } => commands::move_database::run(app, &settings, &to, json).await,
             Command::User { action } => commands::user::run(app, &settings, action, json).await,
             Command::Session { action } => commands::manage_sessions::run(app, &settings, action, json).await,
             Command::Mail { action } => commands::manage_mails::run(app, &settings, action, json).await,

@@ -39,8 +39,77 @@ pub(crate) enum Command {
     /// Safe beside running servers and when several are started at once. Doing it twice changes nothing.
     Migrate {
         /// Change nothing; exit with 1 when something is missing.
+        #[arg(long, conflicts_with = "plan")]
+        check: bool,
+        /// Change nothing; tell what would be done.
+        #[arg(long)]
+        plan: bool,
+        /// Tell it in SQL.
+        #[arg(long, requires = "plan")]
+        sql: bool,
+    },
+
+    /// Write all that is in the database into a file.
+    ///
+    /// Beside a running server, which goes on writing; what is written is one moment's state. The file is a .tar.gz of a
+    /// manifest (release, schema, rows of each table, SHA-256 of the dump) and a dump (a SQLite file, or pg_dump's custom
+    /// format), readable by its owner alone, and encrypted for VESTIBULE_BACKUP_RECIPIENT where that is set. A backup that
+    /// failed leaves no file. VESTIBULE_SECRET_KEY is not in it: keep it elsewhere, for without it nobody gets in.
+    #[command(after_help = "Examples:\n  \
+        site backup before-upgrade.backup.tar.gz\n  \
+        site backup --to /mnt/backups --keep 14\n  \
+        site backup --to s3://backups/site --keep 7 --keep-days 90")]
+    Backup {
+        /// The file to make. Only another backup is replaced.
+        #[arg(required_unless_present = "to", conflicts_with = "to")]
+        file: Option<PathBuf>,
+        /// Keep it in this folder, or in s3://BUCKET/PREFIX, under a name with the time.
+        #[arg(long, value_name = "PLACE")]
+        to: Option<String>,
+        /// Then remove older ones of there, but for so many of the newest.
+        #[arg(long, requires = "to", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+        keep: Option<u32>,
+        /// Then remove those of there that are older than so many days. With --keep, what either of them keeps stays.
+        #[arg(long, requires = "to", value_name = "DAYS")]
+        keep_days: Option<u32>,
+    },
+
+    /// Put a backup in the place of all that is in the database.
+    ///
+    /// Servers must be stopped. Everything is verified before anything is touched: checksums, manifest, and that this release
+    /// knows the schema. An embedded database is made and checked beside the old one and takes its place in one step; PostgreSQL
+    /// gets everything in one transaction. Whatever goes wrong, the old data stay. A backup of an older release is brought up to
+    /// date. Where there are data, it asks.
+    #[command(after_help = "Examples:\n  \
+        site restore --check /mnt/backups/site-20260501T030000Z.backup.tar.gz     # a rehearsal, which touches nothing\n  \
+        site restore before-upgrade.backup.tar.gz\n  \
+        site restore s3://backups/site/site-20260501T030000Z.backup.tar.gz.age --identity backup.key")]
+    Restore {
+        /// The backup: a file, or s3://BUCKET/NAME.
+        file: String,
+        /// Rehearse it: restore into a scratch database, check that, remove it.
         #[arg(long)]
         check: bool,
+        /// The file with the secret key (AGE-SECRET-KEY-1…) that an encrypted backup is for.
+        #[arg(long, value_name = "FILE")]
+        identity: Option<PathBuf>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+
+    /// Copy an embedded database to PostgreSQL.
+    ///
+    /// All tables, those of the site included, in one transaction, and each is compared before that commits. The target must
+    /// be empty, servers must be stopped, and the embedded database stays as it is. Afterwards set VESTIBULE_DATABASE_URL to the
+    /// new address. A password in the address can be seen by other users of the machine while this runs: PGPASSWORD or
+    /// PGPASSFILE hide it.
+    #[command(after_help = "Example:\n  \
+        PGPASSFILE=site.pgpass site move --to \"postgres://site@db.example.com/site?sslmode=verify-full\"")]
+    Move {
+        /// The new database: postgres://USER@HOST/DATABASE.
+        #[arg(long, value_name = "URL")]
+        to: String,
     },
 
     /// Look after users. What is done here holds for their next request, also on servers that run.

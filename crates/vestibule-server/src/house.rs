@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use vestibule::models::RateLimits;
 use vestibule::ports::{BreachedPasswords, HashingPlan, HashingSlots, Mailer, OsRandom, SystemClock};
 use vestibule::{Accounts, OpenError, Policy, Ports};
-use vestibule_sql::{Database, Migrations, SchemaState, SqlStore};
+use vestibule_sql::{Database, MigrateError, Migrations, SchemaState, SqlStore};
 use vestibule_web::mails::{MailTemplates, Postman, Site, Transport};
 use vestibule_web::{DevMailbox, Parts, Readiness, RequestObserver, Routes, TrustedProxies, Vestibule};
 
@@ -46,19 +46,35 @@ pub(crate) async fn prepare_schema(
 ) -> Result<(), Failure> {
     for migrations in app.all_migrations() {
         if settings.migrate {
-            database.migrate(&migrations).await.map_err(Failure::because)?;
+            migrate(database, &migrations).await?;
         } else {
             let state = database.schema_state(&migrations).await.map_err(Failure::because)?;
             if let Some(difference) = difference(&state) {
+                let way_out = match state {
+                    SchemaState::TooNew(_) => OF_A_LATER_RELEASE.to_owned(),
+                    _ => format!("VESTIBULE_MIGRATE is off, so run `{} migrate` before the start.", app.name),
+                };
                 return Err(Failure::with_way_out(
                     format!("the database's schema is not the expected one: {difference}"),
-                    format!("VESTIBULE_MIGRATE is off, so run `{} migrate` before the start.", app.name),
+                    way_out,
                 ));
             }
         }
     }
     Ok(())
 }
+
+/// Brings one part of the schema up to date.
+pub(crate) async fn migrate(database: &Database, migrations: &Migrations) -> Result<(), Failure> {
+    database.migrate(migrations).await.map_err(|error| match error {
+        MigrateError::TooNew(_) => Failure::with_way_out(error.to_string(), OF_A_LATER_RELEASE),
+        _ => Failure::because(error),
+    })
+}
+
+/// What to do about a schema that this release cannot work with.
+pub(crate) const OF_A_LATER_RELEASE: &str =
+    "Run that release or one of after it, or restore a backup of before the upgrade.";
 
 /// The accounts of a database whose schema is ready, and who is asked about leaked passwords: nobody, where no new
 /// password is going to be set.
@@ -196,6 +212,9 @@ pub(crate) fn difference(state: &SchemaState) -> Option<String> {
         SchemaState::Missing(missing) => Some(format!("not applied yet: {}", missing.join(", "))),
         SchemaState::Changed(name) => {
             Some(format!("{name} was applied with another text than this program's"))
+        }
+        SchemaState::TooNew(names) => {
+            Some(format!("of a later release, which this one cannot work with: {}", names.join(", ")))
         }
     }
 }

@@ -1,5 +1,5 @@
 use axum::body::Bytes;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Collected, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -39,17 +39,35 @@ impl HttpsClient {
     pub(crate) async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
         let answer = self.0.request(request).await.map_err(|error| with_causes(&error))?;
         let (parts, body) = answer.into_parts();
-        Ok(Answer { status: parts.status, body: body.map_err(|error| with_causes(&error)).boxed_unsync() })
+        Ok(Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.map_err(|error| with_causes(&error)).boxed_unsync(),
+        })
     }
 }
 
 /// What was answered.
 pub(crate) struct Answer {
     pub status: StatusCode,
+    pub headers: HeaderMap,
     body: UnsyncBoxBody<Bytes, String>,
 }
 
 impl Answer {
+    /// Reads on in the body; none at its end.
+    ///
+    /// # Errors
+    /// In words.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, String> {
+        while let Some(frame) = self.body.frame().await {
+            if let Ok(bytes) = frame?.into_data() {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+
     /// Reads the body, where it is of at most so many bytes.
     ///
     /// # Errors

@@ -7,11 +7,13 @@
 //! 5. `house.rs`: puts database, accounts and routes together; [`breached_passwords`]: who knows of leaked passwords;
 //! 6. `serving.rs`: takes connections, and puts a limit to what a stranger can draw out;
 //! 7. [`transports`]: how mails leave the house; `workers/`: who sends them, removes what is over, and follows new keys;
-//! 8. `telemetry.rs`: the log; `metrics.rs`: the numbers; `traces.rs`: what OpenTelemetry is told.
+//! 8. `backups/`: what is in a backup, who can read it, and where it is kept;
+//! 9. `telemetry.rs`: the log; `metrics.rs`: the numbers; `traces.rs`: what OpenTelemetry is told.
 
 #![forbid(unsafe_code)]
 
 mod app;
+mod backups;
 pub mod breached_passwords;
 mod command_line;
 mod commands;

@@ -2,6 +2,7 @@
 //! file with `_FILE`. All are checked before anything starts, and a wrong one is told with its name, what is wrong
 //! with it and the way out.
 
+mod backup;
 mod keys;
 mod sources;
 
@@ -20,6 +21,7 @@ use crate::breached_passwords::{RangeApiUrl, RangeApiUrlError};
 use crate::traces::TracesSetting;
 use crate::transports::{MailUrl, Sender};
 
+pub use backup::{BackupSettings, ObjectStoreKey};
 pub use keys::{KEYS, Key};
 pub use sources::Sources;
 
@@ -91,6 +93,10 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// Where to send traces.
     pub traces: Option<TracesSetting>,
+    /// Who can read backups, and where they may be kept.
+    pub backup: BackupSettings,
+    /// What is between this machine and others.
+    pub network: Network,
     /// What is odd and not wrong.
     pub warnings: Vec<String>,
     /// All settings as they can be shown.
@@ -106,6 +112,15 @@ pub enum MailSetting {
     DevMailbox,
     /// Not at all: they wait until there is a way.
     Nowhere,
+}
+
+/// What is between this machine and others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// Machines that are all trusted.
+    Trusted,
+    /// Anybody.
+    Open,
 }
 
 /// The form of the log.
@@ -217,6 +232,8 @@ impl Settings {
                 text.parse().map_err(|_| "it is no address with a port".to_owned())
             })?,
             traces: traces(sources)?,
+            backup: BackupSettings::from_sources(sources)?,
+            network: sources.parse_with("TRUSTED_NETWORK", network)?,
             warnings,
             shown: Vec::new(),
         };
@@ -316,13 +333,7 @@ fn reach(
 /// Refuses to speak to a database beyond this machine and its private network without knowing that it is the one: the driver by
 /// itself takes any certificate, or none at all. All accounts go over that line.
 fn way_to_the_database(sources: &Sources, url: &DatabaseUrl) -> Result<Option<String>, SettingError> {
-    let Some(host) = url.unverified_host() else { return Ok(None) };
-    let bare =
-        if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
-    // The same hosts as those to which plain http could go.
-    if PublicUrl::parse(&format!("http://{bare}")).is_ok() {
-        return Ok(None);
-    }
+    let Some(host) = unverified_host_elsewhere(url) else { return Ok(None) };
     let problem = format!(
         "{host} is another machine, and nothing makes sure that it is the one: whoever is between reads and changes all accounts"
     );
@@ -333,6 +344,15 @@ fn way_to_the_database(sources: &Sources, url: &DatabaseUrl) -> Result<Option<St
     let way_out = "Add ?sslmode=verify-full, and &sslrootcert=FILE for an authority of your own. Where every machine between is \
                    trusted, set VESTIBULE_TRUSTED_NETWORK=on.";
     Err(SettingError { way_out: way_out.to_owned(), ..error })
+}
+
+/// The host of a database that is beyond this machine and private networks and need not prove who it is.
+pub(crate) fn unverified_host_elsewhere(url: &DatabaseUrl) -> Option<&str> {
+    let host = url.unverified_host()?;
+    let bare =
+        if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+    // The same hosts as those to which plain http could go.
+    PublicUrl::parse(&format!("http://{bare}")).is_err().then_some(host)
 }
 
 fn secret_keys(sources: &Sources, public_url: &PublicUrl) -> Result<Option<SecretKeys>, SettingError> {
@@ -415,6 +435,10 @@ fn daily_limit(text: &str) -> Result<u32, String> {
 fn folder(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_dir() { Ok(path) } else { Err("there is no such folder".to_owned()) }
+}
+
+fn network(text: &str) -> Result<Network, String> {
+    Ok(if switch(text)? { Network::Trusted } else { Network::Open })
 }
 
 fn file(text: &str) -> Result<PathBuf, String> {

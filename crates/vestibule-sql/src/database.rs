@@ -10,11 +10,18 @@ use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use vestibule::repository::StoreError;
 
 mod columns;
+mod embedded_file;
 mod migrations;
+mod move_rows;
+mod postgres_dump;
 mod statement;
+mod tables;
 
 pub use columns::{At, Id};
-pub use migrations::{MigrateError, Migrations, SchemaState};
+pub use embedded_file::{EmbeddedFile, EmbeddedFileError};
+pub use migrations::{AppliedMigration, MigrateError, Migrations, PlannedMigration, SchemaState};
+pub use move_rows::{MoveError, MovedTable, move_rows};
+pub use postgres_dump::{PostgresDump, PostgresServer};
 pub use statement::{Row, Statement, Value};
 
 use statement::store_error;
@@ -35,11 +42,32 @@ const TRIED_AFTER_REST: Duration = Duration::from_secs(5);
 const POSTGRES_LIMITS: [(&str, &str); 3] =
     [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "15s")];
 
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// A file.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+impl Engine {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+}
+
 /// Where accounts are kept: an embedded SQLite file or a PostgreSQL server. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
     pools: Pools,
     round_trips: Arc<AtomicU64>,
+    /// While it is held, nobody puts another file in the place of an embedded database.
+    _in_use: Option<Arc<std::fs::File>>,
 }
 
 #[derive(Clone)]
@@ -55,7 +83,7 @@ pub struct DatabaseUrl(Target);
 #[derive(Clone)]
 enum Target {
     Sqlite(Box<SqliteConnectOptions>),
-    Postgres(Box<PgConnectOptions>),
+    Postgres(Box<PgConnectOptions>, Box<url::Url>),
 }
 
 /// Why a text is not the address of a database.
@@ -83,6 +111,9 @@ pub enum ConnectError {
         /// Why.
         source: std::io::Error,
     },
+    /// A program is about to put another file in its place.
+    #[error("the database file {0} is being restored or moved by another program")]
+    BeingReplaced(String),
     /// The database did not answer.
     #[error("the database at {place} cannot be opened")]
     Database {
@@ -110,25 +141,40 @@ impl FromStr for DatabaseUrl {
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             let options = PgConnectOptions::from_str(text).map_err(malformed)?;
-            return Ok(Self(Target::Postgres(Box::new(options))));
+            let url =
+                url::Url::parse(text).map_err(|error| DatabaseUrlError::Malformed(error.to_string()))?;
+            return Ok(Self(Target::Postgres(Box::new(options), Box::new(url))));
         }
         Err(DatabaseUrlError::Scheme)
     }
 }
 
 impl DatabaseUrl {
+    /// The address of a file.
+    pub fn of_file(path: &Path) -> Self {
+        Self(Target::Sqlite(Box::new(SqliteConnectOptions::new().filename(path))))
+    }
+
+    /// Which database it leads to.
+    pub fn engine(&self) -> Engine {
+        match &self.0 {
+            Target::Sqlite(_) => Engine::Sqlite,
+            Target::Postgres(..) => Engine::Postgres,
+        }
+    }
+
     /// The file of an embedded database.
     pub fn file(&self) -> Option<&Path> {
         match &self.0 {
             Target::Sqlite(options) => Some(options.get_filename()),
-            Target::Postgres(_) => None,
+            Target::Postgres(..) => None,
         }
     }
 
     /// The host that is spoken to over a network without knowing for certain that it is the one: whoever is between could read
     /// and change everything. None where the connection is verified, or goes through a socket of this machine or to a file.
     pub fn unverified_host(&self) -> Option<&str> {
-        let Target::Postgres(options) = &self.0 else { return None };
+        let Target::Postgres(options, _) = &self.0 else { return None };
         let is_verified = matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
         let is_socket = options.get_socket().is_some() || options.get_host().starts_with('/');
         (!is_verified && !is_socket).then(|| options.get_host())
@@ -139,7 +185,7 @@ impl std::fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.0 {
             Target::Sqlite(options) => write!(f, "sqlite://{}", options.get_filename().display()),
-            Target::Postgres(options) => {
+            Target::Postgres(options, _) => {
                 let database = options.get_database().unwrap_or(options.get_username());
                 write!(f, "postgres://{}:{}/{database}", options.get_host(), options.get_port())
             }
@@ -158,19 +204,32 @@ impl Database {
     /// readable by their owner only.
     pub async fn connect(url: &DatabaseUrl) -> Result<Self, ConnectError> {
         let failed = |source| ConnectError::Database { place: url.to_string(), source };
+        let mut in_use = None;
         let pools = match &url.0 {
             Target::Sqlite(options) => {
                 let path = options.get_filename();
-                make_private_file(path)
-                    .map_err(|source| ConnectError::File { path: path.display().to_string(), source })?;
+                let of_file = |source| ConnectError::File { path: path.display().to_string(), source };
+                make_private_folder(path).map_err(of_file)?;
+                // Before the file is there: whoever replaces it has looked whether there is one.
+                let lock = embedded_file::share(path).map_err(of_file)?;
+                in_use = Some(lock.ok_or_else(|| ConnectError::BeingReplaced(path.display().to_string()))?);
+                private_file(path).map_err(of_file)?;
                 connect_sqlite(options).await.map_err(failed)?
             }
-            Target::Postgres(options) => {
+            Target::Postgres(options, _) => {
                 let options = (**options).clone().application_name("vestibule").options(POSTGRES_LIMITS);
                 Pools::Postgres(postgres_pool().connect_with(options).await.map_err(failed)?)
             }
         };
-        Ok(Self { pools, round_trips: Arc::default() })
+        Ok(Self { pools, round_trips: Arc::default(), _in_use: in_use.map(Arc::new) })
+    }
+
+    /// Which database it is.
+    pub fn engine(&self) -> Engine {
+        match self.pools {
+            Pools::Sqlite { .. } => Engine::Sqlite,
+            Pools::Postgres(_) => Engine::Postgres,
+        }
     }
 
     /// Statements that each hold by themselves.
@@ -326,9 +385,8 @@ fn postgres_pool() -> PgPoolOptions {
         })
 }
 
-/// Makes folder and file for the owner only, where they are missing. SQLite gives its side files (`-wal`, `-shm`)
-/// the rights of the file.
-fn make_private_file(path: &Path) -> std::io::Result<()> {
+/// Makes the folder of a file for the owner only, where it is missing.
+fn make_private_folder(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true);
@@ -336,10 +394,11 @@ fn make_private_file(path: &Path) -> std::io::Result<()> {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(folder)?;
     }
-    private_file(path).map(drop)
+    Ok(())
 }
 
-/// Opens a file, which is its owner's only where it had to be made.
+/// Opens a file, which is its owner's only where it had to be made. SQLite gives its side files (`-wal`, `-shm`) the rights of
+/// the file.
 fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).append(true);

@@ -23,7 +23,8 @@ mod store;
 mod users;
 
 pub use database::{
-    At, ConnectError, Connection, Database, DatabaseUrl, DatabaseUrlError, Id, MigrateError, Migrations,
-    PoolState, Row, SchemaState, Statement, Value,
+    AppliedMigration, At, ConnectError, Connection, Database, DatabaseUrl, DatabaseUrlError, EmbeddedFile,
+    EmbeddedFileError, Engine, Id, MigrateError, Migrations, MoveError, MovedTable, PlannedMigration,
+    PoolState, PostgresDump, PostgresServer, Row, SchemaState, Statement, Value, move_rows,
 };
 pub use store::{MIGRATIONS, SqlStore};

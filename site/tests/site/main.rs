@@ -15,4 +15,5 @@ mod openapi;
 mod own_templates;
 mod pages;
 mod start;
+mod upgrade;
 mod walk;

@@ -2,6 +2,7 @@
 
 mod add_user;
 pub(crate) mod audit_trail;
+pub(crate) mod backup;
 pub(crate) mod calibrate_hash;
 mod change_role;
 pub(crate) mod completions;
@@ -14,10 +15,12 @@ mod invite;
 pub(crate) mod manage_mails;
 pub(crate) mod manage_sessions;
 pub(crate) mod migrate;
+pub(crate) mod move_database;
 mod office;
 pub(crate) mod openapi;
 mod output;
 pub(crate) mod passwords;
+pub(crate) mod restore;
 pub(crate) mod rotate_keys;
 pub(crate) mod serve;
 pub(crate) mod user;

@@ -90,7 +90,7 @@ impl Office {
 
 /// The database, unless there is none of a site: a command that is run in a wrong folder must not make a new one, in which it
 /// then finds nobody.
-async fn existing_database(app: &App, settings: &Settings) -> Result<Database, Failure> {
+pub(super) async fn existing_database(app: &App, settings: &Settings) -> Result<Database, Failure> {
     let none = |what: String| {
         let way_out = format!(
             "Run it in the folder of the site, or set VESTIBULE_DATABASE_URL. `{} migrate` makes a new one.",

@@ -253,6 +253,42 @@ pub const KEYS: &[Key] = &[
         way_out: "Set a duration from 100ms to 30s.",
         ..Key::EMPTY
     },
+    Key {
+        name: "BACKUP_RECIPIENT",
+        default_in_words: "none",
+        about: "Who can read backups: the public key (`age1…`) of an age identity, or several separated by commas. `backup` encrypts for them, by the program `age`, and `restore` asks for the identity.",
+        way_out: "Make an identity with `age-keygen -o backup.key`, keep it elsewhere, and set the public key that it prints.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "BACKUP_S3_ENDPOINT",
+        default_in_words: "that of Amazon in the region",
+        about: "The address of the S3-compatible store that `s3://BUCKET/PREFIX` leads to.",
+        way_out: "Set the https address that your provider tells, without the bucket, such as https://s3.example.com.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "BACKUP_S3_REGION",
+        default: "us-east-1",
+        about: "Its region, as requests are signed for it.",
+        way_out: "Set the region that your provider tells, such as eu-central-1.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "BACKUP_S3_KEY_ID",
+        default_in_words: "none",
+        about: "The id of the access key for the store.",
+        way_out: "Set the id of a key that may read, write, list and delete below the prefix.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "BACKUP_S3_SECRET",
+        default_in_words: "none",
+        about: "The secret of that key.",
+        way_out: "Set the secret that belongs to VESTIBULE_BACKUP_S3_KEY_ID.",
+        is_secret: true,
+        ..Key::EMPTY
+    },
 ];
 
 impl Key {

@@ -11,6 +11,9 @@ fn help_tells_commands_and_settings() {
     for subcommand in [
         &["serve"][..],
         &["migrate"],
+        &["backup"],
+        &["restore"],
+        &["move"],
         &["config"],
         &["user", "link"],
         &["keys", "rotate"],

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+mod backup;
+mod backup_store;
 mod breached_passwords;
 mod command_line;
 mod door;
@@ -10,6 +12,7 @@ mod kill;
 mod log;
 mod mail_signals;
 mod metrics;
+mod move_database;
 mod operator;
 mod outbox;
 mod program;
@@ -18,4 +21,5 @@ mod smtp;
 mod smtp_server;
 mod traces;
 mod two_servers;
+mod upgrade;
 mod user_link;

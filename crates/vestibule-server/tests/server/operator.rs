@@ -202,6 +202,8 @@ fn a_command_in_the_wrong_folder_makes_no_database() {
         &["mail", "list"],
         &["mail", "retry"],
         &["audit", "tail"],
+        &["backup", "a.backup"],
+        &["move", "--to", "postgres://postgres@127.0.0.1/site"],
     ] {
         let (code, answer, told) = call(folder, arguments);
         assert!(code == 1 && answer.is_empty(), "{arguments:?}: {answer}");

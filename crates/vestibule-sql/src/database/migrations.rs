@@ -1,15 +1,19 @@
 use std::path::PathBuf;
 
-use sqlx::PgPool;
-use sqlx::migrate::{Migrate, Migration, Migrator};
+use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, PgPool};
 
-use super::{Database, POSTGRES_LIMITS, Pools, private_file};
+use super::{Database, Engine, POSTGRES_LIMITS, Pools, private_file};
 
 /// The schema of one part of an application: a folder of SQL files for each database, with equal names.
 ///
 /// Each part keeps a table of its own in which it notes what was applied, so that a library and an application
 /// share a database without knowing of each other.
+///
+/// A file is named `0012_expand_WHAT.sql` where the release before can go on beside it, and
+/// `0013_contract_after_0012_WHAT.sql` where those can that know 0012. So a program knows of what a later release did whether it
+/// can live with that (`docs/adr/0031-expand-and-contract.md`).
 #[derive(Clone, Copy)]
 pub struct Migrations {
     /// The table in which is noted what was applied.
@@ -29,6 +33,29 @@ pub enum SchemaState {
     Missing(Vec<String>),
     /// This one was applied with another text than this program's.
     Changed(String),
+    /// A later release applied these, and they are not of the kind that this program can live with.
+    TooNew(Vec<String>),
+}
+
+/// A migration that was applied, as the database or a backup notes it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct AppliedMigration {
+    /// Its number.
+    pub version: i64,
+    /// The rest of its file's name, in words.
+    pub description: String,
+    /// SHA-384 of its text.
+    pub checksum: Vec<u8>,
+}
+
+/// A migration that has not been applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedMigration {
+    version: i64,
+    /// Number and description.
+    pub name: String,
+    /// What it does.
+    pub sql: String,
 }
 
 /// Why the schema could not be brought up to date.
@@ -42,6 +69,9 @@ pub enum MigrateError {
         /// Why.
         source: sqlx::migrate::MigrateError,
     },
+    /// A later release changed the schema in a way that this program cannot live with.
+    #[error("the database's schema is of a later release, which this one cannot work with: {}", .0.join(", "))]
+    TooNew(Vec<String>),
     /// The lock beside an embedded database could not be taken.
     #[error("the lock file {path} could not be taken")]
     Lock {
@@ -56,8 +86,14 @@ impl Database {
     /// Applies what has not been applied. Safe when several servers start at once: one does the work, the others
     /// wait for it.
     pub async fn migrate(&self, migrations: &Migrations) -> Result<(), MigrateError> {
+        if let SchemaState::TooNew(names) = self.schema_state(migrations).await? {
+            return Err(MigrateError::TooNew(names));
+        }
         let failed = |source| MigrateError::Failed { table: migrations.table, source };
-        let migrator = migrations.migrator(self);
+        let mut migrator = migrations.migrator(self.engine());
+        migrator.dangerous_set_table_name(migrations.table);
+        // Which of them a program can live with was asked above.
+        migrator.set_ignore_missing(true);
         match &self.pools {
             Pools::Sqlite { writer, .. } => {
                 // SQLite has no advisory locks, so a file beside it serves. It is let go when it is closed.
@@ -77,59 +113,109 @@ impl Database {
 
     /// Compares the database's schema with the one that this program was made for, and changes nothing.
     pub async fn schema_state(&self, migrations: &Migrations) -> Result<SchemaState, MigrateError> {
+        Ok(migrations.compare(self.engine(), &self.applied_migrations(migrations).await?))
+    }
+
+    /// What was applied, in the order of the numbers; nothing where the part of the application was never here.
+    pub async fn applied_migrations(
+        &self,
+        migrations: &Migrations,
+    ) -> Result<Vec<AppliedMigration>, MigrateError> {
+        let sql = format!("SELECT version, description, checksum FROM {} ORDER BY version", migrations.table);
         let applied = match &self.pools {
-            Pools::Sqlite { readers, .. } => match readers.acquire().await {
-                Ok(mut connection) => connection.list_applied_migrations(migrations.table).await,
-                Err(error) => Err(error.into()),
-            },
-            Pools::Postgres(pool) => match pool.acquire().await {
-                Ok(mut connection) => connection.list_applied_migrations(migrations.table).await,
-                Err(error) => Err(error.into()),
-            },
+            Pools::Sqlite { readers, .. } => sqlx::query_as(AssertSqlSafe(sql)).fetch_all(readers).await,
+            Pools::Postgres(pool) => sqlx::query_as(AssertSqlSafe(sql)).fetch_all(pool).await,
         };
-        let applied = match applied {
-            Ok(applied) => applied,
+        match applied {
+            Ok(applied) => Ok(applied),
             // Nothing was ever applied.
-            Err(sqlx::migrate::MigrateError::Execute(error)) if is_no_such_table(&error) => Vec::new(),
-            Err(source) => {
-                return Err(MigrateError::Failed { table: migrations.table, source });
-            }
-        };
-        let mut missing = Vec::new();
-        for migration in migrations.migrator(self).iter() {
-            let name = name_of(migration);
-            match applied.iter().find(|applied| applied.version == migration.version) {
-                None => missing.push(name),
-                Some(applied) if applied.checksum != migration.checksum => {
-                    return Ok(SchemaState::Changed(name));
-                }
-                Some(_) => {}
-            }
+            Err(error) if is_no_such_table(&error) => Ok(Vec::new()),
+            Err(error) => Err(MigrateError::Failed { table: migrations.table, source: error.into() }),
         }
-        Ok(if missing.is_empty() { SchemaState::Expected } else { SchemaState::Missing(missing) })
+    }
+
+    /// What [`Database::migrate`] would apply, in that order.
+    pub async fn planned_migrations(
+        &self,
+        migrations: &Migrations,
+    ) -> Result<Vec<PlannedMigration>, MigrateError> {
+        let applied = self.applied_migrations(migrations).await?;
+        let mut planned = migrations.plan(self.engine());
+        planned.retain(|planned| !applied.iter().any(|applied| applied.version == planned.version));
+        Ok(planned)
     }
 }
 
 impl Migrations {
     /// What they are called, in the order in which they are applied.
     pub fn names(&self) -> Vec<String> {
-        (self.sqlite)().iter().map(name_of).collect()
+        self.plan(Engine::Sqlite).into_iter().map(|planned| planned.name).collect()
     }
 
-    fn migrator(&self, database: &Database) -> Migrator {
-        let mut migrator = match database.pools {
-            Pools::Sqlite { .. } => (self.sqlite)(),
-            Pools::Postgres(_) => (self.postgres)(),
+    /// All of them, as they are applied to an empty database.
+    pub fn plan(&self, engine: Engine) -> Vec<PlannedMigration> {
+        let planned = |migration: &Migration| PlannedMigration {
+            version: migration.version,
+            name: name_of(migration.version, &migration.description),
+            sql: migration.sql.as_str().to_owned(),
         };
-        migrator.dangerous_set_table_name(self.table);
-        // What a later release applied is no reason for an older one not to run: that is how one goes back.
-        migrator.set_ignore_missing(true);
-        migrator
+        self.migrator(engine).iter().map(planned).collect()
+    }
+
+    /// What those say that were applied: to a database, or to the one that a backup was made of.
+    pub fn compare(&self, engine: Engine, applied: &[AppliedMigration]) -> SchemaState {
+        let migrator = self.migrator(engine);
+        let mut missing = Vec::new();
+        for migration in migrator.iter() {
+            let name = name_of(migration.version, &migration.description);
+            match applied.iter().find(|applied| applied.version == migration.version) {
+                None => missing.push(name),
+                Some(applied) if applied.checksum != *migration.checksum => {
+                    return SchemaState::Changed(name);
+                }
+                Some(_) => {}
+            }
+        }
+        let newest = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
+        let later = self.unknown(engine, applied).into_iter();
+        let too_new: Vec<String> = later
+            .filter(|applied| !can_live_with(&applied.description, newest))
+            .map(|applied| name_of(applied.version, &applied.description))
+            .collect();
+        match (too_new.is_empty(), missing.is_empty()) {
+            (false, _) => SchemaState::TooNew(too_new),
+            (true, false) => SchemaState::Missing(missing),
+            (true, true) => SchemaState::Expected,
+        }
+    }
+
+    /// Those of which this program does not know, because a later release made them.
+    pub fn unknown<'a>(&self, engine: Engine, applied: &'a [AppliedMigration]) -> Vec<&'a AppliedMigration> {
+        let migrator = self.migrator(engine);
+        applied.iter().filter(|applied| !migrator.version_exists(applied.version)).collect()
+    }
+
+    fn migrator(&self, engine: Engine) -> Migrator {
+        match engine {
+            Engine::Sqlite => (self.sqlite)(),
+            Engine::Postgres => (self.postgres)(),
+        }
     }
 }
 
-fn name_of(migration: &Migration) -> String {
-    format!("{:04} {}", migration.version, migration.description)
+/// Whether a program whose newest migration is `newest` can live with a later one of this description: one that only adds, or
+/// one that removes what nobody uses who knows the migration that it names.
+fn can_live_with(description: &str, newest: i64) -> bool {
+    let words: Vec<&str> = description.split(' ').collect();
+    match words[..] {
+        ["expand", ..] => true,
+        ["contract", "after", number, ..] => number.parse().is_ok_and(|floor: i64| floor <= newest),
+        _ => false,
+    }
+}
+
+fn name_of(version: i64, description: &str) -> String {
+    format!("{version:04} {description}")
 }
 
 /// A connection on which a statement may take and wait as long as it must: an index on a large table takes longer
@@ -161,4 +247,26 @@ async fn lock_beside(database: PathBuf) -> Result<std::fs::File, MigrateError> {
     });
     let flattened = locked.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
     flattened.map_err(|source| MigrateError::Lock { path: name, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_later_release_did_is_lived_with_where_its_name_says_so() {
+        for (description, can) in [
+            ("expand passkeys", true),
+            ("contract after 0009 old names", true),
+            ("contract after 9 old names", true),
+            ("contract after 0010 old names", false),
+            ("contract old names", false),
+            ("contract after old names", false),
+            ("passkeys", false),
+            ("expanded", false),
+            ("", false),
+        ] {
+            assert_eq!(can_live_with(description, 9), can, "{description}");
+        }
+    }
 }

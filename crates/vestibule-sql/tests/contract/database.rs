@@ -161,10 +161,10 @@ async fn an_embedded_database_is_its_owners_alone() {
     let folder = test.folder().unwrap();
     let rights = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(rights(&folder), 0o700);
-    for file in ["test.db", "test.db-wal", "test.db-shm", "test.db.migrate.lock"] {
+    for file in ["test.db", "test.db-wal", "test.db-shm", "test.db.migrate.lock", "test.db.in-use.lock"] {
         assert_eq!(rights(&folder.join(file)), 0o600, "{file}");
     }
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4, "there is no other file");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 5, "there is no other file");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use vestibule::models::{Client, MailUrgency, OutgoingMailId};
 use vestibule::repository::{Inserted, OutgoingMails, Sessions, Users};
 use vestibule::services::{Asked, LogIn, PresentedSession};
-use vestibule_sql::{At, Database, Id, MIGRATIONS, Migrations, SchemaState};
+use vestibule_sql::{At, Database, Id, MIGRATIONS, MigrateError, Migrations, SchemaState};
 use vestibule_testkit::{
     DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase, reading, signing_up, writing,
 };
@@ -94,6 +94,27 @@ fn both_folders_have_the_same_files() {
     assert_eq!(files("sqlite"), files("postgres"));
 }
 
+/// The rule from 0010 on (`docs/adr/0031-expand-and-contract.md`): without it a release could not be taken back.
+#[test]
+fn a_migration_says_in_its_name_whether_the_release_before_can_go_on() {
+    for name in MIGRATIONS.names() {
+        let (number, rest) = name.split_once(' ').unwrap();
+        if number <= "0009" {
+            continue;
+        }
+        let words: Vec<&str> = rest.split(' ').collect();
+        let is_marked = match words[..] {
+            ["expand", _, ..] => true,
+            ["contract", "after", floor, _, ..] => floor.parse::<u32>().is_ok() && floor < number,
+            _ => false,
+        };
+        assert!(
+            is_marked,
+            "{name}: call it {number}_expand_WHAT.sql or {number}_contract_after_NNNN_WHAT.sql"
+        );
+    }
+}
+
 #[rstest]
 #[tokio::test]
 async fn servers_that_start_at_once_migrate_once(
@@ -140,12 +161,27 @@ async fn the_state_of_the_schema_is_told(
     database.migrate(&MIGRATIONS).await.unwrap();
     assert_eq!(database.schema_state(&MIGRATIONS).await.unwrap(), SchemaState::Expected);
 
-    // A later release was here: this one runs on, for that is how one goes back.
+    // A later release was here, which added and took away what this one does not use: it runs on, for that is how one goes
+    // back.
     let later = "INSERT INTO vestibule_migrations (version, description, success, checksum, execution_time)
-                 VALUES (9999, 'later', $1, $2, 0)";
-    database.alone().write(later).bind(true).bind(vec![1u8]).execute().await.unwrap();
+                 VALUES ($1, $2, $3, $4, 0)";
+    let note = async |version: i64, description: &str| {
+        let mut alone = database.alone();
+        let row = alone.write(later).bind(version).bind(description.to_owned()).bind(true).bind(vec![1u8]);
+        row.execute().await.unwrap();
+    };
+    note(9001, "expand later").await;
+    note(9002, "contract after 0001 what was before").await;
     assert_eq!(database.schema_state(&MIGRATIONS).await.unwrap(), SchemaState::Expected);
+    assert!(database.planned_migrations(&MIGRATIONS).await.unwrap().is_empty());
     database.migrate(&MIGRATIONS).await.unwrap();
+    // One that says nothing of itself, and one that took away what this one uses.
+    note(9003, "later").await;
+    note(9004, "contract after 9001 something").await;
+    let too_new = vec!["9003 later".to_owned(), "9004 contract after 9001 something".to_owned()];
+    assert_eq!(database.schema_state(&MIGRATIONS).await.unwrap(), SchemaState::TooNew(too_new));
+    assert!(matches!(database.migrate(&MIGRATIONS).await, Err(MigrateError::TooNew(_))));
+    database.alone().write("DELETE FROM vestibule_migrations WHERE version > 9002").execute().await.unwrap();
 
     let change = "UPDATE vestibule_migrations SET checksum = $1 WHERE version = 1";
     database.alone().write(change).bind(vec![1u8]).execute().await.unwrap();

@@ -1,0 +1,200 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection as _, Row as _};
+
+use super::{SQLITE_BUSY_TIMEOUT, make_private_folder, private_file, tables};
+
+/// More of them are told by nobody read.
+const MAX_PROBLEMS: usize = 5;
+
+/// The file of an embedded database, as one that is copied, checked and replaced.
+#[derive(Debug, Clone)]
+pub struct EmbeddedFile(PathBuf);
+
+/// What is wrong with the file of an embedded database.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedFileError {
+    /// It cannot be opened or read.
+    #[error("the database file {path} cannot be read")]
+    Database {
+        /// The file.
+        path: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// It can, and what it holds is broken.
+    #[error("the database file {path} is damaged: {problem}")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What SQLite found.
+        problem: String,
+    },
+    /// It, or what lies beside it, cannot be opened, locked or removed.
+    #[error("the database file {path} cannot be worked with")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl EmbeddedFile {
+    /// The file of a path, whether there is one or not.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Keeps all programs from opening the database for as long as the answer is held. None where one has it open.
+    pub fn lock_alone(&self) -> Result<Option<File>, EmbeddedFileError> {
+        let locked =
+            make_private_folder(&self.0).and_then(|()| lock_file(&self.0)).and_then(|file| {
+                match file.try_lock() {
+                    Ok(()) => Ok(Some(file)),
+                    Err(TryLockError::WouldBlock) => Ok(None),
+                    Err(TryLockError::Error(error)) => Err(error),
+                }
+            });
+        locked.map_err(|source| EmbeddedFileError::File { path: self.0.display().to_string(), source })
+    }
+
+    /// Copies the database as it is at one moment, while others write, into a new file or an empty one.
+    pub async fn copy_to(&self, target: &Path) -> Result<(), EmbeddedFileError> {
+        let mut connection = self.open(SqliteConnectOptions::new()).await?;
+        let target = target.to_str().ok_or_else(|| EmbeddedFileError::File {
+            path: target.display().to_string(),
+            source: std::io::Error::new(std::io::ErrorKind::InvalidInput, "its name is no Unicode text"),
+        })?;
+        // One statement reads one state of the database, and writers do not wait for readers.
+        sqlx::query("VACUUM INTO $1")
+            .bind(target)
+            .execute(&mut connection)
+            .await
+            .map_err(|error| self.unread(error))?;
+        connection.close().await.map_err(|error| self.unread(error))
+    }
+
+    /// How many rows each table has.
+    pub async fn count_rows(&self) -> Result<BTreeMap<String, u64>, EmbeddedFileError> {
+        let mut connection = self.open(SqliteConnectOptions::new()).await?;
+        let counted = tables::count_sqlite_rows(&mut connection).await.map_err(|error| self.unread(error))?;
+        connection.close().await.map_err(|error| self.unread(error))?;
+        Ok(counted)
+    }
+
+    /// Reads everything, and finds out whether anything is broken: pages, indexes, and references to rows that are not there.
+    pub async fn check(&self) -> Result<(), EmbeddedFileError> {
+        let mut connection = self.open(SqliteConnectOptions::new()).await?;
+        let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check")
+            .fetch_all(&mut connection)
+            .await
+            .map_err(|error| self.unread(error))?;
+        let mut problems: Vec<String> = found.into_iter().filter(|found| found != "ok").collect();
+        let lost = sqlx::query("PRAGMA foreign_key_check")
+            .fetch_all(&mut connection)
+            .await
+            .map_err(|error| self.unread(error))?;
+        problems.extend(lost.iter().map(|row| {
+            let name = |column: usize| row.try_get::<String, _>(column).unwrap_or_default();
+            format!("a row of {} refers to one of {} that is not there", name(0), name(2))
+        }));
+        connection.close().await.map_err(|error| self.unread(error))?;
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let more = problems.len().saturating_sub(MAX_PROBLEMS);
+        problems.truncate(MAX_PROBLEMS);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        Err(EmbeddedFileError::Damaged {
+            path: self.0.display().to_string(),
+            problem: format!("{}{more}", problems.join("; ")),
+        })
+    }
+
+    /// Writes what lies beside the file into it, so that it alone is the database. Whoever calls it has the lock.
+    pub async fn settle(&self) -> Result<(), EmbeddedFileError> {
+        // The last connection that closes writes the log into the file and removes it.
+        let mut connection = self.open(SqliteConnectOptions::new()).await?;
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&mut connection)
+            .await
+            .map_err(|error| self.unread(error))?;
+        connection.close().await.map_err(|error| self.unread(error))?;
+        for beside in self.log_files() {
+            match std::fs::metadata(&beside) {
+                Ok(file) if file.len() > 0 && beside.as_os_str().to_string_lossy().ends_with("-wal") => {
+                    return Err(EmbeddedFileError::Damaged {
+                        path: self.0.display().to_string(),
+                        problem: "what was written last cannot be written into it".into(),
+                    });
+                }
+                Ok(_) => std::fs::remove_file(&beside).map_err(|source| EmbeddedFileError::File {
+                    path: beside.display().to_string(),
+                    source,
+                })?,
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What SQLite keeps beside the file while it is open or was not closed.
+    pub fn log_files(&self) -> [PathBuf; 2] {
+        ["-wal", "-shm"].map(|end| beside(&self.0, end))
+    }
+
+    /// All that may lie beside the file: SQLite's files and the locks of this library.
+    pub fn files_beside(&self) -> [PathBuf; 5] {
+        ["-wal", "-shm", "-journal", ".in-use.lock", ".migrate.lock"].map(|end| beside(&self.0, end))
+    }
+
+    async fn open(&self, options: SqliteConnectOptions) -> Result<SqliteConnection, EmbeddedFileError> {
+        let options = options.filename(&self.0).busy_timeout(SQLITE_BUSY_TIMEOUT).create_if_missing(false);
+        SqliteConnection::connect_with(&options).await.map_err(|error| self.unread(error))
+    }
+
+    fn unread(&self, source: sqlx::Error) -> EmbeddedFileError {
+        EmbeddedFileError::Database { path: self.0.display().to_string(), source }
+    }
+}
+
+/// Says that a program has the database open, for as long as the answer is held. None where one is replacing it.
+pub(super) fn share(database: &Path) -> std::io::Result<Option<File>> {
+    let file = lock_file(database)?;
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// A file of its own, which stays when the database's file is replaced.
+fn lock_file(database: &Path) -> std::io::Result<File> {
+    let path = beside(database, ".in-use.lock");
+    let is_new = !path.exists();
+    // Who could open it could hold the lock.
+    let file = private_file(&path)?;
+    #[cfg(unix)]
+    if is_new && let Ok(owned) = std::fs::metadata(database) {
+        use std::os::unix::fs::MetadataExt;
+        // Else a command of root's would lock the server out. Whoever is not root makes it for themselves.
+        drop(std::os::unix::fs::fchown(&file, Some(owned.uid()), Some(owned.gid())));
+    }
+    Ok(file)
+}
+
+fn beside(database: &Path, end: &str) -> PathBuf {
+    let mut name = OsString::from(database);
+    name.push(end);
+    PathBuf::from(name)
+}
