@@ -13,6 +13,7 @@
 
 mod app;
 pub mod breached_passwords;
+mod certificates;
 mod command_line;
 mod commands;
 mod exposed_file;
@@ -21,6 +22,7 @@ mod house;
 mod https_client;
 mod memory;
 mod metrics;
+mod plain_http;
 mod priority;
 mod secret_file;
 mod serving;

@@ -2,6 +2,7 @@
 //! Why it is not `axum::serve` is told in `docs/adr/0018-own-accept-loop.md`.
 
 mod body;
+mod handshake;
 mod patience;
 mod places;
 mod watched;
@@ -10,6 +11,7 @@ use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -28,10 +30,11 @@ use tower::ServiceExt;
 
 use self::body::{Answering, Arriving};
 use self::patience::Patience;
-use self::places::{Place, Places};
+use self::places::Place;
 use self::watched::Watched;
 
-pub(crate) use self::places::Limits;
+pub(crate) use self::handshake::Tls;
+pub(crate) use self::places::{Limits, Places};
 
 /// The head of a request, all its headers together: cookies of ours are under 2 KiB. More is answered with 431.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -44,14 +47,21 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 /// What goes on and on is logged that often.
 const SELDOM: Duration = Duration::from_mins(1);
 
+/// An address that is served.
+pub(crate) struct Door {
+    /// Where connections come from.
+    pub listener: TcpListener,
+    /// What answers.
+    pub router: Router,
+    /// The places for connections. Doors may share them.
+    pub places: Arc<Places>,
+    /// The TLS that is spoken; none for plain http.
+    pub tls: Option<Tls>,
+}
+
 /// Serves until `stopped` says so, then finishes what is under way.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    limits: Limits,
-    stopped: watch::Receiver<bool>,
-) {
-    let places = Places::new(limits);
+pub(crate) async fn serve(door: Door, stopped: watch::Receiver<bool>) {
+    let Door { listener, router, places, tls } = door;
     let (everybody, here) = watch::channel(());
     let mut stopping = stopped.clone();
     let mut asked_to_stop = pin!(stopping.wait_for(|is_stopping| *is_stopping));
@@ -75,9 +85,18 @@ pub(crate) async fn serve(
         };
         // Small answers go out at once instead of waiting for more (Nagle).
         let _ = stream.set_nodelay(true);
-        let (router, stopped, here) = (router.clone(), stopped.clone(), here.clone());
+        let (router, tls, stopped, here) = (router.clone(), tls.clone(), stopped.clone(), here.clone());
         tokio::spawn(async move {
-            hold(stream, peer, router, place, stopped).await;
+            let patience = Patience::begin(place.crowd());
+            match tls {
+                None => hold(stream, peer, router, (place, patience), stopped).await,
+                Some(tls) => {
+                    // The place is taken and the time runs before anything is computed for a stranger.
+                    if let Some(stream) = tls.shake_hands(stream, &patience, stopped.clone()).await {
+                        hold(stream, peer, router, (place, patience), stopped).await;
+                    }
+                }
+            }
             drop(here);
         });
     }
@@ -116,12 +135,17 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Speaks HTTP over a connection for as long as there is something to say.
-async fn hold<I>(io: I, peer: SocketAddr, router: Router, place: Place, mut stopped: watch::Receiver<bool>)
-where
+/// Speaks HTTP over a connection for as long as there is something to say. Where TLS is spoken, `io` is what it carries: what
+/// is no data of HTTP, such as a new key, makes nobody wait longer.
+async fn hold<I>(
+    io: I,
+    peer: SocketAddr,
+    router: Router,
+    (place, patience): (Place, Patience),
+    mut stopped: watch::Receiver<bool>,
+) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let patience = Patience::begin(place.crowd());
     let io = TokioIo::new(Watched::new(io, patience.clone(), place));
     let service = {
         let patience = patience.clone();
@@ -218,7 +242,8 @@ mod tests {
         let peer = SocketAddr::from(([192, 0, 2, 7], 4711));
         let place = places.take().await.for_address(peer.ip()).expect("there is room");
         let (ours, theirs) = duplex(PIPE);
-        let held = tokio::spawn(hold(theirs, peer, router, place, stopped));
+        let patience = Patience::begin(place.crowd());
+        let held = tokio::spawn(hold(theirs, peer, router, (place, patience), stopped));
         (ours, stop, held)
     }
 

@@ -4,6 +4,7 @@
 
 mod keys;
 mod sources;
+mod tls;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -21,6 +22,7 @@ use crate::transports::{MailUrl, Sender};
 
 pub use keys::{KEYS, Key};
 pub use sources::Sources;
+pub use tls::{AcmeSetting, CertificateFiles, TlsSetting};
 
 /// More than any machine has cores; each takes the memory of a hash.
 const MAX_HASH_SLOTS: usize = 256;
@@ -34,6 +36,10 @@ const MAX_CONNECTIONS: usize = 1_000_000;
 pub struct Settings {
     /// Where to serve.
     pub listen: SocketAddr,
+    /// Who speaks TLS.
+    pub tls: TlsSetting,
+    /// Where to lead from plain http to https.
+    pub listen_http: Option<SocketAddr>,
     /// What links and cookies are made from.
     pub public_url: PublicUrl,
     /// The proxies that are believed where a request comes from.
@@ -147,13 +153,14 @@ impl Settings {
 
     /// Checks what was read. `site_name` is the application's own name, where the settings give none.
     pub fn from_sources(sources: &Sources, site_name: &str) -> Result<Self, SettingError> {
-        let listen: SocketAddr = sources.parse("LISTEN")?;
+        let listen = tls::listen(sources)?;
         let public_url = public_url(sources, listen)?;
         let database_url = sources.parse("DATABASE_URL")?;
         let hash_parameters = hash_parameters(sources)?;
         let mail = mail(sources, &public_url)?;
         let mail_from = mail_from(sources, &public_url)?;
         let mut warnings = sources.warnings().to_vec();
+        let tls = tls::tls(sources, &public_url, &mut warnings)?;
         warnings.extend(reach(sources, listen, &public_url)?);
         warnings.extend(way_to_the_database(sources, &database_url)?);
         if matches!(mail, MailSetting::Nowhere) {
@@ -164,7 +171,11 @@ impl Settings {
             );
         }
         let trusted_proxies = trusted_proxies(sources)?;
-        if public_url.is_https() && listen.ip().is_loopback() && trusted_proxies.is_empty() {
+        if tls == TlsSetting::Off
+            && public_url.is_https()
+            && listen.ip().is_loopback()
+            && trusted_proxies.is_empty()
+        {
             warnings.push(
                 "VESTIBULE_TRUSTED_PROXIES is not set, and the site can only be reached through a proxy of this machine: all \
                  visitors seem to come from one address and share its limits. Set it to 127.0.0.1,::1 where the proxy writes \
@@ -182,6 +193,8 @@ impl Settings {
         }
         let mut settings = Self {
             listen,
+            tls,
+            listen_http: tls::listen_http(sources)?,
             trusted_proxies,
             max_connections: sources.optional_with("MAX_CONNECTIONS", max_connections)?,
             rate_limit: rate_limit(sources, &public_url)?,
@@ -246,6 +259,10 @@ impl Settings {
                     MailSetting::Nowhere => "(none: mails wait)".to_owned(),
                 },
                 ("MAIL_FROM", _) => self.mail_from.to_string(),
+                ("LISTEN", _) => self.listen.to_string(),
+                ("LISTEN_HTTP", _) => {
+                    self.listen_http.map_or_else(|| "off".to_owned(), |address| address.to_string())
+                }
                 (_, Some(_)) if key.is_secret => "(set, not shown)".to_owned(),
                 (_, Some(value)) => value.text.to_string(),
                 (_, None) => key.default.to_owned(),
@@ -284,7 +301,7 @@ fn reach(
         (
             "PUBLIC_URL",
             "it is plain http: who listens in on that network reads passwords and cookies".to_owned(),
-            "Set an address with https, and a proxy that speaks it",
+            "Set an address with https, and VESTIBULE_TLS or a proxy that speaks it",
         )
     } else if !listen.ip().is_loopback() {
         (

@@ -3,4 +3,5 @@
 
 pub(crate) mod cleaning;
 pub(crate) mod mail;
+pub(crate) mod reload_certificate;
 pub(crate) mod rotate_keys;

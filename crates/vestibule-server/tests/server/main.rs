@@ -15,5 +15,7 @@ mod program;
 mod resend;
 mod smtp;
 mod smtp_server;
+mod tls;
+mod tls_client;
 mod two_servers;
 mod user_link;
