@@ -10,6 +10,8 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use vestibule::models::PublicUrl;
 
+use crate::certificates::challenges::Challenges;
+
 /// Where certificate authorities ask (RFC 8555, 8.3).
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
 /// Tokens are some 43 characters long.
@@ -18,12 +20,14 @@ const MAX_TOKEN: usize = 256;
 const MAX_ANSWER: u64 = 4096;
 
 /// Who knows the answers to challenges.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Answers {
     /// Nobody.
     Nobody,
     /// Another program, which puts them into a folder below `.well-known/acme-challenge`.
     Webroot(PathBuf),
+    /// The servers of this installation, which order certificates themselves.
+    Own(Challenges),
 }
 
 /// The router of the address for plain http.
@@ -34,10 +38,17 @@ pub(crate) fn router(public_url: PublicUrl, answers: Answers) -> Router {
 async fn answer(State(state): State<Arc<(PublicUrl, Answers)>>, request: Request) -> Response {
     let (public_url, answers) = &*state;
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return refused(public_url);
+        return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")], refusal(public_url))
+            .into_response();
     }
     if let Some(token) = request.uri().path().strip_prefix(CHALLENGES) {
         return answer_challenge(answers, token).await;
+    }
+    // A program that follows redirects would send its token in the clear every time, and nobody would notice.
+    let path = request.uri().path();
+    let is_program = path == "/api" || path.starts_with("/api/");
+    if is_program || request.headers().contains_key(header::AUTHORIZATION) {
+        return (StatusCode::FORBIDDEN, refusal(public_url)).into_response();
     }
     redirect(public_url, request.uri())
 }
@@ -53,9 +64,8 @@ fn redirect(public_url: &PublicUrl, uri: &Uri) -> Response {
 }
 
 /// What was sent is not sent again over https by us: who sends a password in the clear should learn of it.
-fn refused(public_url: &PublicUrl) -> Response {
-    let told = format!("Nothing is taken over plain http: this site is at {public_url}\n");
-    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")], told).into_response()
+fn refusal(public_url: &PublicUrl) -> String {
+    format!("Nothing is taken over plain http: this site is at {public_url}\n")
 }
 
 async fn answer_challenge(answers: &Answers, token: &str) -> Response {
@@ -63,6 +73,7 @@ async fn answer_challenge(answers: &Answers, token: &str) -> Response {
         _ if !is_token(token) => None,
         Answers::Nobody => None,
         Answers::Webroot(folder) => from_webroot(folder, token).await,
+        Answers::Own(challenges) => challenges.key_authorization(token).await.map(String::into_bytes),
     };
     match answer {
         Some(answer) => ([(header::CONTENT_TYPE, "application/octet-stream")], answer).into_response(),

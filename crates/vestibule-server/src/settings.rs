@@ -908,6 +908,125 @@ mod tests {
     }
 
     #[test]
+    fn with_tls_the_addresses_are_those_that_browsers_ask() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file.pem");
+        write_private(&file, "");
+        let file = file.to_str().unwrap();
+        let https = [("VESTIBULE_PUBLIC_URL", "https://example.com"), ("VESTIBULE_SECRET_KEY", &SECRET)];
+        let files =
+            [("VESTIBULE_TLS", "files"), ("VESTIBULE_TLS_CERTIFICATE", file), ("VESTIBULE_TLS_KEY", file)];
+        let set = |more: &[(&str, &str)]| settings(&[&https[..], more].concat(), "");
+        let read = set(&files).unwrap();
+        assert_eq!(
+            (read.listen.to_string().as_str(), read.listen_http),
+            ("[::]:443", "[::]:80".parse().ok())
+        );
+        let about_proxies =
+            |settings: &Settings| settings.warnings.iter().any(|warning| warning.contains("PROXIES"));
+        let local =
+            set(&[&files[..], &[("VESTIBULE_LISTEN", "127.0.0.1:8443"), ("VESTIBULE_LISTEN_HTTP", "off")]]
+                .concat());
+        let local = local.unwrap();
+        assert!(
+            local.listen_http.is_none() && !about_proxies(&local),
+            "no proxy is missing where the server speaks TLS"
+        );
+
+        let acme =
+            set(&[("VESTIBULE_TLS", "acme"), ("VESTIBULE_TLS_DOMAINS", "www.example.com, Example.com")])
+                .unwrap();
+        let TlsSetting::Acme(acme) = acme.tls else { panic!("it is acme") };
+        assert_eq!(acme.domains, ["example.com", "www.example.com"]);
+        assert_eq!(acme.directory.as_str(), "https://acme-v02.api.letsencrypt.org/directory");
+
+        let off = set(&[("VESTIBULE_TLS_KEY", file), ("VESTIBULE_ACME_CONTACT", "a@example.com")]).unwrap();
+        assert_eq!((off.tls, off.listen_http), (TlsSetting::Off, None));
+        let unused = off.warnings.iter().filter(|warning| warning.contains("changes nothing"));
+        assert_eq!(unused.count(), 2, "{:?}", off.warnings);
+    }
+
+    #[test]
+    fn wrong_settings_of_tls_are_told_and_pem_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let pem = folder.path().join("key.pem");
+        write_private(&pem, "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n");
+        let pem = pem.to_str().unwrap();
+        for (public_url, set, key, told) in [
+            (
+                "https://example.com",
+                &[("VESTIBULE_TLS", "on")][..],
+                "VESTIBULE_TLS",
+                "it must be `off`, `files` or `acme`",
+            ),
+            (
+                "https://example.com",
+                &[("VESTIBULE_TLS", "files")],
+                "VESTIBULE_TLS_CERTIFICATE",
+                "it is required",
+            ),
+            (
+                "http://localhost",
+                &[("VESTIBULE_TLS", "acme")],
+                "VESTIBULE_PUBLIC_URL",
+                "the site is on https",
+            ),
+            (
+                "https://192.0.2.7",
+                &[("VESTIBULE_TLS", "acme")],
+                "VESTIBULE_PUBLIC_URL",
+                "no name that others find",
+            ),
+            (
+                "https://localhost",
+                &[("VESTIBULE_TLS", "acme")],
+                "VESTIBULE_PUBLIC_URL",
+                "no name that others find",
+            ),
+            (
+                "https://example.com",
+                &[("VESTIBULE_TLS", "acme"), ("VESTIBULE_TLS_DOMAINS", "*.example.com")],
+                "VESTIBULE_TLS_DOMAINS",
+                "a challenge over DNS",
+            ),
+            (
+                "https://example.com",
+                &[("VESTIBULE_TLS", "acme"), ("VESTIBULE_ACME_DIRECTORY", "http://acme.example/dir")],
+                "VESTIBULE_ACME_DIRECTORY",
+                "https",
+            ),
+            (
+                "https://example.com",
+                &[("VESTIBULE_TLS", "acme"), ("VESTIBULE_ACME_CONTACT", "nobody")],
+                "VESTIBULE_ACME_CONTACT",
+                "no email address",
+            ),
+            (
+                "https://example.com",
+                &[("VESTIBULE_TLS", "acme"), ("VESTIBULE_LISTEN_HTTP", "80")],
+                "VESTIBULE_LISTEN_HTTP",
+                "nor `off`",
+            ),
+            (
+                "https://example.com",
+                &[
+                    ("VESTIBULE_TLS", "files"),
+                    ("VESTIBULE_TLS_CERTIFICATE", pem),
+                    ("VESTIBULE_TLS_KEY_FILE", pem),
+                ],
+                "VESTIBULE_TLS_KEY",
+                "must be the path",
+            ),
+        ] {
+            let public = [("VESTIBULE_PUBLIC_URL", public_url), ("VESTIBULE_SECRET_KEY", &SECRET)];
+            let error = settings(&[&public[..], set].concat(), "").unwrap_err();
+            let refusal = error.to_string();
+            assert!(error.key == key && refusal.contains(told), "{key}: {refusal}");
+            assert!(!refusal.contains("c2VjcmV0"), "{refusal}");
+        }
+    }
+
+    #[test]
     fn the_reference_page_lists_every_setting_with_its_default() {
         let page = include_str!("../../../docs/configuration.md");
         for key in KEYS {

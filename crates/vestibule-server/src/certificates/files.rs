@@ -91,12 +91,16 @@ fn fingerprint_of(chain: &[u8], key: &[u8]) -> Fingerprint {
     Fingerprint(digest.finalize().into())
 }
 
-fn texts(files: &CertificateFiles) -> Result<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>), FilesError> {
+/// What a file holds: perhaps a private key.
+type Text = Zeroizing<Vec<u8>>;
+
+/// The texts of certificate and key.
+fn texts(files: &CertificateFiles) -> Result<(Text, Text), FilesError> {
     refuse_exposed(&files.key, "VESTIBULE_TLS_KEY", None).map_err(FilesError::Exposed)?;
     Ok((text("TLS_CERTIFICATE", &files.certificate)?, text("TLS_KEY", &files.key)?))
 }
 
-fn text(name: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, FilesError> {
+fn text(name: &'static str, path: &Path) -> Result<Text, FilesError> {
     let wrong = |problem: String| FilesError::Wrong(name, format!("{}: {problem}", path.display()));
     let cannot = |error: std::io::Error| wrong(format!("it cannot be read: {error}"));
     if std::fs::metadata(path).map_err(cannot)?.len() > MAX_BYTES {

@@ -1,7 +1,10 @@
 //! The certificates that this server speaks TLS with, where no proxy does: read from files that somebody else renews, or
 //! ordered from a certificate authority.
 
+pub(crate) mod acme;
+pub(crate) mod challenges;
 pub(crate) mod files;
+pub(crate) mod keeper;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,6 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
 /// What is spoken over TLS, as both sides agree on in the handshake (RFC 7301).
@@ -66,6 +70,18 @@ impl Certificate {
         self.not_after
     }
 
+    /// The certificate itself (DER), by which it is told from others.
+    fn own(&self) -> &[u8] {
+        self.pair.cert.first().map(AsRef::as_ref).unwrap_or_default()
+    }
+
+    /// When another one is to be ordered: when a third of its life is left, and up to a thirtieth earlier, so that not all
+    /// certificates of one day are renewed in one minute. All servers come to the same moment.
+    pub(crate) fn renew_at(&self) -> OffsetDateTime {
+        let chance = Sha256::digest(self.own())[0];
+        self.not_after - self.lifetime() / 3 - self.lifetime() / 30 * i32::from(chance) / 256
+    }
+
     /// How long it is good in all.
     pub(crate) fn lifetime(&self) -> Duration {
         self.not_after - self.not_before
@@ -99,6 +115,12 @@ impl ResolvesServerCert for Served {
     /// Whatever name is asked for: there is one certificate, and who asks for another name sees that it is not for that.
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.current().map(|certificate| certificate.pair)
+    }
+}
+
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.own() == other.own()
     }
 }
 

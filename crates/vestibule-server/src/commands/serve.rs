@@ -7,16 +7,21 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use vestibule_sql::Database;
 
 use super::output::print_line;
 use crate::app::App;
 use crate::breached_passwords::Sources;
 use crate::certificates::Served;
+use crate::certificates::acme::Customer;
+use crate::certificates::challenges::Challenges;
 use crate::certificates::files::{self, ReadFiles};
+use crate::certificates::keeper::Keeper;
 use crate::failure::Failure;
 use crate::house::{furnish, open_accounts, open_database, open_post, prepare_schema};
 use crate::metrics::{self, MailMetrics};
 use crate::plain_http::{self, Answers};
+use crate::secret_file::secret_keys;
 use crate::serving::{Door, Limits, Places, Tls, serve};
 use crate::settings::{Settings, TlsSetting};
 use crate::terminal::wants_colours;
@@ -45,6 +50,7 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
         furnish(app, Arc::clone(&accounts), post.dev_mailbox, settings.trusted_proxies.clone(), &database)
             .into_router();
 
+    let customer = customer(settings, &database)?;
     let listener = listen(settings.listen, "VESTIBULE_LISTEN").await?;
     let plain_listener = match settings.listen_http {
         Some(address) => Some(listen(address, "VESTIBULE_LISTEN_HTTP").await?),
@@ -71,13 +77,22 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
         all.spawn(serve(door, stopped.clone()));
     }
     let served = Arc::new(Served::default());
-    let mut answers = Answers::Nobody;
-    if let (TlsSetting::Files(files), Some(read)) = (&settings.tls, from_files) {
-        served.replace(read.certificate);
-        let (files, host) = (files.clone(), settings.public_url.host().to_owned());
-        answers = files.webroot.clone().map_or(Answers::Nobody, Answers::Webroot);
-        let (served, stopped) = (Arc::clone(&served), stopped.clone());
-        all.spawn(workers::reload_certificate::run(files, host, served, read.fingerprint, stopped));
+    let (mut answers, mut challenges) = (Answers::Nobody, None);
+    match (&settings.tls, from_files, customer) {
+        (TlsSetting::Files(files), Some(read), _) => {
+            served.replace(read.certificate);
+            let (files, host) = (files.clone(), settings.public_url.host().to_owned());
+            answers = files.webroot.clone().map_or(Answers::Nobody, Answers::Webroot);
+            let (served, stopped) = (Arc::clone(&served), stopped.clone());
+            all.spawn(workers::reload_certificate::run(files, host, served, read.fingerprint, stopped));
+        }
+        (TlsSetting::Acme(acme), _, Some(customer)) => {
+            let ours = Challenges::new(database.clone(), &acme.domains);
+            (answers, challenges) = (Answers::Own(ours.clone()), Some(ours));
+            let keeper = Keeper::new(customer, Arc::clone(&served));
+            all.spawn(workers::keep_certificate::run(keeper, stopped.clone()));
+        }
+        _ => {}
     }
     // One count for both doors: a stranger gets no more by knocking at two.
     let limits = Limits::new(max_connections(settings), settings.trusted_proxies.clone());
@@ -87,7 +102,7 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
         let door = Door { listener, router, places: Arc::clone(&places), tls: None };
         all.spawn(serve(door, stopped.clone()));
     }
-    let tls = (settings.tls != TlsSetting::Off).then(|| Tls::new(served));
+    let tls = (settings.tls != TlsSetting::Off).then(|| Tls::new(served, challenges));
     all.spawn(serve(Door { listener, router, places, tls }, stopped));
 
     asked_to_stop().await;
@@ -136,6 +151,15 @@ fn certificate_from_files(settings: &Settings) -> Result<Option<ReadFiles>, Fail
     let TlsSetting::Files(files) = &settings.tls else { return Ok(None) };
     let read = files::read(files).map_err(|error| error.of(settings))?;
     Ok(Some(read))
+}
+
+/// The customer of a certificate authority, where certificates are ordered.
+fn customer(settings: &Settings, database: &Database) -> Result<Option<Customer>, Failure> {
+    let TlsSetting::Acme(acme) = &settings.tls else { return Ok(None) };
+    let has_plain_http = settings.listen_http.is_some();
+    let keys = secret_keys(settings)?.derive();
+    let customer = Customer::new(acme.clone(), has_plain_http, database.clone(), keys);
+    Ok(Some(customer.map_err(|problem| settings.error("ACME_ROOT", &problem))?))
 }
 
 async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {

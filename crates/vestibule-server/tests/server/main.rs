@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+mod acme;
 mod breached_passwords;
 mod command_line;
 mod door;
@@ -11,6 +12,7 @@ mod log;
 mod mail_signals;
 mod operator;
 mod outbox;
+mod pebble;
 mod program;
 mod resend;
 mod smtp;

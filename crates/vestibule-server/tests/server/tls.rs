@@ -130,6 +130,11 @@ async fn a_renewed_certificate_is_served_without_a_restart_and_a_wrong_one_never
     let client = site.client();
     let first = client.get("/healthz").await.unwrap();
     let mut open = client.connect().await.unwrap();
+    open.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"ok\n") {
+        seen.push(open.read_u8().await.unwrap());
+    }
 
     // A key without its certificate, as between two writes that never come together, and then half a file.
     let (chain, key) = site.authority.issue(HOST, Duration::days(90));
@@ -227,6 +232,14 @@ async fn plain_http_leads_to_the_public_url_and_takes_nothing() {
         let answer = ask(line).await;
         assert!(answer.starts_with("HTTP/1.1 405 "), "{line}: {answer}");
         assert!(answer.contains("https://site.example") && answer.contains("allow: GET, HEAD"), "{answer}");
+    }
+    for line in ["GET /api/auth/session", "GET /api", "GET / HTTP/1.1\r\nAuthorization: Bearer x\r\nX-Rest:"]
+    {
+        let answer = ask(line).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 403 ") && answer.contains("https://site.example"),
+            "{line}: {answer}"
+        );
     }
     for path in ["/healthz", "/metrics", "/.well-known/jwks.json"] {
         assert!(ask(&format!("GET {path}")).await.starts_with("HTTP/1.1 308 "), "{path}");
