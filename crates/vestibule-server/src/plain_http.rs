@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use vestibule::models::PublicUrl;
+use vestibule::ports::{Clock, OsRandom, Random, SystemClock};
 
 use crate::certificates::challenges::Challenges;
 
@@ -37,6 +38,17 @@ pub(crate) fn router(public_url: PublicUrl, answers: Answers) -> Router {
 
 async fn answer(State(state): State<Arc<(PublicUrl, Answers)>>, request: Request) -> Response {
     let (public_url, answers) = &*state;
+    let mut response = decide(public_url, answers, request).await;
+    let id = (&OsRandom as &dyn Random).uuid_v7(SystemClock.now()).to_string();
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    let nosniff = HeaderValue::from_static("nosniff");
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    response
+}
+
+async fn decide(public_url: &PublicUrl, answers: &Answers, request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")], refusal(public_url))
             .into_response();

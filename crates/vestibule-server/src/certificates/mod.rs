@@ -19,7 +19,9 @@ use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
 /// What is spoken over TLS, as both sides agree on in the handshake (RFC 7301).
-const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [HTTP_2, b"http/1.1"];
+/// HTTP/2 over TLS (RFC 9113, 3.2).
+pub(crate) const HTTP_2: &[u8] = b"h2";
 
 /// A certificate with its chain and its private key, which fit each other.
 #[derive(Debug, Clone)]

@@ -119,8 +119,56 @@ async fn a_protocol_that_is_not_spoken_is_refused_in_the_handshake() {
     let _program = site.start();
     let both = site.client().offering(&[b"spdy/3", b"http/1.1"]).connect().await.unwrap();
     assert_eq!(both.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let new = site.client().offering(&[b"http/1.1", b"h2"]).connect().await.unwrap();
+    assert_eq!(new.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let other = site.client().offering(&[b"spdy/3"]).connect().await.unwrap_err();
     assert!(other.to_string().contains("ApplicationProtocol"), "{other}");
+}
+
+/// Browsers send each cookie in a header of its own there.
+#[tokio::test]
+async fn over_http_2_somebody_signs_up_and_is_known_by_their_cookies() {
+    let site = Site::new();
+    let _program = site.start();
+    let stream = site.client().offering(&[b"h2"]).connect().await.unwrap();
+    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(async move { drop(connection.await) });
+    let ask = async |method: &str, path: &str, headers: &[(&str, String)], body: String| {
+        let mut sender = sender.clone().ready().await.unwrap();
+        let mut request = http::Request::builder().method(method).uri(format!("https://{HOST}{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let (answer, mut sent) = sender.send_request(request.body(()).unwrap(), body.is_empty()).unwrap();
+        if !body.is_empty() {
+            sent.send_data(body.into(), true).unwrap();
+        }
+        let (parts, mut body) = answer.await.unwrap().into_parts();
+        let mut bytes = Vec::new();
+        while let Some(some) = body.data().await {
+            let some = some.unwrap();
+            body.flow_control().release_capacity(some.len()).unwrap();
+            bytes.extend_from_slice(&some);
+        }
+        (parts, String::from_utf8(bytes).unwrap())
+    };
+    let body = json!({ "name": "Ann", "email": "ann@example.com", "password": PASSWORD }).to_string();
+    let json = ("content-type", "application/json".to_owned());
+    let (parts, told) = ask("POST", "/api/auth/sign-up", &[json], body).await;
+    assert_eq!(parts.status, 201, "{told}");
+    assert!(
+        parts.headers.contains_key("strict-transport-security") && parts.headers.contains_key("x-request-id")
+    );
+    let cookies: Vec<(&str, String)> = parts
+        .headers
+        .get_all("set-cookie")
+        .iter()
+        .map(|cookie| ("cookie", cookie.to_str().unwrap().split(';').next().unwrap().to_owned()))
+        .collect();
+    let (parts, told) = ask("GET", "/api/auth/session", &cookies, String::new()).await;
+    assert!(parts.status == 200 && told.contains("ann@example.com"), "{told}");
+    let (parts, page) = ask("GET", "/account", &cookies, String::new()).await;
+    assert!(parts.status == 200 && page.contains("ann@example.com"), "{}", parts.status);
 }
 
 #[tokio::test]
@@ -226,6 +274,7 @@ async fn plain_http_leads_to_the_public_url_and_takes_nothing() {
         let answer = ask(line).await;
         assert!(answer.starts_with("HTTP/1.1 308 "), "{line}: {answer}");
         assert!(answer.contains(&format!("location: {location}\r\n")), "{line}: {answer}");
+        assert!(answer.contains("x-request-id: "), "{answer}");
         assert!(!answer.contains("strict-transport-security"), "it means nothing over plain http (RFC 6797)");
     }
     for line in ["POST /api/auth/log-in", "PUT /", "OPTIONS *", "DELETE /x", "CONNECT evil.example:443"] {
