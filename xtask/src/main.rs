@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a task speaks to the person who runs it")]
 
 mod apt;
+mod authority;
 mod browser;
 mod cargo;
 mod ci;
@@ -61,6 +62,11 @@ enum Task {
     /// It is started for the tests alone, on ports of 127.0.0.1, as the user that it was made for: this takes root, or a sudo
     /// that asks for no password. `cargo xtask test` runs these tests too.
     Smtp,
+    /// Order certificates from a real authority (Pebble), by the server and by certbot, and serve them.
+    ///
+    /// Both are installed where they are missing on Debian and Ubuntu when run as root; elsewhere the task says what to install.
+    /// `cargo xtask test` runs these tests too.
+    Tls,
     /// Take a picture of every page in every state, light and dark, on a phone and on a desk.
     Screenshots {
         /// Where to put them.
@@ -97,6 +103,7 @@ fn main() -> ExitCode {
         Task::Test { runner } => test::run(&runner),
         Task::Browser { runner } => browser::test(&runner),
         Task::Smtp => smtp::test(),
+        Task::Tls => authority::test(),
         Task::Screenshots { folder } => browser::screenshots(&folder),
         Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Task::Schemathesis => schemathesis::run(),

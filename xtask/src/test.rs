@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::cargo::{self, cargo};
 use crate::postgres::Cluster;
 use crate::say;
-use crate::{apt, browser, environment, smtp};
+use crate::{apt, authority, browser, environment, smtp};
 
 const SERVER_VARIABLE: &str = "VESTIBULE_TEST_POSTGRES_URL";
 
@@ -14,6 +14,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     install_fail2ban();
     install_backup_programs();
     smtp::prepare_or_say_why();
+    authority::prepare_or_say_why();
     if let Some(url) = environment::variable(SERVER_VARIABLE) {
         say::note(&format!("using the PostgreSQL of {SERVER_VARIABLE}"));
         return run_on(&url, arguments);

@@ -9,9 +9,10 @@ use vestibule_web::{DefaultLayout, Layout, Routes, Vestibule};
 
 use crate::backups::places::Retention;
 use crate::breached_passwords::Sources;
+use crate::certificates::files;
 use crate::command_line::{Command, CommandLine, ConfigAction};
 use crate::failure::Failure;
-use crate::settings::Settings;
+use crate::settings::{Settings, TlsSetting};
 use crate::{commands, telemetry};
 
 /// What an application adds to accounts.
@@ -86,6 +87,9 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
     if let Command::Config { action } = command {
         if matches!(action, ConfigAction::Check) {
             Sources::open(&settings)?;
+            if let TlsSetting::Files(files) = &settings.tls {
+                files::read(files).map_err(|error| error.of(&settings))?;
+            }
         }
         return commands::config::run(&action, &settings, json);
     }

@@ -15,6 +15,7 @@
 mod app;
 mod backups;
 pub mod breached_passwords;
+mod certificates;
 mod command_line;
 mod commands;
 mod exposed_file;
@@ -23,6 +24,7 @@ mod house;
 mod https_client;
 mod memory;
 mod metrics;
+mod plain_http;
 mod priority;
 mod secret_file;
 mod serving;

@@ -2,6 +2,8 @@
 //! Why it is not `axum::serve` is told in `docs/adr/0018-own-accept-loop.md`.
 
 mod body;
+mod handshake;
+mod http2;
 mod patience;
 mod places;
 mod watched;
@@ -9,7 +11,8 @@ mod watched;
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,21 +20,24 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::http1::Builder;
+use hyper::server::conn::http1::{Builder, UpgradeableConnection};
+use hyper::server::conn::http2::Connection as Http2Connection;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tower::ServiceExt;
 
 use self::body::{Answering, Arriving};
 use self::patience::Patience;
-use self::places::{Place, Places};
+use self::places::Place;
 use self::watched::Watched;
+use crate::certificates::HTTP_2;
 
-pub(crate) use self::places::Limits;
+pub(crate) use self::handshake::Tls;
+pub(crate) use self::places::{Limits, Places};
 
 /// The head of a request, all its headers together: cookies of ours are under 2 KiB. More is answered with 431.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -44,14 +50,21 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 /// What goes on and on is logged that often.
 const SELDOM: Duration = Duration::from_mins(1);
 
+/// An address that is served.
+pub(crate) struct Door {
+    /// Where connections come from.
+    pub listener: TcpListener,
+    /// What answers.
+    pub router: Router,
+    /// The places for connections. Doors may share them.
+    pub places: Arc<Places>,
+    /// The TLS that is spoken; none for plain http.
+    pub tls: Option<Tls>,
+}
+
 /// Serves until `stopped` says so, then finishes what is under way.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    limits: Limits,
-    stopped: watch::Receiver<bool>,
-) {
-    let places = Places::new(limits);
+pub(crate) async fn serve(door: Door, stopped: watch::Receiver<bool>) {
+    let Door { listener, router, places, tls } = door;
     let (everybody, here) = watch::channel(());
     let mut stopping = stopped.clone();
     let mut asked_to_stop = pin!(stopping.wait_for(|is_stopping| *is_stopping));
@@ -75,9 +88,23 @@ pub(crate) async fn serve(
         };
         // Small answers go out at once instead of waiting for more (Nagle).
         let _ = stream.set_nodelay(true);
-        let (router, stopped, here) = (router.clone(), stopped.clone(), here.clone());
+        let (router, tls, stopped, here) = (router.clone(), tls.clone(), stopped.clone(), here.clone());
         tokio::spawn(async move {
-            hold(stream, peer, router, place, stopped).await;
+            let patience = Patience::begin(place.crowd());
+            match tls {
+                None => hold(stream, peer, router, (place, patience), stopped).await,
+                Some(tls) => {
+                    // The place is taken and the time runs before anything is computed for a stranger.
+                    let Some(stream) = tls.shake_hands(stream, &patience, stopped.clone()).await else {
+                        return;
+                    };
+                    if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) {
+                        hold_many(stream, peer, router, (place, patience), stopped).await;
+                    } else {
+                        hold(stream, peer, router, (place, patience), stopped).await;
+                    }
+                }
+            }
             drop(here);
         });
     }
@@ -116,21 +143,60 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Speaks HTTP over a connection for as long as there is something to say.
-async fn hold<I>(io: I, peer: SocketAddr, router: Router, place: Place, mut stopped: watch::Receiver<bool>)
-where
+/// Speaks HTTP over a connection for as long as there is something to say. Where TLS is spoken, `io` is what it carries: what
+/// is no data of HTTP, such as a new key, makes nobody wait longer.
+async fn hold<I>(
+    io: I,
+    peer: SocketAddr,
+    router: Router,
+    (place, patience): (Place, Patience),
+    mut stopped: watch::Receiver<bool>,
+) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let patience = Patience::begin(place.crowd());
     let io = TokioIo::new(Watched::new(io, patience.clone(), place));
     let service = {
         let patience = patience.clone();
         tower::service_fn(move |request: Request<Incoming>| {
-            answer(router.clone(), peer, request, patience.clone())
+            answer(router.clone(), peer, request, patience.clone(), None)
         })
     };
-    let mut connection =
-        pin!(builder().serve_connection(io, TowerToHyperService::new(service)).with_upgrades());
+    let connection = builder().serve_connection(io, TowerToHyperService::new(service)).with_upgrades();
+    converse(connection, UpgradeableConnection::graceful_shutdown, &patience, &mut stopped).await;
+}
+
+/// The same over HTTP/2, where several requests are under way at a time.
+async fn hold_many<I>(
+    io: I,
+    peer: SocketAddr,
+    router: Router,
+    (place, patience): (Place, Patience),
+    mut stopped: watch::Receiver<bool>,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    patience.expect_many();
+    let io = TokioIo::new(Watched::new(io, patience.clone(), place));
+    let turns = http2::turns();
+    let service = {
+        let patience = patience.clone();
+        tower::service_fn(move |request: Request<Incoming>| {
+            answer(router.clone(), peer, request, patience.clone(), Some(Arc::clone(&turns)))
+        })
+    };
+    let connection = http2::builder().serve_connection(io, TowerToHyperService::new(service));
+    converse(connection, Http2Connection::graceful_shutdown, &patience, &mut stopped).await;
+}
+
+/// Lets a connection go on until it ends, was waited for long enough, or the program is asked to stop. `end` is how one says
+/// that no request is taken any more.
+async fn converse<C: Future>(
+    connection: C,
+    end: impl Fn(Pin<&mut C>),
+    patience: &Patience,
+    stopped: &mut watch::Receiver<bool>,
+) {
+    let mut connection = pin!(connection);
     let mut is_leaving = false;
     loop {
         tokio::select! {
@@ -143,18 +209,17 @@ where
             }
             _ = stopped.wait_for(|is_stopping| *is_stopping), if !is_leaving => {
                 is_leaving = true;
-                connection.as_mut().graceful_shutdown();
+                end(connection.as_mut());
                 continue;
             }
         }
-        connection.as_mut().graceful_shutdown();
+        end(connection.as_mut());
         let _ = tokio::time::timeout(FAREWELL, connection.as_mut()).await;
         return;
     }
 }
 
-/// HTTP/1 alone. No browser speaks HTTP/2 without TLS, and over it one connection would have many bodies and answers at once, to
-/// which the limits of a connection are none (`docs/adr/0018-own-accept-loop.md`).
+/// HTTP/1. In the clear there is nothing else: no browser speaks HTTP/2 without TLS (`docs/adr/0018-own-accept-loop.md`).
 fn builder() -> Builder {
     let mut builder = Builder::new();
     builder
@@ -171,9 +236,10 @@ async fn answer(
     peer: SocketAddr,
     request: Request<Incoming>,
     patience: Patience,
+    turns: Option<Arc<Semaphore>>,
 ) -> Result<Response<Body>, Infallible> {
     let work = patience.work();
-    let mut request = request.map(|body| Body::new(Arriving::new(body)));
+    let mut request = request.map(|body| Body::new(Arriving::new(body, turns)));
     request.extensions_mut().insert(ConnectInfo(peer));
     let response = router.oneshot(request).await?;
     Ok(response.map(|body| Body::new(Answering::new(body, work))))
@@ -218,7 +284,8 @@ mod tests {
         let peer = SocketAddr::from(([192, 0, 2, 7], 4711));
         let place = places.take().await.for_address(peer.ip()).expect("there is room");
         let (ours, theirs) = duplex(PIPE);
-        let held = tokio::spawn(hold(theirs, peer, router, place, stopped));
+        let patience = Patience::begin(place.crowd());
+        let held = tokio::spawn(hold(theirs, peer, router, (place, patience), stopped));
         (ours, stop, held)
     }
 

@@ -5,6 +5,7 @@
 mod backup;
 mod keys;
 mod sources;
+mod tls;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -24,6 +25,7 @@ use crate::transports::{MailUrl, Sender};
 pub use backup::{BackupSettings, ObjectStoreKey};
 pub use keys::{KEYS, Key};
 pub use sources::Sources;
+pub use tls::{AcmeSetting, CertificateFiles, TlsSetting};
 
 /// More than any machine has cores; each takes the memory of a hash.
 const MAX_HASH_SLOTS: usize = 256;
@@ -37,6 +39,10 @@ const MAX_CONNECTIONS: usize = 1_000_000;
 pub struct Settings {
     /// Where to serve.
     pub listen: SocketAddr,
+    /// Who speaks TLS.
+    pub tls: TlsSetting,
+    /// Where to lead from plain http to https.
+    pub listen_http: Option<SocketAddr>,
     /// What links and cookies are made from.
     pub public_url: PublicUrl,
     /// The proxies that are believed where a request comes from.
@@ -165,13 +171,14 @@ impl Settings {
 
     /// Checks what was read. `site_name` is the application's own name, where the settings give none.
     pub fn from_sources(sources: &Sources, site_name: &str) -> Result<Self, SettingError> {
-        let listen: SocketAddr = sources.parse("LISTEN")?;
+        let listen = tls::listen(sources)?;
         let public_url = public_url(sources, listen)?;
         let database_url = sources.parse("DATABASE_URL")?;
         let hash_parameters = hash_parameters(sources)?;
         let mail = mail(sources, &public_url)?;
         let mail_from = mail_from(sources, &public_url)?;
         let mut warnings = sources.warnings().to_vec();
+        let tls = tls::tls(sources, &public_url, &mut warnings)?;
         warnings.extend(reach(sources, listen, &public_url)?);
         warnings.extend(way_to_the_database(sources, &database_url)?);
         if matches!(mail, MailSetting::Nowhere) {
@@ -182,7 +189,11 @@ impl Settings {
             );
         }
         let trusted_proxies = trusted_proxies(sources)?;
-        if public_url.is_https() && listen.ip().is_loopback() && trusted_proxies.is_empty() {
+        if tls == TlsSetting::Off
+            && public_url.is_https()
+            && listen.ip().is_loopback()
+            && trusted_proxies.is_empty()
+        {
             warnings.push(
                 "VESTIBULE_TRUSTED_PROXIES is not set, and the site can only be reached through a proxy of this machine: all \
                  visitors seem to come from one address and share its limits. Set it to 127.0.0.1,::1 where the proxy writes \
@@ -200,6 +211,8 @@ impl Settings {
         }
         let mut settings = Self {
             listen,
+            tls,
+            listen_http: tls::listen_http(sources)?,
             trusted_proxies,
             max_connections: sources.optional_with("MAX_CONNECTIONS", max_connections)?,
             rate_limit: rate_limit(sources, &public_url)?,
@@ -267,6 +280,10 @@ impl Settings {
                     MailSetting::Nowhere => "(none: mails wait)".to_owned(),
                 },
                 ("MAIL_FROM", _) => self.mail_from.to_string(),
+                ("LISTEN", _) => self.listen.to_string(),
+                ("LISTEN_HTTP", _) => {
+                    self.listen_http.map_or_else(|| "off".to_owned(), |address| address.to_string())
+                }
                 (_, Some(_)) if key.is_secret => "(set, not shown)".to_owned(),
                 (_, Some(value)) => value.text.to_string(),
                 (_, None) => key.default.to_owned(),
@@ -305,7 +322,7 @@ fn reach(
         (
             "PUBLIC_URL",
             "it is plain http: who listens in on that network reads passwords and cookies".to_owned(),
-            "Set an address with https, and a proxy that speaks it",
+            "Set an address with https, and VESTIBULE_TLS or a proxy that speaks it",
         )
     } else if !listen.ip().is_loopback() {
         (
@@ -929,6 +946,125 @@ mod tests {
         ] {
             let refusal = refusal(&[(name, value)]);
             assert!(refusal.contains(told) && !refusal.contains("secret"), "{name}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn with_tls_the_addresses_are_those_that_browsers_ask() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file.pem");
+        write_private(&file, "");
+        let file = file.to_str().unwrap();
+        let https = [("VESTIBULE_PUBLIC_URL", "https://example.com"), ("VESTIBULE_SECRET_KEY", &SECRET)];
+        let files =
+            [("VESTIBULE_TLS", "files"), ("VESTIBULE_TLS_CERTIFICATE", file), ("VESTIBULE_TLS_KEY", file)];
+        let set = |more: &[(&str, &str)]| settings(&[&https[..], more].concat(), "");
+        let read = set(&files).unwrap();
+        assert_eq!(
+            (read.listen.to_string().as_str(), read.listen_http),
+            ("[::]:443", "[::]:80".parse().ok())
+        );
+        let about_proxies =
+            |settings: &Settings| settings.warnings.iter().any(|warning| warning.contains("PROXIES"));
+        let local =
+            set(&[&files[..], &[("VESTIBULE_LISTEN", "127.0.0.1:8443"), ("VESTIBULE_LISTEN_HTTP", "off")]]
+                .concat());
+        let local = local.unwrap();
+        assert!(
+            local.listen_http.is_none() && !about_proxies(&local),
+            "no proxy is missing where the server speaks TLS"
+        );
+
+        let acme =
+            set(&[("VESTIBULE_TLS", "acme"), ("VESTIBULE_TLS_DOMAINS", "www.example.com, Example.com")])
+                .unwrap();
+        let TlsSetting::Acme(acme) = acme.tls else { panic!("it is acme") };
+        assert_eq!(acme.domains, ["example.com", "www.example.com"]);
+        assert_eq!(acme.directory.as_str(), "https://acme-v02.api.letsencrypt.org/directory");
+
+        let off = set(&[("VESTIBULE_TLS_KEY", file), ("VESTIBULE_ACME_CONTACT", "a@example.com")]).unwrap();
+        assert_eq!((off.tls, off.listen_http), (TlsSetting::Off, None));
+        let unused = off.warnings.iter().filter(|warning| warning.contains("changes nothing"));
+        assert_eq!(unused.count(), 2, "{:?}", off.warnings);
+    }
+
+    #[test]
+    fn wrong_settings_of_tls_are_told_and_pem_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let pem = folder.path().join("key.pem");
+        write_private(&pem, "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n");
+        let pem = pem.to_str().unwrap();
+        for (public_url, set, key, told) in [
+            (
+                "https://example.com",
+                &[("VESTIBULE_TLS", "on")][..],
+                "VESTIBULE_TLS",
+                "it must be `off`, `files` or `acme`",
+            ),
+            (
+                "https://example.com",
+                &[("VESTIBULE_TLS", "files")],
+                "VESTIBULE_TLS_CERTIFICATE",
+                "it is required",
+            ),
+            (
+                "http://localhost",
+                &[("VESTIBULE_TLS", "acme")],
+                "VESTIBULE_PUBLIC_URL",
+                "the site is on https",
+            ),
+            (
+                "https://192.0.2.7",
+                &[("VESTIBULE_TLS", "acme")],
+                "VESTIBULE_PUBLIC_URL",
+                "no name that others find",
+            ),
+            (
+                "https://localhost",
+                &[("VESTIBULE_TLS", "acme")],
+                "VESTIBULE_PUBLIC_URL",
+                "no name that others find",
+            ),
+            (
+                "https://example.com",
+                &[("VESTIBULE_TLS", "acme"), ("VESTIBULE_TLS_DOMAINS", "*.example.com")],
+                "VESTIBULE_TLS_DOMAINS",
+                "a challenge over DNS",
+            ),
+            (
+                "https://example.com",
+                &[("VESTIBULE_TLS", "acme"), ("VESTIBULE_ACME_DIRECTORY", "http://acme.example/dir")],
+                "VESTIBULE_ACME_DIRECTORY",
+                "https",
+            ),
+            (
+                "https://example.com",
+                &[("VESTIBULE_TLS", "acme"), ("VESTIBULE_ACME_CONTACT", "nobody")],
+                "VESTIBULE_ACME_CONTACT",
+                "no email address",
+            ),
+            (
+                "https://example.com",
+                &[("VESTIBULE_TLS", "acme"), ("VESTIBULE_LISTEN_HTTP", "80")],
+                "VESTIBULE_LISTEN_HTTP",
+                "nor `off`",
+            ),
+            (
+                "https://example.com",
+                &[
+                    ("VESTIBULE_TLS", "files"),
+                    ("VESTIBULE_TLS_CERTIFICATE", pem),
+                    ("VESTIBULE_TLS_KEY_FILE", pem),
+                ],
+                "VESTIBULE_TLS_KEY",
+                "must be the path",
+            ),
+        ] {
+            let public = [("VESTIBULE_PUBLIC_URL", public_url), ("VESTIBULE_SECRET_KEY", &SECRET)];
+            let error = settings(&[&public[..], set].concat(), "").unwrap_err();
+            let refusal = error.to_string();
+            assert!(error.key == key && refusal.contains(told), "{key}: {refusal}");
+            assert!(!refusal.contains("c2VjcmV0"), "{refusal}");
         }
     }
 

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod audit_events;
+mod certificates;
 mod database;
 mod devices;
 mod invitations;

@@ -1,5 +1,5 @@
 use std::io::{ErrorKind, IsTerminal};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,15 +7,23 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use vestibule_sql::Database;
 
 use super::output::print_line;
 use crate::app::App;
 use crate::breached_passwords::Sources;
+use crate::certificates::Served;
+use crate::certificates::acme::Customer;
+use crate::certificates::challenges::Challenges;
+use crate::certificates::files::{self, ReadFiles};
+use crate::certificates::keeper::Keeper;
 use crate::failure::Failure;
 use crate::house::{furnish, open_accounts, open_database, open_post, prepare_schema};
 use crate::metrics::{self, Metrics};
-use crate::serving::{Limits, serve};
-use crate::settings::Settings;
+use crate::plain_http::{self, Answers};
+use crate::secret_file::secret_keys;
+use crate::serving::{Door, Limits, Places, Tls, serve};
+use crate::settings::{Settings, TlsSetting};
 use crate::terminal::wants_colours;
 use crate::workers;
 
@@ -32,6 +40,7 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
     if let Some(filter) = &breached_passwords.filter {
         tracing::info!(passwords = filter.entries(), "leaked passwords: the file was read");
     }
+    let from_files = certificate_from_files(settings)?;
     let database = open_database(settings).await?;
     prepare_schema(app, settings, &database).await?;
     let accounts = open_accounts(app, settings, &database, breached_passwords.ports()).await?;
@@ -49,7 +58,12 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
     )
     .into_router();
 
+    let customer = customer(settings, &database)?;
     let listener = listen(settings.listen, "VESTIBULE_LISTEN").await?;
+    let plain_listener = match settings.listen_http {
+        Some(address) => Some(listen(address, "VESTIBULE_LISTEN_HTTP").await?),
+        None => None,
+    };
     let metrics_listener = match settings.metrics_listen {
         Some(address) => Some(listen(address, "VESTIBULE_METRICS_LISTEN").await?),
         None => None,
@@ -67,10 +81,37 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
         let limits = Limits::new(METRICS_CONNECTIONS, settings.trusted_proxies.clone());
         let momentary = metrics::momentary(accounts, database.clone());
         let router = metrics::router(metrics, momentary);
-        all.spawn(serve(listener, router, limits, stopped.clone()));
+        let door = Door { listener, router, places: Arc::new(Places::new(limits)), tls: None };
+        all.spawn(serve(door, stopped.clone()));
     }
+    let served = Arc::new(Served::default());
+    let (mut answers, mut challenges) = (Answers::Nobody, None);
+    match (&settings.tls, from_files, customer) {
+        (TlsSetting::Files(files), Some(read), _) => {
+            served.replace(read.certificate);
+            let (files, host) = (files.clone(), settings.public_url.host().to_owned());
+            answers = files.webroot.clone().map_or(Answers::Nobody, Answers::Webroot);
+            let (served, stopped) = (Arc::clone(&served), stopped.clone());
+            all.spawn(workers::reload_certificate::run(files, host, served, read.fingerprint, stopped));
+        }
+        (TlsSetting::Acme(acme), _, Some(customer)) => {
+            let ours = Challenges::new(database.clone(), &acme.domains);
+            (answers, challenges) = (Answers::Own(ours.clone()), Some(ours));
+            let keeper = Keeper::new(customer, Arc::clone(&served));
+            all.spawn(workers::keep_certificate::run(keeper, stopped.clone()));
+        }
+        _ => {}
+    }
+    // One count for both doors: a stranger gets no more by knocking at two.
     let limits = Limits::new(max_connections(settings), settings.trusted_proxies.clone());
-    all.spawn(serve(listener, router, limits, stopped));
+    let places = Arc::new(Places::new(limits));
+    if let Some(listener) = plain_listener {
+        let router = plain_http::router(settings.public_url.clone(), answers);
+        let door = Door { listener, router, places: Arc::clone(&places), tls: None };
+        all.spawn(serve(door, stopped.clone()));
+    }
+    let tls = (settings.tls != TlsSetting::Off).then(|| Tls::new(served, challenges));
+    all.spawn(serve(Door { listener, router, places, tls }, stopped));
 
     asked_to_stop().await;
     tracing::info!("stopping: no new connections, finishing what is under way");
@@ -113,14 +154,43 @@ fn open_files_limit() -> Option<usize> {
     None
 }
 
+/// The certificate in files, where that is what is set. A wrong one stops the start.
+fn certificate_from_files(settings: &Settings) -> Result<Option<ReadFiles>, Failure> {
+    let TlsSetting::Files(files) = &settings.tls else { return Ok(None) };
+    let read = files::read(files).map_err(|error| error.of(settings))?;
+    Ok(Some(read))
+}
+
+/// The customer of a certificate authority, where certificates are ordered.
+fn customer(settings: &Settings, database: &Database) -> Result<Option<Customer>, Failure> {
+    let TlsSetting::Acme(acme) = &settings.tls else { return Ok(None) };
+    let has_plain_http = settings.listen_http.is_some();
+    let keys = secret_keys(settings)?.derive();
+    let customer = Customer::new(acme.clone(), has_plain_http, database.clone(), keys);
+    Ok(Some(customer.map_err(|problem| settings.error("ACME_ROOT", &problem))?))
+}
+
 async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
+    let bound = match TcpListener::bind(address).await {
+        // On all networks, on a machine that has no IPv6.
+        Err(error)
+            if address.ip() == Ipv6Addr::UNSPECIFIED
+                && !matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied) =>
+        {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        bound => bound,
+    };
+    bound.map_err(|error| {
         let way_out = match error.kind() {
             ErrorKind::AddrInUse => {
                 format!("Another program serves there. Stop it, or set {setting} to another address.")
             }
             ErrorKind::PermissionDenied => {
-                format!("Ports below 1024 need a right of their own. Set {setting} to a higher port.")
+                format!(
+                    "Ports below 1024 need a right of their own: AmbientCapabilities=CAP_NET_BIND_SERVICE in a unit of systemd, or \
+                     `setcap cap_net_bind_service=+ep` on the program. Or set {setting} to a higher port."
+                )
             }
             _ => format!("Set {setting} to an address of this machine."),
         };

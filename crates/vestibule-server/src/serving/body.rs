@@ -1,9 +1,11 @@
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 use vestibule_web::BodyTooSlow;
 
@@ -21,12 +23,23 @@ pub(super) struct Arriving<B = Incoming> {
     began: Instant,
     received: u64,
     late: Pin<Box<Sleep>>,
+    turn: Turn,
+}
+
+/// Where several bodies come over one connection, each waits for its turn, and its time begins with that.
+enum Turn {
+    Waits(Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>),
+    Has { _until_it_is_read: Option<OwnedSemaphorePermit> },
 }
 
 impl<B> Arriving<B> {
-    pub(super) fn new(body: B) -> Self {
+    pub(super) fn new(body: B, turns: Option<Arc<Semaphore>>) -> Self {
         let began = Instant::now();
-        Self { body, began, received: 0, late: Box::pin(sleep_until(began + AT_LEAST)) }
+        let turn = match turns {
+            Some(turns) => Turn::Waits(Box::pin(turns.acquire_owned())),
+            None => Turn::HAS,
+        };
+        Self { body, began, received: 0, late: Box::pin(sleep_until(began + AT_LEAST)), turn }
     }
 
     fn deadline(&self) -> Instant {
@@ -46,9 +59,16 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+        if let Turn::Waits(turn) = &mut self.turn {
+            let permit = ready!(turn.as_mut().poll(cx)).ok();
+            self.turn = Turn::Has { _until_it_is_read: permit };
+            self.began = Instant::now();
+        }
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
             if let Some(Ok(frame)) = &frame {
                 self.received += frame.data_ref().map_or(0, |data| data.len() as u64);
+            } else {
+                self.turn = Turn::HAS;
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
@@ -68,15 +88,21 @@ where
     }
 }
 
+impl Turn {
+    const HAS: Self = Self::Has { _until_it_is_read: None };
+}
+
 /// The body of an answer: its request is under way until the last of it was handed over.
 pub(super) struct Answering {
     body: Body,
-    _work: Work,
+    work: Work,
 }
 
 impl Answering {
     pub(super) fn new(body: Body, work: Work) -> Self {
-        Self { body, _work: work }
+        // It is asked for only when the other side has room for it.
+        work.owes();
+        Self { body, work }
     }
 }
 
@@ -88,7 +114,12 @@ impl HttpBody for Answering {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        match &frame {
+            Poll::Ready(_) => self.work.owes(),
+            Poll::Pending => self.work.is_even(),
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

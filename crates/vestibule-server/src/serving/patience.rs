@@ -1,8 +1,11 @@
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
+
+use super::http2::FOR_TAKING;
 
 /// From the first byte of a request to the end of its headers, and from the opening of a connection to the end of its
 /// first request's. Slower is an attack (Slowloris): it costs a stranger nothing to send a byte every minute.
@@ -26,6 +29,12 @@ struct State {
     since: Instant,
     /// Requests under way.
     works: usize,
+    /// Whether several requests may be under way. Then what comes in between may be anything, a ping above all, and what goes
+    /// out may be the answer to one: neither makes anybody wait longer.
+    expects_many: bool,
+    /// What of answers nobody has taken yet, and since when, where several are under way.
+    owed: BTreeMap<u64, Instant>,
+    next_work: u64,
     /// Whether an answer is not yet out: it was handed over, and the other side takes it slowly.
     is_writing: bool,
 }
@@ -39,6 +48,8 @@ pub(super) enum Waiting {
     Headers,
     /// Another request.
     Next,
+    /// That an answer is taken.
+    Taking,
 }
 
 impl Waiting {
@@ -49,19 +60,35 @@ impl Waiting {
 }
 
 /// A request under way, until it is dropped.
-pub(super) struct Work(Patience);
+pub(super) struct Work {
+    patience: Patience,
+    number: u64,
+}
 
 impl Patience {
     /// A connection was just opened. `crowd` says whether others wait for a place.
     pub(super) fn begin(crowd: watch::Receiver<bool>) -> Self {
-        let state = State { waiting: Waiting::First, since: Instant::now(), works: 0, is_writing: false };
+        let state = State {
+            waiting: Waiting::First,
+            since: Instant::now(),
+            works: 0,
+            expects_many: false,
+            owed: BTreeMap::new(),
+            next_work: 0,
+            is_writing: false,
+        };
         Self(Arc::new(Inner { state: Mutex::new(state), changed: Notify::new(), crowd }))
+    }
+
+    /// Several requests may be under way on this connection.
+    pub(super) fn expect_many(&self) {
+        self.state().expects_many = true;
     }
 
     /// Something came in: where none was under way, a request begins.
     pub(super) fn heard(&self) {
         let mut state = self.state();
-        if state.works == 0 && state.waiting == Waiting::Next {
+        if state.works == 0 && state.waiting == Waiting::Next && !state.expects_many {
             state.waiting = Waiting::Headers;
             state.since = Instant::now();
             self.0.changed.notify_one();
@@ -71,7 +98,7 @@ impl Patience {
     /// Some of an answer goes out, or all of it is out. Who takes it slowly is not idle.
     pub(super) fn writing(&self, is_writing: bool) {
         let mut state = self.state();
-        if state.is_writing != is_writing {
+        if state.is_writing != is_writing && !state.expects_many {
             state.is_writing = is_writing;
             if state.waiting == Waiting::Next {
                 state.since = Instant::now();
@@ -82,9 +109,14 @@ impl Patience {
 
     /// The headers of a request are there.
     pub(super) fn work(&self) -> Work {
-        self.state().works += 1;
+        let number = {
+            let mut state = self.state();
+            state.works += 1;
+            state.next_work += 1;
+            state.next_work
+        };
         self.0.changed.notify_one();
-        Work(self.clone())
+        Work { patience: self.clone(), number }
     }
 
     /// Waits until it was waited long enough, and says for what.
@@ -92,7 +124,7 @@ impl Patience {
         let mut crowd = self.0.crowd.clone();
         loop {
             let is_crowded = *crowd.borrow_and_update();
-            let (waiting, until) = self.deadline(is_crowded);
+            let (_, until) = self.deadline(is_crowded);
             let too_long = async {
                 match until {
                     Some(until) => tokio::time::sleep_until(until).await,
@@ -100,7 +132,11 @@ impl Patience {
                 }
             };
             tokio::select! {
-                () = too_long => return waiting,
+                // What was owed may have been taken meanwhile.
+                () = too_long => match self.deadline(is_crowded) {
+                    (waiting, Some(until)) if until <= Instant::now() => return waiting,
+                    _ => {}
+                },
                 () = self.0.changed.notified() => {}
                 changed = crowd.changed() => if changed.is_err() {
                     // The door is closed: what is here ends by itself or is ended.
@@ -112,10 +148,13 @@ impl Patience {
 
     fn deadline(&self, is_crowded: bool) -> (Waiting, Option<Instant>) {
         let state = self.state();
+        if let Some(since) = state.owed.values().min() {
+            return (Waiting::Taking, Some(*since + FOR_TAKING));
+        }
         let patience = match state.waiting {
             Waiting::First | Waiting::Headers => FOR_HEADERS,
             Waiting::Next if is_crowded => Duration::ZERO,
-            Waiting::Next => FOR_NEXT_REQUEST,
+            Waiting::Next | Waiting::Taking => FOR_NEXT_REQUEST,
         };
         let is_busy = state.works > 0 || state.is_writing && state.waiting == Waiting::Next;
         (state.waiting, (!is_busy).then(|| state.since + patience))
@@ -126,14 +165,32 @@ impl Patience {
     }
 }
 
+impl Work {
+    /// Some of the answer is there, and the other side is to take it. Where one request is under way at a time the connection
+    /// itself tells whether anything goes out.
+    pub(super) fn owes(&self) {
+        let mut state = self.patience.state();
+        if state.expects_many {
+            state.owed.insert(self.number, Instant::now());
+            self.patience.0.changed.notify_one();
+        }
+    }
+
+    /// What was there is taken, and more is being made.
+    pub(super) fn is_even(&self) {
+        self.patience.state().owed.remove(&self.number);
+    }
+}
+
 impl Drop for Work {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.patience.state();
+        state.owed.remove(&self.number);
         state.works -= 1;
         if state.works == 0 {
             state.waiting = Waiting::Next;
             state.since = Instant::now();
-            self.0.0.changed.notify_one();
+            self.patience.0.changed.notify_one();
         }
     }
 }

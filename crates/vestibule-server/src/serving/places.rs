@@ -29,7 +29,7 @@ impl Limits {
 
 /// The places that there are. When all are taken, the next connection waits in the system's queue, and whoever is idle is
 /// asked to leave: a browser opens another connection when it needs one, and who only holds on gets nowhere.
-pub(super) struct Places {
+pub(crate) struct Places {
     free: Arc<Semaphore>,
     shared: Arc<Shared>,
     is_crowded: watch::Sender<bool>,
@@ -49,7 +49,7 @@ pub(super) struct Place {
 }
 
 impl Places {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         let free = Arc::new(Semaphore::new(limits.connections));
         let shared = Shared { limits, by_address: Mutex::default() };
         Self { free, shared: Arc::new(shared), is_crowded: watch::Sender::new(false) }

@@ -19,7 +19,7 @@ pub struct Key {
 pub const KEYS: &[Key] = &[
     Key {
         name: "LISTEN",
-        default: "127.0.0.1:3000",
+        default_in_words: "`127.0.0.1:3000`; with `VESTIBULE_TLS` `[::]:443`, all networks",
         about: "The address to serve on.",
         way_out: "Set an address and a port, such as 127.0.0.1:3000, or [::]:3000 for all networks.",
         ..Key::EMPTY
@@ -29,6 +29,69 @@ pub const KEYS: &[Key] = &[
         default_in_words: "`http://localhost` with the port of `VESTIBULE_LISTEN`",
         about: "The address under which people reach the site. Links, cookies and the issuer of access tokens are made from it; the `Host` header never is.",
         way_out: "Set the address under which people reach the site, such as https://example.com.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "TLS",
+        default: "off",
+        about: "Who speaks https: `off` (a proxy before the server, or nobody), `files` (the server, with the certificate in `VESTIBULE_TLS_CERTIFICATE`), `acme` (the server, with a certificate that it orders from Let's Encrypt or another authority and renews; who sets this agrees to that authority's terms). See [https](https.md).",
+        way_out: "Set `off`, `files` or `acme` (docs/https.md).",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "LISTEN_HTTP",
+        default_in_words: "with `VESTIBULE_TLS` `[::]:80`, else off",
+        about: "With TLS, the address that answers plain http: it leads to https, answers the challenges of certificate authorities, and nothing else. `off`: none.",
+        way_out: "Set an address and a port, such as [::]:80, or `off`.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "TLS_CERTIFICATE",
+        default_in_words: "none; required with `VESTIBULE_TLS=files`",
+        about: "The file with the certificate and its chain (PEM), certbot's `fullchain.pem`. It is read again when it changes, without a restart.",
+        way_out: "Set the path of a PEM file that the server may read, such as /etc/letsencrypt/live/example.com/fullchain.pem.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "TLS_KEY",
+        default_in_words: "none; required with `VESTIBULE_TLS=files`",
+        about: "The file with the certificate's private key (PEM), certbot's `privkey.pem`. It must not be readable by everybody.",
+        way_out: "Set the path of a PEM file that the server alone may read, such as /etc/letsencrypt/live/example.com/privkey.pem.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "TLS_DOMAINS",
+        default_in_words: "none",
+        about: "With `VESTIBULE_TLS=acme`, the names in the certificate beside the host of the public URL, separated by commas: `www.example.com`. All must lead to this server.",
+        way_out: "Set names such as www.example.com, separated by commas, or leave it away.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "ACME_DIRECTORY",
+        default: "https://acme-v02.api.letsencrypt.org/directory",
+        about: "The certificate authority, by the address of its ACME directory. `https://acme-staging-v02.api.letsencrypt.org/directory` is Let's Encrypt's for trying things out; browsers do not trust what it gives.",
+        way_out: "Set the https address of an ACME directory, or leave it away for Let's Encrypt.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "ACME_CONTACT",
+        default_in_words: "none",
+        about: "The email address that the certificate authority may write to. It is told when the account is made.",
+        way_out: "Set an email address, or leave it away.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "ACME_ROOT",
+        default_in_words: "the system's certificates",
+        about: "A file (PEM) with the certificates that the certificate authority's own server is trusted by, for an authority within a company.",
+        way_out: "Set the path of a PEM file, or leave it away.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "ACME_WEBROOT",
+        default_in_words: "none",
+        about: "With `VESTIBULE_TLS=files`, the folder that certbot is given as `--webroot-path`: its answers below `.well-known/acme-challenge` are served over plain http.",
+        way_out: "Set the path of a folder, or leave it away.",
         ..Key::EMPTY
     },
     Key {

@@ -2,5 +2,7 @@
 //! keys. Every server of an installation does all of it; the database sees to it that none does the work of another.
 
 pub(crate) mod cleaning;
+pub(crate) mod keep_certificate;
 pub(crate) mod mail;
+pub(crate) mod reload_certificate;
 pub(crate) mod rotate_keys;

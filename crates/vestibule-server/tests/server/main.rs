@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+mod acme;
 mod backup;
 mod backup_store;
 mod breached_passwords;
@@ -15,10 +16,13 @@ mod metrics;
 mod move_database;
 mod operator;
 mod outbox;
+mod pebble;
 mod program;
 mod resend;
 mod smtp;
 mod smtp_server;
+mod tls;
+mod tls_client;
 mod traces;
 mod two_servers;
 mod upgrade;

@@ -30,6 +30,11 @@ pub fn run(command: &mut Command) -> (Output, String) {
     (output, told)
 }
 
+/// A port of this machine that nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// A server that was started and answers. It is killed when dropped.
 pub struct Program {
     child: Child,
@@ -56,11 +61,23 @@ impl Program {
         settings: &[(&str, &str)],
         log: impl Into<Stdio>,
     ) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::start_on(free_port(), folder, database, settings, log)
+    }
+
+    /// The same on a port that others know already.
+    pub fn start_on(
+        port: u16,
+        folder: &Path,
+        database: Option<&str>,
+        settings: &[(&str, &str)],
+        log: impl Into<Stdio>,
+    ) -> Self {
+        let public_url = settings.iter().find(|(name, _)| *name == "VESTIBULE_PUBLIC_URL");
+        let public_url = public_url.map_or("http://localhost:3000", |(_, url)| url);
         let mut command = command(folder);
         command
             .env("VESTIBULE_LISTEN", format!("127.0.0.1:{port}"))
-            .env("VESTIBULE_PUBLIC_URL", "http://localhost:3000")
+            .env("VESTIBULE_PUBLIC_URL", public_url)
             .envs(settings.iter().copied());
         if let Some(database) = database {
             command.env("VESTIBULE_DATABASE_URL", database);
@@ -69,7 +86,8 @@ impl Program {
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        assert!(line.contains("is open at http://localhost:3000"), "the address is printed: {line:?}");
+        let told = format!("is open at {public_url}");
+        assert!(line.contains(&told), "the address is printed: {line:?}");
         Self { child, origin: format!("http://127.0.0.1:{port}"), _output: output }
     }
 

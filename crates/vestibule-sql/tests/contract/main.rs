@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod audit_events;
+mod certificates;
 mod constraints;
 mod database;
 mod devices;

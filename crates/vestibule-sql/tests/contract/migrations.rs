@@ -155,7 +155,8 @@ async fn the_state_of_the_schema_is_told(
             "0006 link addresses".into(),
             "0007 audit actors".into(),
             "0008 keys".into(),
-            "0009 sign up".into()
+            "0009 sign up".into(),
+            "0010 certificates".into()
         ])
     );
     database.migrate(&MIGRATIONS).await.unwrap();

@@ -2,6 +2,7 @@
 
 mod access_token;
 mod audit_event;
+mod certificate;
 mod client;
 mod common_passwords;
 mod csrf_token;
@@ -19,6 +20,7 @@ mod public_url;
 mod rate_limit;
 mod refresh_token;
 mod role;
+mod sealed_secret;
 mod secret_key;
 mod session;
 mod sign_up_attempt;
@@ -28,6 +30,7 @@ mod user;
 
 pub use access_token::{AccessClaims, AccessTokenError, KeyRing, KeyStanding, ListedKey, PublicKey};
 pub use audit_event::{Actor, AuditEvent, AuditEventId, AuditEventKind};
+pub use certificate::{AcmeChallenge, CertificateName, OrderLease, SealedAcmeAccount, SealedCertificate};
 pub use client::Client;
 pub use csrf_token::{CsrfProof, CsrfToken};
 pub use device::{Device, DeviceHash, KnownDevice};
@@ -53,6 +56,7 @@ pub use public_url::{PublicUrl, PublicUrlError};
 pub use rate_limit::{Bucket, BucketLevel, Quota, RateLimits, TooManyAttempts};
 pub use refresh_token::{RefreshSecret, RefreshSecretHash, RefreshToken, SessionId, SessionIdHash};
 pub use role::{Role, RoleError, RoleName};
+pub use sealed_secret::{OpenedSecret, SealedSecret};
 pub(crate) use secret_key::DerivedKeys;
 pub use secret_key::{SecretKey, SecretKeyError, SecretKeys, SecretKeysError, ServerKeys};
 pub use session::{PublicSessionId, SecretStanding, Session, SessionEnded, SessionLifetimes};

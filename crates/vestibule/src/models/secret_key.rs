@@ -75,6 +75,7 @@ impl SecretKey {
             device_cookie: self.derive_for(b"vestibule/device-cookie/v1"),
             sign_up_cookie: self.derive_for(b"vestibule/sign-up-cookie/v1"),
             mail_quota: self.derive_for(b"vestibule/mail-quota/v1"),
+            certificate_seal: self.derive_for(b"vestibule/certificate-seal/v1"),
         }
     }
 
@@ -262,6 +263,8 @@ pub(crate) struct DerivedKeys {
     pub(crate) sign_up_cookie: DerivedKey,
     /// Names a mailbox in the table of quotas without telling whose it is.
     pub(crate) mail_quota: DerivedKey,
+    /// Encrypts the private keys of certificates and of accounts at certificate authorities.
+    pub(crate) certificate_seal: DerivedKey,
 }
 
 impl ServerKeys {
@@ -304,6 +307,7 @@ mod tests {
             &keys.signing_key_seal,
             &keys.device_cookie,
             &keys.mail_quota,
+            &keys.certificate_seal,
         ];
         assert_eq!(
             all.map(|key| **key).into_iter().collect::<std::collections::BTreeSet<_>>().len(),

@@ -4,6 +4,7 @@
 //! change that depends on a check is one statement that does both.
 
 mod audit_events;
+mod certificates;
 mod devices;
 mod invitations;
 mod one_time_tokens;
@@ -17,6 +18,7 @@ mod users;
 use async_trait::async_trait;
 
 pub use audit_events::{AuditEvents, AuditFilter, EventCount};
+pub use certificates::Certificates;
 pub use devices::Devices;
 pub use invitations::Invitations;
 pub use one_time_tokens::{EmailTokenAndOwner, OneTimeTokens};
