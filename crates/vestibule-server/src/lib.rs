@@ -7,7 +7,8 @@
 //! 5. `house.rs`: puts database, accounts and routes together; [`breached_passwords`]: who knows of leaked passwords;
 //! 6. `serving.rs`: takes connections, and puts a limit to what a stranger can draw out;
 //! 7. [`transports`]: how mails leave the house; `workers/`: who sends them, removes what is over, and follows new keys;
-//! 8. `telemetry.rs`: the log; `metrics.rs`: the numbers.
+//! 8. `telemetry.rs`: the log; `metrics.rs`: the numbers;
+//! 9. `doctor/`: proves a deployment, one file for each check.
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,7 @@ mod app;
 pub mod breached_passwords;
 mod command_line;
 mod commands;
+mod doctor;
 mod exposed_file;
 mod failure;
 mod house;
