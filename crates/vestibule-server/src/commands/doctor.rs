@@ -94,7 +94,7 @@ pub(crate) fn run(
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::because)?;
     runtime.block_on(async {
-        let deployment = Deployment::open(app, &settings, &options).await?;
+        let deployment = Deployment::open(app, &settings, &options).await;
         let told = if arguments.dns_records {
             print_records(&deployment, &arguments.address, json)
         } else {

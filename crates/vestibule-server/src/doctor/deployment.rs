@@ -11,7 +11,7 @@ use super::check::Finding;
 use super::names::Names;
 use super::visit::PublicSite;
 use crate::app::App;
-use crate::failure::{Failure, with_causes};
+use crate::failure::with_causes;
 use crate::house::is_embedded_missing;
 use crate::settings::Settings;
 
@@ -46,17 +46,10 @@ pub(crate) struct Deployment<'a> {
 
 impl<'a> Deployment<'a> {
     /// Opens what is there, and makes nothing.
-    ///
-    /// # Errors
-    /// Where no name server can be asked.
-    pub(crate) async fn open(
-        app: &'a App,
-        settings: &'a Settings,
-        options: &'a Options,
-    ) -> Result<Self, Failure> {
-        let names = Names::open(options.dns_server)?;
+    pub(crate) async fn open(app: &'a App, settings: &'a Settings, options: &'a Options) -> Self {
+        let names = Names::open(options.dns_server);
         let site = PublicSite::open(settings, &names).await;
-        Ok(Self { app, settings, options, names, site, database: open_database(app, settings).await })
+        Self { app, settings, options, names, site, database: open_database(app, settings).await }
     }
 
     /// The database, or why there is none.

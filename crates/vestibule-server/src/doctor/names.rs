@@ -3,10 +3,9 @@ use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, RecordType};
-
-use crate::failure::Failure;
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -14,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const ATTEMPTS: usize = 2;
 
 /// Asks name servers, as the world does: the `hosts` file of this machine is not looked at.
-pub(crate) struct Names(TokioResolver);
+pub(crate) struct Names(Result<TokioResolver, String>);
 
 /// A CAA record (RFC 8659).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,33 +24,13 @@ pub(crate) struct CaaRecord {
 
 impl Names {
     /// Asks the given name server, or those of the system.
-    ///
-    /// # Errors
-    /// Where the system's settings cannot be read.
-    pub(crate) fn open(server: Option<SocketAddr>) -> Result<Self, Failure> {
-        let failed = |error: &dyn std::fmt::Display| {
-            Failure::with_way_out(
-                format!("no name server can be asked: {error}"),
-                "Mend /etc/resolv.conf, or name a server with --dns-server IP:PORT.",
+    pub(crate) fn open(server: Option<SocketAddr>) -> Self {
+        let resolver = resolver(server).map_err(|error| {
+            format!(
+                "no name server can be asked ({error}): mend /etc/resolv.conf, or name one with --dns-server IP:PORT"
             )
-        };
-        let mut builder = match server {
-            None => TokioResolver::builder_tokio().map_err(|error| failed(&error))?,
-            Some(server) => {
-                let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-                    connection.port = server.port();
-                    connection
-                });
-                let server = NameServerConfig::new(server.ip(), true, connections.into());
-                let config = ResolverConfig::from_name_servers(vec![server]);
-                TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-            }
-        };
-        let options = builder.options_mut();
-        options.use_hosts_file = ResolveHosts::Never;
-        options.timeout = PATIENCE;
-        options.attempts = ATTEMPTS;
-        builder.build().map(Self).map_err(|error| failed(&error))
+        });
+        Self(resolver)
     }
 
     /// The addresses of a name, those of IPv4 first; none where it has none.
@@ -99,10 +78,31 @@ impl Names {
     async fn ask(&self, name: &str, kind: RecordType) -> Result<Vec<RData>, String> {
         // With the last dot it is the whole name, and no domain of this machine is tried after it.
         let whole = format!("{}.", name.trim_end_matches('.'));
-        match self.0.lookup(whole, kind).await {
+        let resolver = self.0.as_ref().map_err(Clone::clone)?;
+        match resolver.lookup(whole, kind).await {
             Ok(found) => Ok(found.answers().iter().map(|record| record.data.clone()).collect()),
             Err(error) if error.is_no_records_found() => Ok(Vec::new()),
             Err(error) => Err(format!("the name servers do not tell the {kind} record of {name}: {error}")),
         }
     }
+}
+
+fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
+    let mut builder = match server {
+        None => TokioResolver::builder_tokio()?,
+        Some(server) => {
+            let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+                connection.port = server.port();
+                connection
+            });
+            let server = NameServerConfig::new(server.ip(), true, connections.into());
+            let config = ResolverConfig::from_name_servers(vec![server]);
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        }
+    };
+    let options = builder.options_mut();
+    options.use_hosts_file = ResolveHosts::Never;
+    options.timeout = PATIENCE;
+    options.attempts = ATTEMPTS;
+    builder.build()
 }

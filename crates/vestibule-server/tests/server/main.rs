@@ -4,11 +4,14 @@
 
 mod breached_passwords;
 mod command_line;
+mod doctor;
 mod door;
 mod fail2ban;
 mod kill;
 mod log;
 mod mail_signals;
+mod meddling_proxy;
+mod name_server;
 mod operator;
 mod outbox;
 mod program;
