@@ -82,7 +82,7 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
     }
     let settings = Settings::load(line.config.as_deref(), app.site_name);
     if let Some(Command::Doctor(arguments)) = line.command {
-        return commands::doctor::run(app, settings, arguments, json);
+        return commands::doctor::run(app, settings, &arguments, json);
     }
     let settings = settings?;
     let command = line.command.unwrap_or(Command::Serve);

@@ -9,7 +9,7 @@ use vestibule::models::EmailAddress;
 
 use super::output::{bold, coloured, faint, print_json, print_line};
 use crate::app::App;
-use crate::doctor::check::{Finding, Outcome, worst};
+use crate::doctor::check::{Check, Finding, Outcome, worst};
 use crate::doctor::deployment::{Deployment, Options};
 use crate::doctor::{CHECKS, CONFIGURATION, of_wrong_setting, records};
 use crate::failure::Failure;
@@ -23,7 +23,6 @@ const EXIT_CONFIGURATION: u8 = 78;
 
 /// What can be said to the doctor.
 #[derive(Args)]
-#[expect(clippy::doc_markdown, reason = "these texts are the help, which is no Markdown")]
 pub(crate) struct DoctorArguments {
     /// Print the DNS records that the site needs, to paste, and check nothing.
     #[arg(long)]
@@ -62,7 +61,7 @@ pub(crate) struct DoctorArguments {
 
 /// The names of all checks, for the help and for what a typo is told.
 fn names() -> PossibleValuesParser {
-    CHECKS.map(|check| check.name()).into()
+    CHECKS.map(Check::name).into()
 }
 
 fn address(text: &str) -> Result<EmailAddress, String> {
@@ -74,7 +73,7 @@ fn address(text: &str) -> Result<EmailAddress, String> {
 pub(crate) fn run(
     app: &App,
     settings: Result<Settings, SettingError>,
-    arguments: DoctorArguments,
+    arguments: &DoctorArguments,
     json: bool,
 ) -> Result<ExitCode, Failure> {
     let settings = match settings {
@@ -98,7 +97,7 @@ pub(crate) fn run(
         let told = if arguments.dns_records {
             print_records(&deployment, &arguments.address, json)
         } else {
-            examine(&deployment, &arguments, json).await
+            examine(&deployment, arguments, json).await
         };
         deployment.close().await;
         told
@@ -127,7 +126,7 @@ async fn examine(
     }
     let outcome = worst(&all);
     if json {
-        print_json(&report(outcome, &all, told))?;
+        print_json(&report(outcome, &all, &told))?;
     } else {
         print_line(&summary(&all))?;
     }
@@ -142,11 +141,11 @@ fn tell_wrong_setting(error: &SettingError) -> Result<ExitCode, Failure> {
     let about = CHECKS.iter().find(|check| check.name() == CONFIGURATION).map_or("", |check| check.about());
     let findings = [of_wrong_setting(error)];
     let told = vec![in_json(CONFIGURATION, about, &findings)];
-    print_json(&report(Outcome::Failure, &findings, told))?;
+    print_json(&report(Outcome::Failure, &findings, &told))?;
     Ok(ExitCode::from(EXIT_CONFIGURATION))
 }
 
-fn report(outcome: Outcome, findings: &[Finding], checks: Vec<Value>) -> Value {
+fn report(outcome: Outcome, findings: &[Finding], checks: &[Value]) -> Value {
     // Where all was skipped, nothing is wrong.
     let outcome = outcome.max(Outcome::Good);
     json!({

@@ -41,6 +41,7 @@ pub(crate) struct Deployment<'a> {
     pub options: &'a Options,
     pub names: Names,
     pub site: PublicSite,
+    clock: SystemClock,
     database: Result<Database, Finding>,
 }
 
@@ -49,7 +50,8 @@ impl<'a> Deployment<'a> {
     pub(crate) async fn open(app: &'a App, settings: &'a Settings, options: &'a Options) -> Self {
         let names = Names::open(options.dns_server);
         let site = PublicSite::open(settings, &names).await;
-        Self { app, settings, options, names, site, database: open_database(app, settings).await }
+        let database = open_database(app, settings).await;
+        Self { app, settings, options, names, site, clock: SystemClock, database }
     }
 
     /// The database, or why there is none.
@@ -72,7 +74,7 @@ impl<'a> Deployment<'a> {
 
     /// The time on this machine.
     pub(crate) fn now(&self) -> OffsetDateTime {
-        SystemClock.now()
+        self.clock.now()
     }
 
     /// A setting as it is shown, where there is one of that name.

@@ -23,7 +23,10 @@ impl Check for FileRights {
     }
 
     async fn examine(&self, deployment: &Deployment<'_>) -> Vec<Finding> {
-        let files = files_with_secrets(deployment.settings);
+        let mut files = files_with_secrets(deployment.settings);
+        // A private key is named by its path, and the path itself is no secret.
+        let key = deployment.shown("TLS_KEY").map(PathBuf::from);
+        files.extend(key.filter(|key| key.is_file()));
         let mut findings: Vec<Finding> = files.iter().filter_map(|file| of_file(file)).collect();
         let folder = |file: &PathBuf| Some(std::fs::canonicalize(file).ok()?.parent()?.to_owned());
         let folders: BTreeSet<PathBuf> = files.iter().filter_map(folder).collect();

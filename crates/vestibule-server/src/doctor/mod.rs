@@ -84,3 +84,26 @@ pub(crate) const CHECKS: [&dyn Check; 30] = [
     &hashing_memory::HashingMemory,
     &open_files::OpenFiles,
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_page_lists_every_check_as_it_is_and_no_other() {
+        let page = include_str!("../../../../docs/doctor.md");
+        let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        let expected = CHECKS.map(|check| format!("| `{}` | {} |", check.name(), check.about()));
+        assert_eq!(rows, expected, "the table of docs/doctor.md");
+    }
+
+    #[test]
+    fn each_check_has_a_name_of_its_own() {
+        let names: BTreeSet<&str> = CHECKS.iter().map(|check| check.name()).collect();
+        assert_eq!(names.len(), CHECKS.len());
+        let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        assert!(names.iter().all(|name| is_plain(name)), "{names:?}");
+    }
+}

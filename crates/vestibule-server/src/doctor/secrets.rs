@@ -29,13 +29,10 @@ impl Check for Secrets {
             }
             Err(failure) => return vec![of_failure(failure, WAY_OUT)],
         };
-        let mut repository = match deployment.repository() {
-            Ok(repository) => repository,
-            Err(_) => {
-                return vec![Finding::good(
-                    "the secret key is long and of chance; the database, which would say whether it is the one, cannot be read",
-                )];
-            }
+        let Ok(mut repository) = deployment.repository() else {
+            return vec![Finding::good(
+                "the secret key is long and of chance; whether it is the database's, only the database could say",
+            )];
         };
         let sealed = match repository.list_signing_keys().await {
             Ok(sealed) => sealed,

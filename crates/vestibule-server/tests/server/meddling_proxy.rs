@@ -1,5 +1,6 @@
 //! A reverse proxy that speaks https and, where a test tells it, does what proxies do that are set up wrongly.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -22,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// The name that the certificates are for.
 pub const HOST: &str = "site.test";
-/// Where the proxy comes from, so that a server can tell it from other programs of this machine.
+/// Where the proxy comes from, so that a server can tell it from other programs of this machine. Linux has all of 127.0.0.0/8.
 pub const ADDRESS: &str = "127.0.0.2";
 
 /// What it does beside passing on. The default is right.
@@ -66,7 +67,7 @@ pub struct Proxy {
 struct Shared {
     meddling: Meddling,
     upstream: String,
-    kept: std::collections::BTreeMap<String, (StatusCode, HeaderMap, Bytes)>,
+    kept: BTreeMap<String, (StatusCode, HeaderMap, Bytes)>,
     acceptor: TlsAcceptor,
 }
 
@@ -75,15 +76,17 @@ impl Proxy {
     pub async fn start() -> Self {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        parameters.distinguished_name.push(DnType::CommonName, "The test's authority");
-        let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
         let folder = tempfile::tempdir().unwrap();
+        // Authorities of one name would be taken for one another.
+        let name = format!("the authority of {}", folder.path().display());
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
         std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
         let acceptor = acceptor(&authority, HOST, Duration::days(90));
         let shared = Shared {
             meddling: Meddling::default(),
             upstream: String::new(),
-            kept: Default::default(),
+            kept: BTreeMap::default(),
             acceptor,
         };
         let state = Arc::new(Mutex::new(shared));
