@@ -82,7 +82,11 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
     if let Some(Command::Openapi) = line.command {
         return commands::openapi::run(app);
     }
-    let settings = Settings::load(line.config.as_deref(), app.site_name)?;
+    let settings = Settings::load(line.config.as_deref(), app.site_name);
+    if let Some(Command::Doctor(arguments)) = line.command {
+        return commands::doctor::run(app, settings, &arguments, json);
+    }
+    let settings = settings?;
     let command = line.command.unwrap_or(Command::Serve);
     if let Command::Config { action } = command {
         if matches!(action, ConfigAction::Check) {
@@ -128,8 +132,8 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
             Command::Keys { action } => commands::rotate_keys::run(app, &settings, action, json).await,
             Command::Passwords { action } => commands::passwords::run(&settings, action, json).await,
             Command::Hash { action } => commands::calibrate_hash::run(&settings, action, json).await,
-            Command::Config { .. } | Command::Completions { .. } | Command::Openapi => {
-                unreachable!("answered above, without a runtime")
+            Command::Config { .. } | Command::Completions { .. } | Command::Openapi | Command::Doctor(_) => {
+                unreachable!("answered above")
             }
         }
     })

@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::doctor::DoctorArguments;
+
 /// What can be asked of the program.
 #[derive(Parser)]
 #[command(
@@ -163,6 +165,15 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: ConfigAction,
     },
+
+    /// Prove that the site works as it stands, and say the way out of whatever does not.
+    ///
+    /// Run it on the server, as the server's user and with its settings, once after a change and each day by a timer. It looks at
+    /// settings, files, database, DNS, certificate, what visitors get through all proxies, mail, backups and the machine. It
+    /// changes nothing, but for one failed log-in of nobody in the audit trail (--without-log-in leaves that out).
+    ///
+    /// Exits with 0 when all is good, 3 with warnings, 1 with failures, 78 with a wrong setting.
+    Doctor(DoctorArguments),
 
     /// Print what the API looks like: OpenAPI 3.1, in JSON.
     ///

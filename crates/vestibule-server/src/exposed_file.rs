@@ -29,7 +29,7 @@ const MOUNTED_SECRETS: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 /// Kubernetes hand secrets to a user that is not root. A file counts as open to everybody only where everybody can get to it:
 /// one in a folder of the owner's alone is not.
 #[cfg(unix)]
-fn exposure(path: &Path) -> Option<String> {
+pub(crate) fn exposure(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
     const READ: u32 = 0o004;
     const WRITE: u32 = 0o002;
@@ -53,7 +53,7 @@ fn exposure(path: &Path) -> Option<String> {
 
 /// Elsewhere rights are another matter.
 #[cfg(not(unix))]
-fn exposure(_: &Path) -> Option<String> {
+pub(crate) fn exposure(_: &Path) -> Option<String> {
     None
 }
 

@@ -9,6 +9,7 @@
 //! 7. [`transports`]: how mails leave the house; `workers/`: who sends them, removes what is over, and follows new keys;
 //! 8. `backups/`: what is in a backup, who can read it, and where it is kept;
 //! 9. `telemetry.rs`: the log; `metrics.rs`: the numbers; `traces.rs`: what OpenTelemetry is told.
+//! 10. `doctor/`: proves a deployment, one file for each check.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +19,7 @@ pub mod breached_passwords;
 mod certificates;
 mod command_line;
 mod commands;
+mod doctor;
 mod exposed_file;
 mod failure;
 mod house;

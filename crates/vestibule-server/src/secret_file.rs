@@ -18,20 +18,37 @@ pub(crate) fn secret_keys(settings: &Settings) -> Result<SecretKeys, Failure> {
     if let Some(keys) = &settings.secret_keys {
         return Ok(keys.clone());
     }
+    let path = path(settings);
+    refuse_exposed(&path, "VESTIBULE_SECRET_KEY", None)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    keep_or_make(folder, &path).map(SecretKeys::from).map_err(|error| unkept(&path, &error))
+}
+
+/// The same where they are there; none is made.
+pub(crate) fn existing_secret_keys(settings: &Settings) -> Result<Option<SecretKeys>, Failure> {
+    let path = path(settings);
+    if settings.secret_keys.is_none() && !path.exists() {
+        return Ok(None);
+    }
+    secret_keys(settings).map(Some)
+}
+
+/// Where the key of development is kept.
+pub(crate) fn path(settings: &Settings) -> PathBuf {
     let folder = settings.database_url.file().and_then(Path::parent).map_or_else(
         || PathBuf::from(DEFAULT_FOLDER),
         |folder| {
             if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() }
         },
     );
-    let path = folder.join(FILE_NAME);
-    refuse_exposed(&path, "VESTIBULE_SECRET_KEY", None)?;
-    keep_or_make(&folder, &path).map(SecretKeys::from).map_err(|error| {
-        Failure::with_way_out(
-            format!("the secret key in {} cannot be kept: {error}", path.display()),
-            "Make the folder writable, or set VESTIBULE_SECRET_KEY.",
-        )
-    })
+    folder.join(FILE_NAME)
+}
+
+fn unkept(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::with_way_out(
+        format!("the secret key in {} cannot be kept: {error}", path.display()),
+        "Make the folder writable, or set VESTIBULE_SECRET_KEY.",
+    )
 }
 
 fn keep_or_make(folder: &Path, path: &Path) -> std::io::Result<SecretKey> {

@@ -9,6 +9,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 mod delete_user;
 mod disable_user;
+pub(crate) mod doctor;
 mod find_users;
 mod hand_out_link;
 mod invite;

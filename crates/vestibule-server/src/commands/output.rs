@@ -44,6 +44,11 @@ pub(super) fn bold(text: &str) -> String {
     if has_colours() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
 }
 
+/// In a colour on a terminal: 31 is red, 32 green, 33 yellow.
+pub(super) fn coloured(text: &str, colour: u8) -> String {
+    if has_colours() { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
 /// Faint on a terminal.
 pub(super) fn faint(text: &str) -> String {
     if has_colours() { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }

@@ -144,7 +144,7 @@ fn max_connections(settings: &Settings) -> usize {
 }
 
 /// What `ulimit -n` says; none where there is no such limit.
-fn open_files_limit() -> Option<usize> {
+pub(crate) fn open_files_limit() -> Option<usize> {
     #[cfg(unix)]
     {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;

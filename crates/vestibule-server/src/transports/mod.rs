@@ -129,7 +129,7 @@ impl FromStr for Sender {
 
 impl Sender {
     /// What stands after the `@`.
-    fn domain(&self) -> &str {
+    pub(crate) fn domain(&self) -> &str {
         self.0.email.domain()
     }
 }

@@ -46,6 +46,13 @@ impl ResendSettings {
     }
 }
 
+impl ResendSettings {
+    /// Whether the key looks like the provider's.
+    pub(crate) fn has_usual_key(&self) -> bool {
+        self.authorization.as_bytes().strip_prefix(b"Bearer ").is_some_and(|key| key.starts_with(b"re_"))
+    }
+}
+
 impl fmt::Display for ResendSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (_, host) = self.origin.split_once("://").unwrap_or_default();

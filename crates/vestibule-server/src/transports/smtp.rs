@@ -100,6 +100,43 @@ impl SmtpSettings {
     pub fn encryption(&self) -> Encryption {
         self.encryption
     }
+
+    /// Whether the mail server is on this machine.
+    pub(crate) fn is_on_this_machine(&self) -> bool {
+        is_this_machine(&self.host)
+    }
+
+    /// Goes as far as a delivery does before it names anybody: connection, TLS and log-in.
+    ///
+    /// # Errors
+    /// In words.
+    pub(crate) async fn try_out(&self, from: &Sender) -> Result<(), String> {
+        let smtp = Smtp::new(self, from, Patience::default()).map_err(|error| with_causes(&error))?;
+        let trying = async {
+            let failed = |error: Error| smtp.in_words(Step::Connect, &error.to_string());
+            let mut connection = smtp.connect().await.map_err(failed)?;
+            smtp.enter(&mut connection).await.map_err(|refusal| match refusal {
+                Refusal::NoStartTls => smtp.no_starttls(),
+                Refusal::At(step, error) => smtp.in_words(step, &error.to_string()),
+            })?;
+            let _ = tokio::time::timeout(GOODBYE_LIMIT, connection.quit()).await;
+            Ok(())
+        };
+        let limit = CONNECT_LIMIT * 2;
+        tokio::time::timeout(limit, trying)
+            .await
+            .unwrap_or_else(|_| Err(format!("{self} did not come to an end within {} s", limit.as_secs())))
+    }
+
+    /// What [`SmtpSettings::try_out`] has shown, in words.
+    pub(crate) fn what_was_tried(&self) -> &'static str {
+        match (self.encryption, self.credentials.is_some()) {
+            (Encryption::None, false) => "takes connections",
+            (Encryption::None, true) => "let us log in",
+            (_, false) => "takes connections, encrypted and with a trusted certificate",
+            (_, true) => "let us log in, encrypted and with a trusted certificate",
+        }
+    }
 }
 
 fn read_authority(file: &str) -> Result<Certificate, MailUrlError> {
@@ -158,6 +195,12 @@ enum Step {
     Recipient,
     Data,
     Message,
+}
+
+/// Why a server did not let us in.
+enum Refusal {
+    NoStartTls,
+    At(Step, Error),
 }
 
 impl Smtp {
@@ -222,20 +265,10 @@ impl Smtp {
         envelope: &Envelope,
     ) -> Result<(), MailError> {
         let told = |step| move |error: Error| self.told(letter, step, &error);
-        if self.settings.encryption == Encryption::StartTls {
-            let tls = self.tls.clone().expect("settings with STARTTLS have parameters for it");
-            if !connection.can_starttls() {
-                let host = &self.settings.host;
-                return Err(MailError::TryAgain(format!(
-                    "{host} offers no STARTTLS, so nothing was sent: use smtps:// or another port"
-                )));
-            }
-            connection.starttls(tls, &self.hello).await.map_err(told(Step::StartTls))?;
-        }
-        if let Some(credentials) = &self.settings.credentials {
-            let mechanisms = [Mechanism::Plain, Mechanism::Login];
-            connection.auth(&mechanisms, credentials).await.map_err(told(Step::LogIn))?;
-        }
+        self.enter(connection).await.map_err(|refusal| match refusal {
+            Refusal::NoStartTls => MailError::TryAgain(self.no_starttls()),
+            Refusal::At(step, error) => self.told(letter, step, &error),
+        })?;
         let sender = Mail::new(envelope.from().cloned(), vec![]);
         connection.command(sender).await.map_err(told(Step::Sender))?;
         for recipient in envelope.to() {
@@ -248,11 +281,42 @@ impl Smtp {
 
     /// What an error means.
     fn told(&self, letter: &Letter, step: Step, error: &Error) -> MailError {
-        let host = &self.settings.host;
         // Its words hold those of its causes.
         let words = error.to_string();
         let is_refused = error.is_permanent() && is_final(step, error.status().map(u16::from), &words);
         let reason = fit_to_tell(letter, &words);
+        let reason = self.in_words(step, &reason);
+        if is_refused { MailError::Refused(reason) } else { MailError::TryAgain(reason) }
+    }
+
+    /// Begins TLS and logs in, as the settings say.
+    async fn enter(&self, connection: &mut AsyncSmtpConnection) -> Result<(), Refusal> {
+        if self.settings.encryption == Encryption::StartTls {
+            let tls = self.tls.clone().expect("settings with STARTTLS have parameters for it");
+            if !connection.can_starttls() {
+                return Err(Refusal::NoStartTls);
+            }
+            let begun = connection.starttls(tls, &self.hello).await;
+            begun.map_err(|error| Refusal::At(Step::StartTls, error))?;
+        }
+        if let Some(credentials) = &self.settings.credentials {
+            let mechanisms = [Mechanism::Plain, Mechanism::Login];
+            let logged_in = connection.auth(&mechanisms, credentials).await;
+            logged_in.map_err(|error| Refusal::At(Step::LogIn, error))?;
+        }
+        Ok(())
+    }
+
+    fn no_starttls(&self) -> String {
+        format!(
+            "{} offers no STARTTLS, so nothing was sent: use smtps:// or another port",
+            self.settings.host
+        )
+    }
+
+    /// Where it went wrong, and why.
+    fn in_words(&self, step: Step, reason: &str) -> String {
+        let host = &self.settings.host;
         let at = match step {
             Step::Connect => "could not be reached",
             Step::StartTls => "could not begin TLS",
@@ -262,13 +326,12 @@ impl Smtp {
             Step::Data | Step::Message => "did not take the message",
         };
         if matches!(step, Step::Connect | Step::StartTls) && reason.contains("certificate") {
-            return MailError::TryAgain(format!(
+            return format!(
                 "the certificate of {host} is not trusted ({reason}): mend it, or name its authority with ?ca=FILE in \
                  VESTIBULE_MAIL_URL"
-            ));
+            );
         }
-        let reason = format!("{host} {at}: {reason}");
-        if is_refused { MailError::Refused(reason) } else { MailError::TryAgain(reason) }
+        format!("{host} {at}: {reason}")
     }
 }
 

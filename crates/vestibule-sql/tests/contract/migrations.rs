@@ -156,7 +156,7 @@ async fn the_state_of_the_schema_is_told(
             "0007 audit actors".into(),
             "0008 keys".into(),
             "0009 sign up".into(),
-            "0010 certificates".into()
+            "0010 expand certificates".into()
         ])
     );
     database.migrate(&MIGRATIONS).await.unwrap();
