@@ -99,6 +99,7 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
         match command {
             Command::Serve => commands::serve::run(app, &settings).await,
             Command::Migrate { check } => commands::migrate::run(app, &settings, check, json).await,
+            Command::Health => commands::check_health::run(&settings, json).await,
             Command::User { action } => commands::user::run(app, &settings, action, json).await,
             Command::Session { action } => commands::manage_sessions::run(app, &settings, action, json).await,
             Command::Mail { action } => commands::manage_mails::run(app, &settings, action, json).await,

@@ -4,6 +4,7 @@ mod add_user;
 pub(crate) mod audit_trail;
 pub(crate) mod calibrate_hash;
 mod change_role;
+pub(crate) mod check_health;
 pub(crate) mod completions;
 pub(crate) mod config;
 mod delete_user;
