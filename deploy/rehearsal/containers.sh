@@ -5,8 +5,11 @@ storage=$PWD/target/rehearsal/containers
 # What the engine within the server needs, where the machine's own one does: a line of containers.conf.
 nested_runtime=
 
-container() { podman "$@"; }
-build_image() { buildah build --isolation chroot --format docker --layers --quiet "$@" > /dev/null; }
+# Containers are root's: a server with systemd and a firewall is made.
+root=()
+if [ "$(id -u)" != 0 ]; then root=(sudo -n '--preserve-env=CONTAINERS_CONF,CONTAINERS_STORAGE_CONF'); fi
+container() { "${root[@]}" podman "$@"; }
+build_image() { "${root[@]}" buildah build --isolation chroot --format docker --layers --quiet "$@" > /dev/null; }
 
 cannot() {
   cat >&2 << END
@@ -20,7 +23,7 @@ END
 
 containers_or_say_why() {
   local program told
-  [ "$(id -u)" = 0 ] || cannot "It takes root: a server with systemd and a firewall is made. Try sudo."
+  "${root[@]}" true || cannot "It takes root, or a sudo that asks for no password: a server with systemd and a firewall is made."
   for program in podman buildah debootstrap ssh ssh-keygen python3 curl; do
     command -v $program > /dev/null || cannot "$program is missing. Debian, Ubuntu:
 !!   apt-get install podman buildah debootstrap openssh-client python3 curl runc netavark aardvark-dns"
@@ -64,8 +67,8 @@ try() {
 base_image() {
   local name=docker.io/library/debian:bookworm-slim
   if container image exists $name; then return; fi
-  if timeout 60 podman pull --quiet $name > /dev/null 2>&1; then return; fi
-  [ -f "$storage/debian/etc/debian_version" ] || debootstrap --variant=minbase bookworm "$storage/debian" > /dev/null
-  tar -C "$storage/debian" -c . | container import --quiet - $name > /dev/null
-  rm -rf "$storage/debian"
+  if "${root[@]}" timeout 60 podman pull --quiet $name > /dev/null 2>&1; then return; fi
+  [ -f "$storage/debian/etc/debian_version" ] || "${root[@]}" debootstrap --variant=minbase bookworm "$storage/debian" > /dev/null
+  "${root[@]}" tar -C "$storage/debian" -c . | container import --quiet - $name > /dev/null
+  "${root[@]}" rm -rf "$storage/debian"
 }
