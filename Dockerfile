@@ -46,9 +46,9 @@ LABEL org.opencontainers.image.title="site" \
       org.opencontainers.image.source="${SOURCE}"
 COPY --from=assembled /image/ /
 ENV VESTIBULE_LISTEN=0.0.0.0:3000 \
-    VESTIBULE_DATABASE_URL=sqlite:///data/vestibule.db \
     VESTIBULE_LOG_FORMAT=json
-WORKDIR /data
+# The embedded database is data/vestibule.db, unless a setting says otherwise.
+WORKDIR /
 VOLUME /data
 USER 65532:65532
 EXPOSE 3000
