@@ -1,30 +1,23 @@
 # syntax=docker/dockerfile:1
 # The website as an image: the program, the libraries that it needs, the certificates of authorities, and nothing else.
 #
-#   docker build --tag site:1.0.0 .                          # compiles
-#   docker build --tag site:1.0.0 --build-arg PROGRAM=given \
-#                --build-context program=target/release .    # takes a program that is built
+#   docker build --tag site:1.0.0 .                                                # compiles
+#   docker build --tag site:1.0.0 --build-context program=target/release .         # takes a program that is built
 #
 # It serves on port 3000 and keeps its data in the volume /data. It needs no other place to write to:
 #   docker run --read-only --volume site:/data --publish 127.0.0.1:3000:3000 site:1.0.0
-ARG PROGRAM=compiled
 ARG DEBIAN=bookworm
 
-FROM docker.io/library/rust:1.95-${DEBIAN} AS compiled
+# With --build-context program=FOLDER the program is taken from there. It must not need a newer libc than Debian's here.
+FROM docker.io/library/rust:1.95-${DEBIAN} AS program
 WORKDIR /source
 COPY . .
-RUN cargo build --release --locked --package site && install -D target/release/site /program/site
-
-# A program of target/release. It must not need a newer libc than the image's Debian has.
-FROM scratch AS given
-COPY --from=program site /program/site
-
-FROM ${PROGRAM} AS program-of-choice
+RUN cargo build --release --locked --package site && install target/release/site /site
 
 # Puts together what the last stage takes over.
 FROM docker.io/library/debian:${DEBIAN}-slim AS assembled
 RUN apt-get -q update && apt-get -q install -y --no-install-recommends ca-certificates
-COPY --from=program-of-choice /program/site /image/usr/local/bin/site
+COPY --from=program /site /image/usr/local/bin/site
 RUN set -e; \
     for library in $(ldd /image/usr/local/bin/site | grep -o '/[^ ]*'); do install -D "$library" "/image$library"; done; \
     install -D -m 644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt; \
