@@ -39,7 +39,10 @@ END
   export CONTAINERS_CONF=$storage/containers.conf
   # As the machine has it; and with an older runtime, for machines with both versions of control groups, and without
   # raising limits, for machines that may not.
-  : > "$CONTAINERS_CONF"
+  cat > "$CONTAINERS_CONF" << END
+[network]
+network_config_dir = "$storage/networks"
+END
   if told=$(try) ; then return; fi
   # shellcheck disable=SC2034 # Those who source this use it.
   nested_runtime='[engine]
@@ -49,6 +52,7 @@ runtime = "runc"'
 default_ulimits = []
 [network]
 network_backend = "netavark"
+network_config_dir = "$storage/networks"
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
