@@ -9,9 +9,8 @@ use crate::environment;
 
 /// Cargo with these arguments, in the root of the repository wherever the task was called from.
 pub fn cargo(arguments: &[&str]) -> Command {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the repository");
     let mut command = Command::new("cargo");
-    command.current_dir(root).args(arguments);
+    command.current_dir(root()).args(arguments);
     // What cargo told xtask about itself. Build scripts such as ring's watch these variables: handed on, they would have
     // half of the dependencies built anew after each change between `cargo xtask` and plain `cargo`.
     for variable in environment::names() {
@@ -20,6 +19,11 @@ pub fn cargo(arguments: &[&str]) -> Command {
         }
     }
     command
+}
+
+/// The folder of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the repository")
 }
 
 /// Runs a command on the terminal.

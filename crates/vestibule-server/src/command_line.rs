@@ -114,6 +114,12 @@ pub(crate) enum Command {
         to: String,
     },
 
+    /// Say whether the server that these settings start is ready. Exits with 1 if not.
+    ///
+    /// It is asked at VESTIBULE_LISTEN, on this machine, for /readyz. Meant for containers and scripts: no other program is
+    /// needed.
+    Health,
+
     /// Look after users. What is done here holds for their next request, also on servers that run.
     User {
         #[command(subcommand)]

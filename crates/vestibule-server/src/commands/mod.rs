@@ -5,6 +5,7 @@ pub(crate) mod audit_trail;
 pub(crate) mod backup;
 pub(crate) mod calibrate_hash;
 mod change_role;
+pub(crate) mod check_health;
 pub(crate) mod completions;
 pub(crate) mod config;
 mod delete_user;

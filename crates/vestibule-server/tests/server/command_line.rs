@@ -205,6 +205,27 @@ async fn a_port_that_is_taken_is_said_to_be() {
     assert!(told.contains(&address) && told.contains("VESTIBULE_LISTEN"), "{told}");
 }
 
+#[tokio::test]
+async fn health_tells_whether_the_server_is_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let ask = |listen: &str| run(command(folder.path()).env("VESTIBULE_LISTEN", listen).arg("health"));
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (output, told) = ask(&free);
+    assert!(output.status.code() == Some(1) && told.contains(&free), "{told}");
+
+    let program = Program::start(folder.path(), None);
+    let address = program.origin.strip_prefix("http://").unwrap();
+    let (output, told) = ask(address);
+    assert!(output.status.success() && told.contains("ready"), "{told}");
+    // As in a container, where the server listens on every address.
+    let port = address.rsplit(':').next().unwrap();
+    let mut everywhere = command(folder.path());
+    everywhere.env("VESTIBULE_LISTEN", format!("0.0.0.0:{port}")).env("VESTIBULE_TRUSTED_NETWORK", "on");
+    let (output, _) = run(everywhere.args(["health", "--json"]));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success() && told["ready"] == true, "{told}");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn sigterm_ends_the_server_in_order() {

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2317 # What a trap calls is reached.
 # Runs a mail server until its own input ends, which is when the test does, by whatever death. Then it takes away what only
 # the server's user may take away.
 exim=$1
