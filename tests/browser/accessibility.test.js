@@ -150,6 +150,8 @@ test('a page is painted and works while its script is under way', async () => {
 /** A person without a mouse: goes on with the tabulator, and always sees where they are. */
 function keyboardOf(page) {
   const focused = (selector) => page.evaluate((selector) => document.activeElement.matches(selector), selector);
+  /** Waits until an element has the focus: the browser gives it to the first field a moment after a page is there. */
+  const focusComes = (selector) => page.waitForFunction((selector) => document.activeElement.matches(selector), selector, { timeout: 5000 }).then(() => true);
   /** Goes on until an element has the focus. */
   const tabTo = async (selector) => {
     for (let steps = 0; steps < 80; steps += 1) {
@@ -166,16 +168,16 @@ function keyboardOf(page) {
   };
   /** Presses a key that leads to another page. */
   const go = (key) => Promise.all([page.waitForNavigation(), page.keyboard.press(key)]);
-  return { focused, go, press: (key) => page.keyboard.press(key), tabTo, type: (text) => page.keyboard.type(text) };
+  return { focusComes, go, press: (key) => page.keyboard.press(key), tabTo, type: (text) => page.keyboard.type(text) };
 }
 
 test('a sign-up and a log-in need no mouse, and the focus is always to be seen', async () => {
   const context = await browser.person();
   const page = await context.newPage();
-  const { focused, go, press, tabTo, type } = keyboardOf(page);
+  const { focusComes, go, press, tabTo, type } = keyboardOf(page);
   await page.goto('/sign-up');
   await press('Tab');
-  assert.ok(await focused('.skip'), 'first, a way past the menu');
+  assert.ok(await focusComes('.skip'), 'first, a way past the menu');
   await tabTo('#name');
   await type('Keyboard');
   await tabTo('#email');
@@ -183,7 +185,7 @@ test('a sign-up and a log-in need no mouse, and the focus is always to be seen',
   await tabTo('#password');
   await type(PASSWORD);
   await go('Enter');
-  assert.ok(await focused('#email'), 'the first field to mend has the focus');
+  assert.ok(await focusComes('#email'), 'the first field to mend has the focus');
   await press('ControlOrMeta+A');
   await type('keyboard@example.com');
   await tabTo('#password');
@@ -194,7 +196,7 @@ test('a sign-up and a log-in need no mouse, and the focus is always to be seen',
   await tabTo('.visitor button');
   await go('Space');
   await page.goto('/log-in');
-  assert.ok(await focused('#email'));
+  assert.ok(await focusComes('#email'));
   await type('keyboard@example.com');
   await tabTo('#password');
   await type(PASSWORD);
@@ -203,7 +205,7 @@ test('a sign-up and a log-in need no mouse, and the focus is always to be seen',
   assert.equal(await page.getAttribute('#password', 'type'), 'text', 'what was typed is shown');
   await press('Space');
   assert.equal(await page.getAttribute('#password', 'type'), 'password');
-  assert.ok(await focused('.reveal'));
+  assert.ok(await focusComes('.reveal'));
   await press('Shift+Tab');
   await go('Enter');
   assert.equal(new URL(page.url()).pathname, '/dashboard');
@@ -214,12 +216,12 @@ test('a sign-up and a log-in need no mouse, and the focus is always to be seen',
 test('notes need no mouse', async () => {
   const context = await browser.person();
   const page = await signUp(context, 'keyboard.notes');
-  const { focused, go, press, tabTo, type } = keyboardOf(page);
+  const { focusComes, go, press, tabTo, type } = keyboardOf(page);
   await tabTo('nav a[href="/notes"]');
   await go('Enter');
   await tabTo('main a[href="/notes/new"]');
   await go('Enter');
-  assert.ok(await focused('#title'), 'one can begin to write');
+  assert.ok(await focusComes('#title'), 'one can begin to write');
   await type('Without a mouse');
   await tabTo('#body');
   await type('Two lines,');
@@ -230,6 +232,7 @@ test('notes need no mouse', async () => {
   assert.equal(await page.textContent('.written'), 'Two lines,\nby keys alone.');
   await tabTo('a[href$="/edit"]');
   await go('Enter');
+  assert.ok(await focusComes('#title'));
   await press('ControlOrMeta+A');
   await type('Changed');
   await go('Enter');
@@ -250,7 +253,7 @@ test('notes need no mouse', async () => {
 test('an account needs no mouse', async () => {
   const context = await browser.person();
   const page = await signUp(context, 'keyboard.account');
-  const { focused, go, press, tabTo, type } = keyboardOf(page);
+  const { focusComes, go, press, tabTo, type } = keyboardOf(page);
   await tabTo('.visitor .name');
   await go('Enter');
   await tabTo('#name-field');
@@ -263,10 +266,10 @@ test('an account needs no mouse', async () => {
   await tabTo('#new-password');
   await type('short');
   await go('Enter');
-  assert.ok(await focused('#new-password'), 'what is to be mended has the focus');
+  assert.ok(await focusComes('#new-password'), 'what is to be mended has the focus');
   await press('Shift+Tab');
   await press('Shift+Tab');
-  assert.ok(await focused('#current-password'));
+  assert.ok(await focusComes('#current-password'));
   await type(PASSWORD);
   await tabTo('#new-password');
   await type(OTHER_PASSWORD);
@@ -277,7 +280,7 @@ test('an account needs no mouse', async () => {
   await tabTo('#delete-password');
   await type('wrong window thursday');
   await go('Enter');
-  assert.ok(await focused('#delete-password'), 'the form stays open, and is entered where it is to be mended');
+  assert.ok(await focusComes('#delete-password'), 'the form stays open, and is entered where it is to be mended');
   await type(OTHER_PASSWORD);
   await tabTo('#delete button.danger');
   await go('Enter');

@@ -65,7 +65,7 @@ impl Seal {
     pub(crate) fn finish(self) -> std::io::Result<()> {
         if let Some((child, input, told)) = self.age {
             drop(input);
-            wait(child, told).map_err(std::io::Error::other)?;
+            wait(child, told, Ended::ByItself).map_err(std::io::Error::other)?;
         }
         self.file.sync_all()
     }
@@ -149,7 +149,7 @@ impl Sealed {
     /// Why it could not be unsealed, where that is so.
     pub(super) fn refusal(&self) -> Result<(), Failure> {
         let Some((child, told)) = self.age.take() else { return Ok(()) };
-        wait(child, told).map_err(|told| {
+        wait(child, told, Ended::OrGivenUp).map_err(|told| {
             Failure::with_way_out(
                 format!("the backup {} cannot be decrypted: {told}", self.name),
                 "Nothing was changed. Give the identity of a recipient that it was encrypted for.",
@@ -196,13 +196,21 @@ fn start(age: &mut Command) -> Result<Child, Failure> {
     })
 }
 
+/// Which ends are good ones.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// That of a program that did all its work: a signal in the midst of it leaves a backup that cannot be read.
+    ByItself,
+    /// That, or the signal for one to whom nobody listened any more.
+    OrGivenUp,
+}
+
 /// Waits for the end, and gives what was told where it is a bad one.
-fn wait(mut child: Child, mut told: ChildStderr) -> Result<(), String> {
+fn wait(mut child: Child, mut told: ChildStderr, good: Ended) -> Result<(), String> {
     let mut words = String::new();
     drop(told.read_to_string(&mut words));
     match child.wait() {
-        // None is the end of one to whom nobody listened any more.
-        Ok(status) if status.success() || status.code().is_none() => Ok(()),
+        Ok(status) if status.success() || (status.code().is_none() && good == Ended::OrGivenUp) => Ok(()),
         Ok(_) => Err(words.lines().next().unwrap_or("`age` failed").to_owned()),
         Err(error) => Err(error.to_string()),
     }

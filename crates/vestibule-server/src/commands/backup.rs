@@ -52,15 +52,21 @@ pub(crate) async fn run(
         Some(Place::Store(_)) => std::env::temp_dir(),
     };
     let database = existing_database(app, settings).await?;
-    let draft = Draft::within(&folder).map_err(|error| {
-        Failure::with_way_out(
-            format!("nothing can be written in {}: {error}", folder.display()),
-            "Give another place, or look at its rights.",
-        )
-    })?;
+    let drafted_in = |folder: &Path| {
+        Draft::within(folder).map_err(|error| {
+            Failure::with_way_out(
+                format!("nothing can be written in {}: {error}", folder.display()),
+                "Give another place, or look at its rights.",
+            )
+        })
+    };
+    let draft = drafted_in(&folder)?;
+    // Who is not to read the backup must not find the dump beside it, whatever becomes of this program meanwhile.
+    let private = settings.database_url.file().map_or_else(std::env::temp_dir, |file| folder_of(file).to_owned());
+    let unsealed = if is_sealed { Some(drafted_in(&private)?) } else { None };
 
     progress.step("copying the database");
-    let dump = draft.join("dump");
+    let dump = unsealed.as_ref().unwrap_or(&draft).join("dump");
     let mut manifest = dump_of(settings, &dump).await?;
     app.name.clone_into(&mut manifest.program);
     manifest.created_at = iso(now);

@@ -50,6 +50,7 @@ mod visit;
 use check::Check;
 
 pub(crate) use configuration::{NAME as CONFIGURATION, of_wrong_setting};
+pub(crate) use visit::PublicSite;
 
 /// All checks, in the order in which they are made: what others need comes first.
 pub(crate) const CHECKS: [&dyn Check; 30] = [

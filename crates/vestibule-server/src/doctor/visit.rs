@@ -22,7 +22,7 @@ use super::check::Finding;
 use super::names::Names;
 use crate::failure::with_causes;
 use crate::https_client::USER_AGENT;
-use crate::settings::Settings;
+use crate::settings::{Settings, TlsSetting};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// A log-in waits for a slot and is hashed.
@@ -98,6 +98,23 @@ impl PublicSite {
         let verifier = verifier(Arc::clone(&provider));
         let first = OnceCell::new();
         Self { host, authority, port, is_https, addresses, verifier, provider, first }
+    }
+
+    /// The same site at one of the server's own addresses, by TLS where it speaks that itself.
+    pub(crate) fn at(settings: &Settings, address: SocketAddr) -> Self {
+        let host = settings.public_url.host().trim_matches(['[', ']']).to_owned();
+        let provider = Arc::new(ring::default_provider());
+        let verifier = verifier(Arc::clone(&provider));
+        Self {
+            authority: settings.public_url.host().to_owned(),
+            host,
+            port: address.port(),
+            is_https: settings.tls != TlsSetting::Off,
+            addresses: Ok(vec![address.ip()]),
+            verifier,
+            provider,
+            first: OnceCell::new(),
+        }
     }
 
     /// The host, an address without brackets.

@@ -113,6 +113,20 @@ async fn the_site_is_served_over_tls_1_2_and_1_3_with_everything_that_https_asks
     assert!(answer.text.contains("\"ip\":\"127.0.0.1\""), "the address of the socket: {}", answer.text);
 }
 
+#[test]
+fn health_is_asked_by_tls_where_the_server_speaks_it() {
+    let site = Site::new();
+    let ask = || {
+        let listen = format!("127.0.0.1:{}", site.port);
+        let mut asking = command(site.folder.path());
+        run(asking.envs(site.settings()).env("VESTIBULE_LISTEN", listen).arg("health"))
+    };
+    assert_eq!(ask().0.status.code(), Some(1), "nobody serves");
+    let _program = site.start();
+    let (output, told) = ask();
+    assert!(output.status.success() && told.contains("https://") && told.contains("ready"), "{told}");
+}
+
 #[tokio::test]
 async fn a_protocol_that_is_not_spoken_is_refused_in_the_handshake() {
     let site = Site::new();

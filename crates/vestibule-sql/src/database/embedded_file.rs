@@ -149,8 +149,8 @@ impl EmbeddedFile {
     }
 
     /// What SQLite keeps beside the file while it is open or was not closed.
-    pub fn log_files(&self) -> [PathBuf; 2] {
-        ["-wal", "-shm"].map(|end| beside(&self.0, end))
+    pub fn log_files(&self) -> [PathBuf; 3] {
+        ["-wal", "-shm", "-journal"].map(|end| beside(&self.0, end))
     }
 
     /// All that may lie beside the file: SQLite's files and the locks of this library.
