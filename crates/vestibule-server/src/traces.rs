@@ -89,6 +89,8 @@ impl HttpClient for Courier {
             let body = answer.body(MOST_OF_AN_ANSWER).await?;
             Response::builder().status(status).body(body).map_err(|error| error.to_string())
         };
-        Ok(self.runtime.spawn(tokio::time::timeout(LONGEST_EXPORT, send)).await???)
+        // Within the runtime, which the clock of the limit needs too.
+        let sent = self.runtime.spawn(async { tokio::time::timeout(LONGEST_EXPORT, send).await });
+        Ok(sent.await???)
     }
 }
