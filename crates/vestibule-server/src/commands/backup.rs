@@ -62,7 +62,8 @@ pub(crate) async fn run(
     };
     let draft = drafted_in(&folder)?;
     // Who is not to read the backup must not find the dump beside it, whatever becomes of this program meanwhile.
-    let private = settings.database_url.file().map_or_else(std::env::temp_dir, |file| folder_of(file).to_owned());
+    let private =
+        settings.database_url.file().map_or_else(std::env::temp_dir, |file| folder_of(file).to_owned());
     let unsealed = if is_sealed { Some(drafted_in(&private)?) } else { None };
 
     progress.step("copying the database");
