@@ -83,14 +83,14 @@ impl std::fmt::Debug for Courier {
 impl HttpClient for Courier {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let client = self.client.clone();
-        let send = async move {
+        let asking = async move {
             let answer = client.ask(request.map(Full::new)).await?;
             let status = answer.status;
             let body = answer.body(MOST_OF_AN_ANSWER).await?;
             Response::builder().status(status).body(body).map_err(|error| error.to_string())
         };
         // Within the runtime, which the clock of the limit needs too.
-        let sent = self.runtime.spawn(async { tokio::time::timeout(LONGEST_EXPORT, send).await });
-        Ok(sent.await???)
+        let answered = self.runtime.spawn(async { tokio::time::timeout(LONGEST_EXPORT, asking).await });
+        Ok(answered.await???)
     }
 }
