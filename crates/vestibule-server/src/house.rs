@@ -8,7 +8,9 @@ use vestibule::ports::{BreachedPasswords, HashingPlan, HashingSlots, Mailer, OsR
 use vestibule::{Accounts, OpenError, Policy, Ports};
 use vestibule_sql::{Database, MigrateError, Migrations, SchemaState, SqlStore};
 use vestibule_web::mails::{MailTemplates, Postman, Site, Transport};
-use vestibule_web::{DevMailbox, Parts, Readiness, RequestObserver, Routes, TrustedProxies, Vestibule};
+use vestibule_web::{
+    DENIALS_ARE_TOLD_AFTER, DevMailbox, Parts, Readiness, RequestObserver, Routes, TrustedProxies, Vestibule,
+};
 
 use crate::app::App;
 use crate::exposed_file::refuse_exposed;
@@ -200,6 +202,7 @@ pub(crate) fn furnish(
         trusted_proxies,
         dev_mailbox,
         openapi: app.openapi.map(|describe| describe()),
+        denials_are_told_after: DENIALS_ARE_TOLD_AFTER,
         observer,
     });
     vestibule_web::routes(&vestibule).merge((app.routes)(&vestibule, database))

@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::http::Method;
@@ -10,8 +11,8 @@ use vestibule::models::Role;
 use vestibule::ports::OsRandom;
 use vestibule_sql::Database;
 use vestibule_web::{
-    CurrentUser, DefaultLayout, DevMailbox, Layout, Parts, Readiness, Route, Routes, TrustedProxies,
-    Vestibule, Who, routes,
+    CurrentUser, DENIALS_ARE_TOLD_AFTER, DefaultLayout, DevMailbox, Layout, Parts, Readiness, Route, Routes,
+    TrustedProxies, Vestibule, Who, routes,
 };
 
 use crate::{Anonymous, Browser, DatabaseKind, FakeClock, House, HouseOptions, Program, TestDatabase};
@@ -40,6 +41,8 @@ pub struct ServerOptions {
     pub trusted_proxies: TrustedProxies,
     /// The development mailbox, where its pages are wanted.
     pub dev_mailbox: Option<DevMailbox>,
+    /// How long after the last of a request came a denial is told. Nothing is for what measures what is behind it.
+    pub denials_are_told_after: Duration,
     /// The application's own routes, in place of the examples of [`TestServer`].
     pub routes: fn(&Vestibule, &Database) -> Routes,
 }
@@ -51,6 +54,7 @@ impl Default for ServerOptions {
             layout: Arc::new(DefaultLayout),
             trusted_proxies: TrustedProxies::default(),
             dev_mailbox: None,
+            denials_are_told_after: DENIALS_ARE_TOLD_AFTER,
             routes: example_routes,
         }
     }
@@ -83,6 +87,7 @@ impl TestServer {
             trusted_proxies: options.trusted_proxies,
             dev_mailbox: options.dev_mailbox,
             openapi: None,
+            denials_are_told_after: options.denials_are_told_after,
             observer: None,
         };
         let vestibule = Vestibule::new(parts);

@@ -20,19 +20,23 @@ use crate::problem::Problem;
 use crate::vestibule::Vestibule;
 
 /// The codes of problems that tell of guessing: a wrong password, and whatever there was too much of.
-const ATTEMPTS: [&str; 2] = ["invalid_credentials", TOO_MANY];
+const ATTEMPTS: [&str; 2] = [WRONG, TOO_MANY];
 /// The codes of problems that tell of somebody who tries to get by: what came from another site, and what one may not do.
 const REFUSALS: [&str; 2] = ["csrf_failed", "forbidden"];
+const WRONG: &str = "invalid_credentials";
 const TOO_MANY: &str = "too_many_requests";
 const OVERLOADED: &str = "overloaded";
-/// How long after the last of a request came it is told that there was too much of something, or that the server is busy, at the
-/// earliest.
+/// The codes of problems that are told after a moment.
+const DENIALS: [&str; 3] = [WRONG, TOO_MANY, OVERLOADED];
+/// How long after the last of a request came it is told that a password is wrong, that there was too much of something, or that the
+/// server is busy, at the earliest.
 ///
-/// Two reasons. The way to a limit is a little longer where the account exists, by the reading of its row, and no hash hides that
-/// here: measured often enough, it would tell who has an account. And programs that ask again as soon as they are refused are kept
+/// Two reasons. The way there is a little longer where the account exists, by the reading of its row and what is written of it.
+/// A hash takes some hundred times as long, which does not hide it from somebody who asks often enough: it would tell who has an
+/// account. The moment hides it, as long as hashing takes less. And programs that ask again as soon as they are refused are kept
 /// waiting: a refusal costs so little that a few hundred of them could else take all cores for refusals alone. At most
-/// [`PAUSES_AT_ONCE`](crate::vestibule::PAUSES_AT_ONCE) wait so: a request that waits holds its connection.
-const DENIALS_ARE_TOLD_AFTER: Duration = Duration::from_millis(100);
+/// 512 wait so: a request that waits holds its connection.
+pub const DENIALS_ARE_TOLD_AFTER: Duration = Duration::from_millis(100);
 const REQUEST_ID: &str = "x-request-id";
 /// Where answers are for programs. Everything else is read by people.
 const API_PREFIXES: [&str; 5] = ["/api/", "/.well-known/", "/healthz", "/readyz", "/dev/mailbox.json"];
@@ -93,10 +97,10 @@ pub(crate) async fn log_and_finish(
     }
 
     // After the lines above: who hangs up now is in the log all the same.
-    if problem.as_ref().is_some_and(|problem| matches!(problem.code, TOO_MANY | OVERLOADED))
+    if problem.as_ref().is_some_and(|problem| DENIALS.contains(&problem.code))
         && let Ok(_paused) = vestibule.pauses().try_acquire()
     {
-        tokio::time::sleep_until(arrival.at() + DENIALS_ARE_TOLD_AFTER).await;
+        tokio::time::sleep_until(arrival.at() + vestibule.denials_are_told_after()).await;
     }
 
     let mut response = match problem {

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::vestibule::Accounts;
 use ::vestibule::ports::Random;
@@ -45,6 +46,9 @@ pub struct Parts {
     pub dev_mailbox: Option<DevMailbox>,
     /// What the application's own API looks like.
     pub openapi: Option<OpenApi>,
+    /// How long after the last of a request came a denial is told: [`DENIALS_ARE_TOLD_AFTER`](crate::DENIALS_ARE_TOLD_AFTER), and
+    /// nothing in a test that measures what is behind it.
+    pub denials_are_told_after: Duration,
     /// Who is told of each request, if anybody is.
     pub observer: Option<Arc<dyn RequestObserver>>,
 }
@@ -113,6 +117,10 @@ impl Vestibule {
 
     pub(crate) fn cookie_names(&self) -> &CookieNames {
         &self.0.cookie_names
+    }
+
+    pub(crate) fn denials_are_told_after(&self) -> Duration {
+        self.0.parts.denials_are_told_after
     }
 
     /// One for each refusal that waits a moment before it is told.

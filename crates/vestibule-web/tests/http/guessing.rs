@@ -1,7 +1,6 @@
 //! Who guesses passwords over HTTP: at once, by side doors, in other spellings, behind other addresses.
 
 use std::net::Ipv4Addr;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,12 +10,13 @@ use rstest::rstest;
 use serde_json::json;
 use time::Duration;
 use vestibule::Policy;
-use vestibule::models::{CandidatePassword, Password, PasswordHash, Quota, RateLimits};
-use vestibule::ports::{
-    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher, Standing,
-};
+use vestibule::models::{Password, PasswordHash, Quota, RateLimits};
+use vestibule::ports::{HasherError, HashingSlots, PasswordHasher, Standing};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
-use vestibule_testkit::{Anonymous, Answer, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer};
+use vestibule_testkit::{
+    Anonymous, Answer, Changed, HasherChange, HouseOptions, PASSWORD, ServerOptions, TestDatabase,
+    TestServer, least_slots,
+};
 
 use crate::{DEVICE, FORM, JSON, is_logged_in, sign_up_of, signed_up};
 
@@ -43,13 +43,9 @@ fn small(policy: Policy) -> Policy {
 struct Counting(HashingSlots, AtomicUsize);
 
 #[async_trait]
-impl PasswordHasher for Counting {
-    async fn judge(&self, candidate: CandidatePassword, whose: Standing) -> Result<Judgement, HasherError> {
-        self.0.judge(candidate, whose).await
-    }
-
-    async fn hash(&self, password: Password, whose: Standing) -> Result<PasswordHash, HasherError> {
-        self.0.hash(password, whose).await
+impl HasherChange for Counting {
+    fn real(&self) -> &HashingSlots {
+        &self.0
     }
 
     async fn matches(
@@ -61,16 +57,12 @@ impl PasswordHasher for Counting {
         self.1.fetch_add(1, Ordering::Relaxed);
         self.0.matches(password, hash, whose).await
     }
-
-    fn is_outdated(&self, hash: &PasswordHash) -> bool {
-        self.0.is_outdated(hash)
-    }
 }
 
 /// A server behind a proxy at 127.0.0.1, which is where tests come from.
 struct Besieged {
     server: TestServer,
-    hasher: Arc<Counting>,
+    hasher: Arc<Changed<Counting>>,
 }
 
 impl Besieged {
@@ -79,11 +71,7 @@ impl Besieged {
     }
 
     async fn behind(kind: DatabaseKind, proxies: &str) -> Self {
-        let slots = HashingSlots::start(
-            HashingPlan::new(Argon2Parameters::FLOOR, NonZeroUsize::MIN),
-            Arc::new(OsRandom),
-        );
-        let hasher = Arc::new(Counting(slots, AtomicUsize::new(0)));
+        let hasher = Arc::new(Changed(Counting(least_slots(), AtomicUsize::new(0))));
         let house = HouseOptions { policy: small, hasher: Some(hasher.clone()), ..HouseOptions::default() };
         let options = ServerOptions {
             house,
@@ -95,7 +83,7 @@ impl Besieged {
     }
 
     fn compared(&self) -> usize {
-        self.hasher.1.load(Ordering::Relaxed)
+        self.hasher.0.1.load(Ordering::Relaxed)
     }
 
     /// Guesses from an address, as the proxy hands it on.

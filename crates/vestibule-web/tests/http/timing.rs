@@ -10,19 +10,20 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use time::Duration;
 use vestibule::Policy;
-use vestibule::models::{CandidatePassword, Password, PasswordHash, Quota, Role, SignUpMode};
-use vestibule::ports::{
-    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, MailError, OsRandom, PasswordHasher,
-    Standing,
-};
+use vestibule::models::{Password, PasswordHash, Quota, Role, SignUpMode};
+use vestibule::ports::{Argon2Parameters, HasherError, HashingSlots, MailError, PasswordHasher, Standing};
 use vestibule::services::{AddUser, Administrator};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
-use vestibule_testkit::{House, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer, generous};
+use vestibule_testkit::{
+    Changed, HasherChange, House, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer, generous,
+    least_slots,
+};
 
 use crate::signed_up;
 
 const ROUNDS: u32 = 80;
 const LIMIT: f64 = 4.5;
+const AT_ONCE: std::time::Duration = std::time::Duration::ZERO;
 const LOG_IN: &str = "/api/auth/log-in";
 const FORGOT: &str = "/api/auth/forgot-password";
 
@@ -120,17 +121,17 @@ async fn nor_does_time_tell_of_an_account_without_a_password_or_with_a_cheaper_h
     assert_eq!(house.database.alone().write(without).execute().await.unwrap(), 1);
     let dearer = Argon2Parameters::FLOOR;
     let dearer = Argon2Parameters::new(dearer.memory_kib(), dearer.passes() * 3).unwrap();
-    let options = ServerOptions {
-        house: HouseOptions { hash_parameters: dearer, ..before },
-        ..ServerOptions::default()
-    };
+    let house = HouseOptions { hash_parameters: dearer, ..before };
+    let options = ServerOptions { house: house.clone(), ..ServerOptions::default() };
     let server = TestServer::start_on(&database, options).await;
     let (none, cheap) = (|_| wrong("none@example.com"), |_| wrong("cheap@example.com"));
     let unknown = |_| wrong("nobody@example.com");
     let t = welch(&server, LOG_IN, 401, [&none, &unknown]).await;
     assert!(t.abs() < LIMIT, "log-in, an account without a password against an unknown address: t = {t:.1}");
-    // Two runs of the work are together a little cheaper than one: the first pass of each has nothing to mix in. That is less than
+    // Of the work alone, without the moment after which it is told. Two runs of the work are together a little cheaper than one: the first pass of each has nothing to mix in. That is less than
     // an operator's other settings change; without the second run it would be a third of the time.
+    let options = ServerOptions { house, denials_are_told_after: AT_ONCE, ..ServerOptions::default() };
+    let server = TestServer::start_on(&database, options).await;
     let (t, ratio) = compare(&server, "", LOG_IN, 401, [&cheap, &unknown]).await;
     let told = format!("log-in, a hash of cheaper days against an unknown address: {ratio:.3}, t = {t:.1}");
     assert!((0.9..1.1).contains(&ratio), "{told}");
@@ -271,13 +272,9 @@ async fn time_does_not_tell_who_has_an_account_where_the_address_is_confirmed_fi
 struct WithoutDecoy(HashingSlots);
 
 #[async_trait]
-impl PasswordHasher for WithoutDecoy {
-    async fn judge(&self, candidate: CandidatePassword, whose: Standing) -> Result<Judgement, HasherError> {
-        self.0.judge(candidate, whose).await
-    }
-
-    async fn hash(&self, password: Password, whose: Standing) -> Result<PasswordHash, HasherError> {
-        self.0.hash(password, whose).await
+impl HasherChange for WithoutDecoy {
+    fn real(&self) -> &HashingSlots {
+        &self.0
     }
 
     async fn matches(
@@ -288,24 +285,17 @@ impl PasswordHasher for WithoutDecoy {
     ) -> Result<bool, HasherError> {
         if hash.is_none() { Ok(false) } else { self.0.matches(password, hash, whose).await }
     }
-
-    fn is_outdated(&self, hash: &PasswordHash) -> bool {
-        self.0.is_outdated(hash)
-    }
 }
 
 #[tokio::test]
 async fn a_missing_hash_would_be_noticed() {
-    let slots = HashingSlots::start(
-        HashingPlan::new(Argon2Parameters::FLOOR, std::num::NonZeroUsize::MIN),
-        Arc::new(OsRandom),
-    );
     let house = HouseOptions {
-        hasher: Some(Arc::new(WithoutDecoy(slots))),
+        hasher: Some(Arc::new(Changed(WithoutDecoy(least_slots())))),
         policy: generous,
         ..HouseOptions::default()
     };
-    let options = ServerOptions { house, ..ServerOptions::default() };
+    // The moment after which it is told would hide it.
+    let options = ServerOptions { house, denials_are_told_after: AT_ONCE, ..ServerOptions::default() };
     let server = TestServer::start_on(&TestDatabase::create(Sqlite).await, options).await;
     signed_up(&server, "ann").await;
     let (known, unknown) = (|_| wrong("ann@example.com"), |_| wrong("nobody@example.com"));

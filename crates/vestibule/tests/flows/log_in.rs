@@ -1,14 +1,13 @@
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use rstest::rstest;
-use vestibule::models::{AuditEventKind, CandidatePassword, Client, Password, PasswordHash, Role};
-use vestibule::ports::{
-    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher, Standing,
-};
+use vestibule::models::{AuditEventKind, Client, Password, PasswordHash, Role};
+use vestibule::ports::{Argon2Parameters, HasherError, HashingSlots, PasswordHasher, Standing};
 use vestibule::services::{Asked, LogIn, LogInError};
-use vestibule_testkit::{DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase, reading};
+use vestibule_testkit::{
+    Changed, DatabaseKind, HasherChange, House, HouseOptions, PASSWORD, TestDatabase, least_slots, reading,
+};
 
 #[rstest]
 #[tokio::test]
@@ -127,13 +126,9 @@ struct Meanwhile {
 }
 
 #[async_trait]
-impl PasswordHasher for Meanwhile {
-    async fn judge(&self, candidate: CandidatePassword, whose: Standing) -> Result<Judgement, HasherError> {
-        self.inner.judge(candidate, whose).await
-    }
-
-    async fn hash(&self, password: Password, whose: Standing) -> Result<PasswordHash, HasherError> {
-        self.inner.hash(password, whose).await
+impl HasherChange for Meanwhile {
+    fn real(&self) -> &HashingSlots {
+        &self.inner
     }
 
     async fn matches(
@@ -147,24 +142,17 @@ impl PasswordHasher for Meanwhile {
         connection.write(self.change).execute().await.expect("the database can be changed");
         Ok(is_right)
     }
-
-    fn is_outdated(&self, hash: &PasswordHash) -> bool {
-        self.inner.is_outdated(hash)
-    }
 }
 
 /// A house in whose database something changes while a password is compared.
 pub(crate) async fn house_where_meanwhile(kind: DatabaseKind, change: &'static str) -> House {
     let database = TestDatabase::create(kind).await;
     let options = HouseOptions::default();
-    let meanwhile = Meanwhile {
-        inner: HashingSlots::start(
-            HashingPlan::new(Argon2Parameters::FLOOR, NonZeroUsize::MIN),
-            Arc::new(OsRandom),
-        ),
+    let meanwhile = Changed(Meanwhile {
+        inner: least_slots(),
         elsewhere: House::open_on(&database, options.clone()).await.unwrap(),
         change,
-    };
+    });
     let options = HouseOptions { hasher: Some(Arc::new(meanwhile)), ..options };
     House::open_on(&database, options).await.unwrap()
 }

@@ -6,14 +6,12 @@ use async_trait::async_trait;
 use rstest::rstest;
 use vestibule::models::{CandidatePassword, Password, PasswordHash};
 use vestibule::ports::{
-    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, PasswordHasher, Standing,
+    Argon2Parameters, HasherError, HashingPlan, HashingSlots, OsRandom, PasswordHasher, Standing,
 };
 use vestibule::services::LogIn;
-use vestibule_testkit::{DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase, client};
-
-fn slots() -> HashingSlots {
-    HashingSlots::start(HashingPlan::new(Argon2Parameters::FLOOR, NonZeroUsize::MIN), Arc::new(OsRandom))
-}
+use vestibule_testkit::{
+    Changed, DatabaseKind, HasherChange, House, HouseOptions, PASSWORD, TestDatabase, client, least_slots,
+};
 
 fn password(text: &str) -> Password {
     Password::parse(text).unwrap()
@@ -21,7 +19,7 @@ fn password(text: &str) -> Password {
 
 #[tokio::test]
 async fn a_hash_matches_its_password_only() {
-    let slots = slots();
+    let slots = least_slots();
     let hash = slots.hash(password(PASSWORD), Standing::Stranger).await.unwrap();
     assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
     assert!(slots.matches(password(PASSWORD), Some(hash.clone()), Standing::Stranger).await.unwrap());
@@ -48,7 +46,7 @@ async fn a_hash_matches_its_password_only() {
 async fn hashes_of_the_reference_implementation_match() {
     let text = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
     let hash = PasswordHash::parse(text.to_owned()).unwrap();
-    let slots = slots();
+    let slots = least_slots();
     assert!(slots.matches(password("password"), Some(hash.clone()), Standing::Stranger).await.unwrap());
     assert!(!slots.matches(password("passwore"), Some(hash.clone()), Standing::Stranger).await.unwrap());
     assert!(slots.is_outdated(&hash), "it takes more memory than the operator gives one today");
@@ -56,7 +54,7 @@ async fn hashes_of_the_reference_implementation_match() {
 
 #[tokio::test]
 async fn a_refusal_of_a_cheaper_hash_takes_the_time_of_todays() {
-    let cheap = slots().hash(password(PASSWORD), Standing::Stranger).await.unwrap();
+    let cheap = least_slots().hash(password(PASSWORD), Standing::Stranger).await.unwrap();
     let today = Argon2Parameters::new(8 * 19 * 1024, 2).unwrap();
     let slots = HashingSlots::start(HashingPlan::new(today, NonZeroUsize::MIN), Arc::new(OsRandom));
     let mut took = Vec::new();
@@ -72,7 +70,7 @@ async fn a_refusal_of_a_cheaper_hash_takes_the_time_of_todays() {
 
 #[tokio::test]
 async fn a_pattern_on_which_the_estimator_overflows_leaves_the_slot_at_work() {
-    let slots = slots();
+    let slots = least_slots();
     for typed in ["12121212121212121212121212121212", "q2q2q2q2q2q2q2q2q2q2q2q2q2q2q2q2"] {
         let candidate = CandidatePassword::parse(typed, None, None, "Test site").unwrap();
         let _judged = slots.judge(candidate, Standing::Stranger).await;
@@ -82,7 +80,7 @@ async fn a_pattern_on_which_the_estimator_overflows_leaves_the_slot_at_work() {
 
 #[tokio::test]
 async fn past_the_bound_the_answer_is_overloaded_at_once() {
-    let slots = Arc::new(slots());
+    let slots = Arc::new(least_slots());
     let waiting: Vec<_> = (0..200)
         .map(|_| {
             let slots = Arc::clone(&slots);
@@ -143,7 +141,7 @@ async fn who_hangs_up_frees_neither_the_slot_nor_a_place_before_its_turn() {
 
 #[tokio::test]
 async fn judging_passwords_keeps_nobody_from_logging_in() {
-    let slots = Arc::new(slots());
+    let slots = Arc::new(least_slots());
     let judge = || {
         let slots = Arc::clone(&slots);
         // The worst that the estimator was found to be given, of the characters that it looks at.
@@ -173,13 +171,9 @@ struct Counting {
 }
 
 #[async_trait]
-impl PasswordHasher for Counting {
-    async fn judge(&self, candidate: CandidatePassword, whose: Standing) -> Result<Judgement, HasherError> {
-        self.inner.judge(candidate, whose).await
-    }
-
-    async fn hash(&self, password: Password, whose: Standing) -> Result<PasswordHash, HasherError> {
-        self.inner.hash(password, whose).await
+impl HasherChange for Counting {
+    fn real(&self) -> &HashingSlots {
+        &self.inner
     }
 
     async fn matches(
@@ -192,19 +186,15 @@ impl PasswordHasher for Counting {
         counter.fetch_add(1, Ordering::SeqCst);
         self.inner.matches(password, hash, whose).await
     }
-
-    fn is_outdated(&self, hash: &PasswordHash) -> bool {
-        self.inner.is_outdated(hash)
-    }
 }
 
 #[tokio::test]
 async fn an_unknown_address_costs_the_same_work_as_a_known_one() {
-    let counting = Arc::new(Counting {
-        inner: slots(),
+    let counting = Arc::new(Changed(Counting {
+        inner: least_slots(),
         with_hash: AtomicUsize::new(0),
         without_hash: AtomicUsize::new(0),
-    });
+    }));
     let options = HouseOptions { hasher: Some(counting.clone()), ..HouseOptions::default() };
     let house = House::open_on(&TestDatabase::create(DatabaseKind::Sqlite).await, options).await.unwrap();
     house.signed_up("ann").await;
@@ -215,7 +205,8 @@ async fn an_unknown_address_costs_the_same_work_as_a_known_one() {
         assert!(house.log_in(email, "wrong window thursday").await.is_err());
         assert_eq!(house.database.round_trips() - before, 3, "{email}: look-up, quota and audit event");
     }
-    let counts = (counting.with_hash.load(Ordering::SeqCst), counting.without_hash.load(Ordering::SeqCst));
+    let counts =
+        (counting.0.with_hash.load(Ordering::SeqCst), counting.0.without_hash.load(Ordering::SeqCst));
     assert_eq!(counts, (1, 2), "each was compared once, with a decoy where there is nothing to compare");
 }
 
@@ -225,7 +216,7 @@ async fn an_unknown_address_costs_the_same_work_as_a_known_one() {
 async fn a_flood_of_strangers_keeps_out_no_browser_that_the_account_knows(
     #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
 ) {
-    let hasher = Arc::new(slots());
+    let hasher = Arc::new(least_slots());
     let options = HouseOptions { hasher: Some(hasher.clone()), ..HouseOptions::default() };
     let house = House::open_on(&TestDatabase::create(kind).await, options).await.unwrap();
     let device = house.signed_up("ann").await.tokens.device;

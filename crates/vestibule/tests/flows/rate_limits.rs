@@ -1,19 +1,13 @@
 //! How often passwords, links and addresses can be tried.
 
 use std::net::IpAddr;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use rstest::rstest;
 use time::Duration;
-use vestibule::models::{
-    CandidatePassword, Client, MailKind, Password, PasswordHash, Quota, RateLimits, TooManyAttempts,
-};
-use vestibule::ports::{
-    Argon2Parameters, HasherError, HashingPlan, HashingSlots, Judgement, OsRandom, Overloaded,
-    PasswordHasher, Standing,
-};
+use vestibule::models::{Client, MailKind, Quota, RateLimits, TooManyAttempts};
+use vestibule::ports::{HasherError, HashingSlots, Overloaded};
 use vestibule::services::{
     ChangeEmail, ChangeEmailError, ChangePassword, ChangePasswordError, ConfirmEmail, ConfirmEmailError,
     ConfirmPasswordError, CurrentPasswordError, DeleteAccountError, LogIn, LogInError, LoggedIn,
@@ -21,7 +15,9 @@ use vestibule::services::{
 };
 use vestibule::{Accounts, Policy};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
-use vestibule_testkit::{House, HouseOptions, PASSWORD, TestDatabase, client, signing_up};
+use vestibule_testkit::{
+    Changed, HasherChange, House, HouseOptions, PASSWORD, TestDatabase, client, least_slots, signing_up,
+};
 
 const ANN: &str = "ann@example.com";
 const WRONG: &str = "wrong window thursday";
@@ -348,26 +344,9 @@ async fn who_comes_back_before_the_time_that_was_told_costs_no_statement(
 struct FullOfStrangers(HashingSlots);
 
 #[async_trait]
-impl PasswordHasher for FullOfStrangers {
-    async fn judge(&self, candidate: CandidatePassword, whose: Standing) -> Result<Judgement, HasherError> {
-        self.0.judge(candidate, whose).await
-    }
-
-    async fn hash(&self, password: Password, whose: Standing) -> Result<PasswordHash, HasherError> {
-        self.0.hash(password, whose).await
-    }
-
-    async fn matches(
-        &self,
-        password: Password,
-        hash: Option<PasswordHash>,
-        whose: Standing,
-    ) -> Result<bool, HasherError> {
-        self.0.matches(password, hash, whose).await
-    }
-
-    fn is_outdated(&self, hash: &PasswordHash) -> bool {
-        self.0.is_outdated(hash)
+impl HasherChange for FullOfStrangers {
+    fn real(&self) -> &HashingSlots {
+        &self.0
     }
 
     fn room_for_a_stranger(&self) -> Result<(), Overloaded> {
@@ -380,8 +359,7 @@ impl PasswordHasher for FullOfStrangers {
 async fn a_stranger_for_whom_there_is_no_room_is_sent_away_before_anything_is_read_or_counted(
     #[values(Sqlite, Postgres)] kind: DatabaseKind,
 ) {
-    let plan = HashingPlan::new(Argon2Parameters::FLOOR, NonZeroUsize::MIN);
-    let hasher = FullOfStrangers(HashingSlots::start(plan, Arc::new(OsRandom)));
+    let hasher = Changed(FullOfStrangers(least_slots()));
     let options = HouseOptions { hasher: Some(Arc::new(hasher)), policy: small, ..HouseOptions::default() };
     let house = House::open_on(&TestDatabase::create(kind).await, options).await.unwrap();
     let ann = house.signed_up("ann").await;
