@@ -9,7 +9,7 @@ use vestibule::{Accounts, OpenError, Policy, Ports};
 use vestibule_sql::{Database, MigrateError, Migrations, SchemaState, SqlStore};
 use vestibule_web::mails::{MailTemplates, Postman, Site, Transport};
 use vestibule_web::{
-    DENIALS_ARE_TOLD_AFTER, DevMailbox, Parts, Readiness, RequestObserver, Routes, TrustedProxies, Vestibule,
+    ANSWERS_ARE_HELD_FOR, DevMailbox, Parts, Readiness, RequestObserver, Routes, TrustedProxies, Vestibule,
 };
 
 use crate::app::App;
@@ -202,7 +202,7 @@ pub(crate) fn furnish(
         trusted_proxies,
         dev_mailbox,
         openapi: app.openapi.map(|describe| describe()),
-        denials_are_told_after: DENIALS_ARE_TOLD_AFTER,
+        answers_are_held_for: ANSWERS_ARE_HELD_FOR,
         observer,
     });
     vestibule_web::routes(&vestibule).merge((app.routes)(&vestibule, database))

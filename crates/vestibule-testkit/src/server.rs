@@ -11,7 +11,7 @@ use vestibule::models::Role;
 use vestibule::ports::OsRandom;
 use vestibule_sql::Database;
 use vestibule_web::{
-    CurrentUser, DENIALS_ARE_TOLD_AFTER, DefaultLayout, DevMailbox, Layout, Parts, Readiness, Route, Routes,
+    ANSWERS_ARE_HELD_FOR, CurrentUser, DefaultLayout, DevMailbox, Layout, Parts, Readiness, Route, Routes,
     TrustedProxies, Vestibule, Who, routes,
 };
 
@@ -42,7 +42,7 @@ pub struct ServerOptions {
     /// The development mailbox, where its pages are wanted.
     pub dev_mailbox: Option<DevMailbox>,
     /// How long after the last of a request came a denial is told. Nothing is for what measures what is behind it.
-    pub denials_are_told_after: Duration,
+    pub answers_are_held_for: Duration,
     /// The application's own routes, in place of the examples of [`TestServer`].
     pub routes: fn(&Vestibule, &Database) -> Routes,
 }
@@ -54,7 +54,7 @@ impl Default for ServerOptions {
             layout: Arc::new(DefaultLayout),
             trusted_proxies: TrustedProxies::default(),
             dev_mailbox: None,
-            denials_are_told_after: DENIALS_ARE_TOLD_AFTER,
+            answers_are_held_for: ANSWERS_ARE_HELD_FOR,
             routes: example_routes,
         }
     }
@@ -87,7 +87,7 @@ impl TestServer {
             trusted_proxies: options.trusted_proxies,
             dev_mailbox: options.dev_mailbox,
             openapi: None,
-            denials_are_told_after: options.denials_are_told_after,
+            answers_are_held_for: options.answers_are_held_for,
             observer: None,
         };
         let vestibule = Vestibule::new(parts);

@@ -47,7 +47,7 @@ pub use layout::{DefaultLayout, Layout, Page, SessionMeta};
 pub use next::Next;
 pub use observer::{Answered, RequestObserver};
 pub use problem::{FieldErrors, Problem, ProblemBody};
-pub use request_log::{DENIALS_ARE_TOLD_AFTER, ErrorPage};
+pub use request_log::{ANSWERS_ARE_HELD_FOR, ErrorPage};
 pub use router::routes;
 pub use routes::{Face, Route, Routes};
 pub use trusted_proxies::TrustedProxies;

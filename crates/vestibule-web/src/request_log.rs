@@ -27,19 +27,24 @@ const WRONG: &str = "invalid_credentials";
 const TOO_MANY: &str = "too_many_requests";
 const OVERLOADED: &str = "overloaded";
 /// The codes of problems that are told after a moment.
-const DENIALS: [&str; 3] = [WRONG, TOO_MANY, OVERLOADED];
-/// How long after the last of a request came it is told that a password is wrong, that there was too much of something, or that the
-/// server is busy, at the earliest.
+const HELD: [&str; 3] = [WRONG, TOO_MANY, OVERLOADED];
+/// How long after the last of a request came some answers are given, at the earliest: that a password is wrong, that there was too
+/// much of something, that the server is busy, and whatever says the same to those who have an account and to those who have none
+/// ([`SameForAll`]).
 ///
-/// Two reasons. The way there is a little longer where the account exists, by the reading of its row and what is written of it.
-/// A hash takes some hundred times as long, which does not hide it from somebody who asks often enough: it would tell who has an
-/// account. The moment hides it, as long as hashing takes less. And programs that ask again as soon as they are refused are kept
-/// waiting: a refusal costs so little that a few hundred of them could else take all cores for refusals alone. At most
-/// 512 wait so: a request that waits holds its connection.
-pub const DENIALS_ARE_TOLD_AFTER: Duration = Duration::from_millis(100);
+/// Two reasons. The way there is a little longer where the account exists, by the reading of its row and what is written of it; and
+/// where nothing is looked up, who sends the mails may be at work meanwhile. A hash takes some hundred times as long, which does
+/// not hide it from somebody who asks often enough: it would tell who has an account. The moment hides it, as long as the work
+/// takes less. And programs that ask again as soon as they are refused are kept waiting: a refusal costs so little that a few
+/// hundred of them could else take all cores for refusals alone. At most 512 wait so: a request that waits holds its connection.
+pub const ANSWERS_ARE_HELD_FOR: Duration = Duration::from_millis(100);
 const REQUEST_ID: &str = "x-request-id";
 /// Where answers are for programs. Everything else is read by people.
 const API_PREFIXES: [&str; 5] = ["/api/", "/.well-known/", "/healthz", "/readyz", "/dev/mailbox.json"];
+
+/// Says of an answer that it is the same whether or not somebody has an account: its time must be the same too.
+#[derive(Clone, Copy)]
+pub(crate) struct SameForAll;
 
 /// The outermost layer: gives the request its id, which stands on every log line about it, writes one line when it
 /// is answered, and finishes what problems ask for:
@@ -97,10 +102,12 @@ pub(crate) async fn log_and_finish(
     }
 
     // After the lines above: who hangs up now is in the log all the same.
-    if problem.as_ref().is_some_and(|problem| DENIALS.contains(&problem.code))
-        && let Ok(_paused) = vestibule.pauses().try_acquire()
-    {
-        tokio::time::sleep_until(arrival.at() + vestibule.denials_are_told_after()).await;
+    let is_held = match &problem {
+        Some(problem) => HELD.contains(&problem.code),
+        None => response.extensions().get::<SameForAll>().is_some(),
+    };
+    if is_held && let Ok(_paused) = vestibule.pauses().try_acquire() {
+        tokio::time::sleep_until(arrival.at() + vestibule.answers_are_held_for()).await;
     }
 
     let mut response = match problem {

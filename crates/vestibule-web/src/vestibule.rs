@@ -46,9 +46,9 @@ pub struct Parts {
     pub dev_mailbox: Option<DevMailbox>,
     /// What the application's own API looks like.
     pub openapi: Option<OpenApi>,
-    /// How long after the last of a request came a denial is told: [`DENIALS_ARE_TOLD_AFTER`](crate::DENIALS_ARE_TOLD_AFTER), and
-    /// nothing in a test that measures what is behind it.
-    pub denials_are_told_after: Duration,
+    /// How long after the last of a request came it is answered where the time must not tell:
+    /// [`ANSWERS_ARE_HELD_FOR`](crate::ANSWERS_ARE_HELD_FOR), and nothing in a test that measures what is behind it.
+    pub answers_are_held_for: Duration,
     /// Who is told of each request, if anybody is.
     pub observer: Option<Arc<dyn RequestObserver>>,
 }
@@ -119,8 +119,8 @@ impl Vestibule {
         &self.0.cookie_names
     }
 
-    pub(crate) fn denials_are_told_after(&self) -> Duration {
-        self.0.parts.denials_are_told_after
+    pub(crate) fn answers_are_held_for(&self) -> Duration {
+        self.0.parts.answers_are_held_for
     }
 
     /// One for each refusal that waits a moment before it is told.

@@ -1,8 +1,11 @@
 //! `POST /api/auth/forgot-password`.
 
 use crate::problem::ProblemBody;
+use crate::request_log::SameForAll;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -34,7 +37,7 @@ pub async fn forgot_password(
     State(vestibule): State<Vestibule>,
     ClientOf(client): ClientOf,
     Json(body): Json<Body>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     vestibule.accounts().forgot_password(&body.email, &client).await?;
-    Ok(StatusCode::ACCEPTED)
+    Ok((Extension(SameForAll), StatusCode::ACCEPTED).into_response())
 }

@@ -1,6 +1,7 @@
 //! `POST /api/auth/sign-up`.
 
 use ::vestibule::services::{SignUp, SignUpRequest, SignedUp};
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -9,6 +10,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::answers::{self, UserAndSession, set};
+use crate::request_log::SameForAll;
 use crate::{ClientOf, CookieValues, Json, Problem, ProblemBody, Vestibule, nullable_text};
 
 /// What is sent.
@@ -58,7 +60,8 @@ pub async fn sign_up(
         SignedUp::LoggedIn(logged_in) => answers::of_new_session(&vestibule, StatusCode::CREATED, &logged_in),
         SignedUp::Begun(begun) => {
             let cookie = vestibule.cookie_names().of_begun_sign_up(&begun, vestibule.accounts().now());
-            (StatusCode::ACCEPTED, set(vec![cookie]), axum::Json(json!({}))).into_response()
+            (StatusCode::ACCEPTED, Extension(SameForAll), set(vec![cookie]), axum::Json(json!({})))
+                .into_response()
         }
     })
 }

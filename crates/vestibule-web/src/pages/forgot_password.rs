@@ -1,9 +1,11 @@
 //! `/forgot-password`.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use crate::request_log::SameForAll;
 use crate::{ClientOf, FieldErrors, Form, PageVisit, Problem, Vestibule};
 
 /// What is typed.
@@ -44,7 +46,7 @@ pub async fn forgot_password(
     Form(fields): Form<Fields>,
 ) -> Result<Response, Problem> {
     match vestibule.accounts().forgot_password(&fields.email, &client).await.map_err(Problem::from) {
-        Ok(()) => Ok(Redirect::to("/forgot-password/sent").into_response()),
+        Ok(()) => Ok((Extension(SameForAll), Redirect::to("/forgot-password/sent")).into_response()),
         Err(problem) if problem.keeps_the_form() => Ok(page(&vestibule, &visit, &fields, Some(&problem))),
         Err(problem) => Err(problem),
     }

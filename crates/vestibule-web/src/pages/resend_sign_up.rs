@@ -1,11 +1,13 @@
 //! `/sign-up/sent`: what to do after a sign-up whose address is confirmed first, and where the mail is sent once more.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use crate::api::answers::set;
+use crate::request_log::SameForAll;
 use crate::{ClientOf, CookieValues, FieldErrors, Form, PageVisit, Problem, Query, Vestibule};
 
 /// Whether a mail was just sent.
@@ -69,7 +71,8 @@ pub async fn resend_sign_up(
     match resent.map_err(Problem::from) {
         Ok(begun) => {
             let cookie = vestibule.cookie_names().of_begun_sign_up(&begun, vestibule.accounts().now());
-            Ok((set(vec![cookie]), Redirect::to("/sign-up/sent?again=yes")).into_response())
+            Ok((Extension(SameForAll), set(vec![cookie]), Redirect::to("/sign-up/sent?again=yes"))
+                .into_response())
         }
         Err(problem) if problem.keeps_the_form() => {
             let page = super::form_page(

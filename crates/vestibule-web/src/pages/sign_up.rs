@@ -2,6 +2,7 @@
 
 use ::vestibule::models::SignUpMode;
 use ::vestibule::services::{SignUp, SignUpRefused, SignUpRequest, SignedUp};
+use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -9,6 +10,7 @@ use serde::Deserialize;
 
 use super::enter;
 use crate::api::answers::set;
+use crate::request_log::SameForAll;
 use crate::{ClientOf, CookieValues, FieldErrors, Form, Next, PageVisit, Problem, Query, Vestibule};
 
 /// What is typed.
@@ -81,7 +83,7 @@ pub async fn sign_up(
         Ok(SignedUp::LoggedIn(logged_in)) => Ok(enter(&vestibule, &logged_in, &fields.next)),
         Ok(SignedUp::Begun(begun)) => {
             let cookie = vestibule.cookie_names().of_begun_sign_up(&begun, vestibule.accounts().now());
-            Ok((set(vec![cookie]), Redirect::to("/sign-up/sent")).into_response())
+            Ok((Extension(SameForAll), set(vec![cookie]), Redirect::to("/sign-up/sent")).into_response())
         }
         Err(problem) if problem.keeps_the_form() => Ok(page(&vestibule, &visit, &fields, Some(&problem))),
         Err(problem) => Err(problem),

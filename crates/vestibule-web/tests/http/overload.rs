@@ -7,7 +7,8 @@ use rstest::rstest;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use vestibule::models::{CandidatePassword, Password, PasswordHash, Quota};
+use vestibule::Policy;
+use vestibule::models::{CandidatePassword, Password, PasswordHash, Quota, SignUpMode};
 use vestibule::ports::{HasherError, Judgement, Overloaded, PasswordHasher, Standing};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 use vestibule_testkit::{Answer, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer, generous};
@@ -118,6 +119,29 @@ async fn a_refusal_is_told_a_moment_after_the_last_of_the_request_came() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
         assert!(sent_at.elapsed() >= Duration::from_millis(100), "{status}: {:?}", sent_at.elapsed());
     }
+}
+
+/// A4, A5: what is the same for all in its words is so in its time, also beside a worker that looks the address up at that moment.
+#[tokio::test]
+async fn what_must_not_tell_who_has_an_account_is_answered_after_a_moment() {
+    let policy = |policy| Policy { sign_up: SignUpMode::ConfirmFirst, ..generous(policy) };
+    let house = HouseOptions { policy, ..HouseOptions::default() };
+    let options = ServerOptions { house, ..ServerOptions::default() };
+    let server = TestServer::start_on(&TestDatabase::create(Sqlite).await, options).await;
+    let email = json!({ "email": "ann@example.com" });
+    let fields = [("name", "Ann"), ("email", "ann@example.com"), ("password", PASSWORD)];
+    let began = tokio::time::Instant::now();
+    let (program, mut browser) = (server.anonymous(), server.browser());
+    let answers = [
+        program.post_json("/api/auth/forgot-password", &email).await,
+        program.post_json("/api/auth/sign-up", &sign_up_of("ann")).await,
+        browser.post_form("/forgot-password", &fields[1..2]).await,
+        browser.post_form("/sign-up", &fields).await,
+        browser.post_form("/sign-up/sent", &fields[1..2]).await,
+    ];
+    assert_eq!(answers.map(|answer| answer.status), [202, 202, 303, 303, 303]);
+    let took = began.elapsed();
+    assert!(took >= 5 * Duration::from_millis(100), "{took:?}");
 }
 
 #[rstest]
