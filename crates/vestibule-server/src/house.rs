@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use vestibule::models::RateLimits;
 use vestibule::ports::{BreachedPasswords, HashingPlan, HashingSlots, Mailer, OsRandom, SystemClock};
-use vestibule::{Accounts, OpenError, Policy, Ports};
+use vestibule::{Accounts, OpenError, Policy, Ports, SessionCache};
 use vestibule_sql::{Database, MigrateError, Migrations, SchemaState, SqlStore};
 use vestibule_web::mails::{MailTemplates, Postman, Site, Transport};
 use vestibule_web::{
@@ -79,12 +79,13 @@ pub(crate) const OF_A_LATER_RELEASE: &str =
     "Run that release or one of after it, or restore a backup of before the upgrade.";
 
 /// The accounts of a database whose schema is ready, and who is asked about leaked passwords: nobody, where no new
-/// password is going to be set.
+/// password is going to be set. A cache of sessions is for who checks some.
 pub(crate) async fn open_accounts(
     app: &App,
     settings: &Settings,
     database: &Database,
     breached_passwords: Vec<Arc<dyn BreachedPasswords>>,
+    session_cache: Arc<SessionCache>,
 ) -> Result<Arc<Accounts>, Failure> {
     let random = Arc::new(OsRandom);
     let plan = HashingPlan {
@@ -93,7 +94,8 @@ pub(crate) async fn open_accounts(
         ..HashingPlan::new(settings.hash_parameters, hashing_slots(settings)?)
     };
     let ports = Ports {
-        store: Arc::new(SqlStore::new(database.clone())),
+        store: Arc::new(SqlStore::telling(database.clone(), Arc::clone(&session_cache))),
+        session_cache,
         clock: Arc::new(SystemClock),
         random: random.clone(),
         hasher: Arc::new(HashingSlots::start(plan, random)),

@@ -15,7 +15,7 @@ use std::str::FromStr;
 use time::Duration;
 use vestibule::models::{PublicUrl, Role, RoleError, SecretKeys, SessionLifetimes, SignUpMode};
 use vestibule::ports::Argon2Parameters;
-use vestibule_sql::DatabaseUrl;
+use vestibule_sql::{DatabaseUrl, DatabaseUrlError, Engine};
 use vestibule_web::TrustedProxies;
 
 use crate::breached_passwords::{RangeApiUrl, RangeApiUrlError};
@@ -29,6 +29,8 @@ pub use tls::{AcmeSetting, CertificateFiles, TlsSetting};
 
 /// More than any machine has cores; each takes the memory of a hash.
 const MAX_HASH_SLOTS: usize = 256;
+/// About ten gigabytes.
+const MAX_SESSION_CACHE: usize = 10_000_000;
 /// A browser and a check of health; below that nothing works.
 const MIN_CONNECTIONS: usize = 16;
 /// Far more than one process serves well; a typing error beyond.
@@ -51,6 +53,10 @@ pub struct Settings {
     pub max_connections: Option<NonZeroUsize>,
     /// Where accounts are kept.
     pub database_url: DatabaseUrl,
+    /// Where PostgreSQL is listened to.
+    pub database_listen_url: DatabaseUrl,
+    /// How many sessions are remembered.
+    pub session_cache: usize,
     /// The server's secrets, newest first; none in development, where one is kept beside the database.
     pub secret_keys: Option<SecretKeys>,
     /// The site's name.
@@ -218,6 +224,10 @@ impl Settings {
             rate_limit: rate_limit(sources, &public_url)?,
             secret_keys: secret_keys(sources, &public_url)?,
             public_url,
+            database_listen_url: sources
+                .optional_with("DATABASE_LISTEN_URL", |text| listen_url(text, &database_url))?
+                .unwrap_or_else(|| database_url.clone()),
+            session_cache: sources.parse_with("SESSION_CACHE", session_cache)?,
             database_url,
             site_name: sources
                 .value("SITE_NAME")
@@ -272,6 +282,7 @@ impl Settings {
             let set = sources.value(key.name);
             let value = match (key.name, set) {
                 ("DATABASE_URL", _) => self.database_url.to_string(),
+                ("DATABASE_LISTEN_URL", _) => self.database_listen_url.to_string(),
                 ("PUBLIC_URL", _) => self.public_url.to_string(),
                 ("SITE_NAME", _) => self.site_name.clone(),
                 ("MAIL_URL", _) => match &self.mail {
@@ -518,6 +529,20 @@ fn hash_slots(text: &str) -> Result<NonZeroUsize, String> {
     if slots.get() > MAX_HASH_SLOTS { Err(format!("it is over {MAX_HASH_SLOTS}")) } else { Ok(slots) }
 }
 
+fn listen_url(text: &str, database_url: &DatabaseUrl) -> Result<DatabaseUrl, String> {
+    let url: DatabaseUrl = text.parse().map_err(|error: DatabaseUrlError| error.to_string())?;
+    if url.engine() == Engine::Postgres && database_url.engine() == Engine::Postgres {
+        Ok(url)
+    } else {
+        Err("only PostgreSQL is listened to, and only where the accounts are there".to_owned())
+    }
+}
+
+fn session_cache(text: &str) -> Result<usize, String> {
+    let most: usize = text.parse().map_err(|_| "it is not a number from 0".to_owned())?;
+    if most > MAX_SESSION_CACHE { Err(format!("it is over {MAX_SESSION_CACHE}")) } else { Ok(most) }
+}
+
 fn hash_max_wait(text: &str) -> Result<std::time::Duration, String> {
     let parsed = humantime::parse_duration(text)
         .map_err(|error| format!("it is not a duration such as 500ms or 1s: {error}"))?;
@@ -760,6 +785,9 @@ mod tests {
             ("VESTIBULE_MIGRATE", "maybe", "`on` or `off`"),
             ("VESTIBULE_HASH_MEMORY_KIB", "1024", "19456"),
             ("VESTIBULE_HASH_PASSES", "1", "passes must be from 2"),
+            ("VESTIBULE_SESSION_CACHE", "many", "number"),
+            ("VESTIBULE_SESSION_CACHE", "10000001", "10000000"),
+            ("VESTIBULE_DATABASE_LISTEN_URL", "postgres://localhost/a", "PostgreSQL"),
             ("VESTIBULE_HASH_SLOTS", "0", "VESTIBULE_HASH_SLOTS"),
             ("VESTIBULE_HASH_SLOTS", "100000", "256"),
             (

@@ -8,9 +8,11 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use vestibule::repository::StoreError;
+use vestibule::{Changed, SessionCache};
 
 mod columns;
 mod embedded_file;
+mod follow_changes;
 mod migrations;
 mod move_rows;
 mod postgres_dump;
@@ -19,6 +21,7 @@ mod tables;
 
 pub use columns::{At, Id};
 pub use embedded_file::{EmbeddedFile, EmbeddedFileError};
+pub use follow_changes::FollowError;
 pub use migrations::{AppliedMigration, MigrateError, Migrations, PlannedMigration, SchemaState};
 pub use move_rows::{MoveError, MovedTable, move_rows};
 pub use postgres_dump::{PostgresDump, PostgresServer};
@@ -72,7 +75,12 @@ pub struct Database {
 
 #[derive(Clone)]
 enum Pools {
-    Sqlite { readers: SqlitePool, writer: SqlitePool },
+    Sqlite {
+        readers: SqlitePool,
+        writer: SqlitePool,
+        /// How many connections the writer had, one after the other.
+        writers: Arc<AtomicU64>,
+    },
     Postgres(PgPool),
 }
 
@@ -235,12 +243,12 @@ impl Database {
     /// Statements that each hold by themselves.
     pub fn alone(&self) -> Connection {
         let link = match &self.pools {
-            Pools::Sqlite { readers, writer } => {
+            Pools::Sqlite { readers, writer, .. } => {
                 Link::Sqlite { readers: readers.clone(), writer: writer.clone() }
             }
             Pools::Postgres(pool) => Link::Postgres(pool.clone()),
         };
-        Connection { link, round_trips: Arc::clone(&self.round_trips) }
+        self.connection(link)
     }
 
     /// A transaction. Dropped without [`Connection::commit`], it undoes everything.
@@ -255,7 +263,11 @@ impl Database {
             }
             Pools::Postgres(pool) => Link::PostgresTransaction(pool.begin().await.map_err(failed)?),
         };
-        Ok(Connection { link, round_trips: Arc::clone(&self.round_trips) })
+        Ok(self.connection(link))
+    }
+
+    fn connection(&self, link: Link) -> Connection {
+        Connection { link, round_trips: Arc::clone(&self.round_trips), cache: None, changed: Vec::new() }
     }
 
     /// Whether the database answers.
@@ -272,7 +284,7 @@ impl Database {
     pub fn pools(&self) -> Vec<PoolState> {
         let count = |idle: usize| u32::try_from(idle).unwrap_or(u32::MAX);
         match &self.pools {
-            Pools::Sqlite { readers, writer } => vec![
+            Pools::Sqlite { readers, writer, .. } => vec![
                 PoolState { name: "readers", open: readers.size(), idle: count(readers.num_idle()) },
                 PoolState { name: "writer", open: writer.size(), idle: count(writer.num_idle()) },
             ],
@@ -285,7 +297,7 @@ impl Database {
     /// Closes all connections, after what is under way on them.
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Sqlite { readers, writer } => {
+            Pools::Sqlite { readers, writer, .. } => {
                 readers.close().await;
                 writer.close().await;
             }
@@ -309,6 +321,10 @@ pub struct PoolState {
 pub struct Connection {
     link: Link,
     round_trips: Arc<AtomicU64>,
+    /// Who is told what changes.
+    cache: Option<Arc<SessionCache>>,
+    /// What this transaction changes.
+    changed: Vec<Changed>,
 }
 
 enum Link {
@@ -334,15 +350,38 @@ impl Connection {
         matches!(self.link, Link::Postgres(_) | Link::PostgresTransaction(_))
     }
 
+    /// From now on tells a cache what changes.
+    pub(crate) fn telling(self, cache: &Arc<SessionCache>) -> Self {
+        Self { cache: Some(Arc::clone(cache)), ..self }
+    }
+
+    /// Something is changed, which is told when it holds.
+    fn note_change(&mut self, changed: Changed) {
+        match self.link {
+            Link::Sqlite { .. } | Link::Postgres(_) => {
+                if let Some(cache) = &self.cache {
+                    cache.forget(changed);
+                }
+            }
+            Link::SqliteTransaction(_) | Link::PostgresTransaction(_) => self.changed.push(changed),
+        }
+    }
+
     /// Makes everything that was done in this transaction hold. Outside one there is nothing to do.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.round_trips.fetch_add(1, Ordering::Relaxed);
-        match self.link {
+        let committed = match self.link {
             Link::SqliteTransaction(transaction) => transaction.commit().await,
             Link::PostgresTransaction(transaction) => transaction.commit().await,
             Link::Sqlite { .. } | Link::Postgres(_) => Ok(()),
+        };
+        // Also after an error: the answer may have been lost, and not the commit.
+        for changed in self.changed {
+            if let Some(cache) = &self.cache {
+                cache.forget(changed);
+            }
         }
-        .map_err(|error| store_error("COMMIT", error))
+        committed.map_err(|error| store_error("COMMIT", error))
     }
 }
 
@@ -357,7 +396,13 @@ async fn connect_sqlite(options: &SqliteConnectOptions) -> Result<Pools, sqlx::E
         .busy_timeout(SQLITE_BUSY_TIMEOUT)
         .create_if_missing(true);
     // The writer first: it makes the file a write-ahead-log database before anyone reads it.
+    let writers = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&writers);
     let writer = SqlitePoolOptions::new()
+        .after_connect(move |_, _| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { Ok(()) })
+        })
         .max_connections(SQLITE_WRITERS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
@@ -369,7 +414,7 @@ async fn connect_sqlite(options: &SqliteConnectOptions) -> Result<Pools, sqlx::E
         .test_before_acquire(false)
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
-    Ok(Pools::Sqlite { readers, writer })
+    Ok(Pools::Sqlite { readers, writer, writers })
 }
 
 fn postgres_pool() -> PgPoolOptions {

@@ -25,7 +25,7 @@ mod users;
 
 pub use database::{
     AppliedMigration, At, ConnectError, Connection, Database, DatabaseUrl, DatabaseUrlError, EmbeddedFile,
-    EmbeddedFileError, Engine, Id, MigrateError, Migrations, MoveError, MovedTable, PlannedMigration,
-    PoolState, PostgresDump, PostgresServer, Row, SchemaState, Statement, Value, move_rows,
+    EmbeddedFileError, Engine, FollowError, Id, MigrateError, Migrations, MoveError, MovedTable,
+    PlannedMigration, PoolState, PostgresDump, PostgresServer, Row, SchemaState, Statement, Value, move_rows,
 };
 pub use store::{MIGRATIONS, SqlStore};

@@ -1,9 +1,12 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
+use vestibule::Changed;
 use vestibule::models::{
     CsrfToken, PublicSessionId, RefreshSecretHash, Session, SessionIdHash, User, UserId,
 };
-use vestibule::repository::{NewSession, Rotation, SessionAndUser, SessionDays, Sessions, StoreError};
+use vestibule::repository::{
+    MOST_SEEN_AT_ONCE, NewSession, Rotation, SessionAndUser, SessionDays, Sessions, StoreError,
+};
 
 use crate::database::{At, Connection, Id};
 use crate::store::{BrokenRow, Count, bytes32, client, day};
@@ -110,6 +113,7 @@ impl Sessions for Connection {
                 absolute_expires_at, ip, user_agent, password_given_at";
         let row: Option<SessionRow> = self
             .write(SQL)
+            .changing(Changed::Session(rotation.session))
             .bind(rotation.session.as_bytes().to_vec())
             .bind(rotation.shown.as_bytes().to_vec())
             .bind(rotation.next.as_bytes().to_vec())
@@ -132,12 +136,38 @@ impl Sessions for Connection {
             SET secret_first_used_at = $3, last_seen_at = $3
             WHERE id_hash = $1 AND secret_hash = $2 AND secret_first_used_at IS NULL";
         self.write(SQL)
+            .changing(Changed::Session(id))
             .bind(id.as_bytes().to_vec())
             .bind(current.as_bytes().to_vec())
             .bind(At(now))
             .execute()
             .await?;
         Ok(())
+    }
+
+    async fn note_sessions_seen(
+        &mut self,
+        sessions: &[SessionIdHash],
+        at: OffsetDateTime,
+    ) -> Result<u64, StoreError> {
+        const SQL: &str = "
+            UPDATE sessions
+            SET last_seen_at = $1
+            WHERE last_seen_at < $1
+                AND id_hash IN (
+                    $2, $3, $4, $5, $6, $7, $8, $9,
+                    $10, $11, $12, $13, $14, $15, $16, $17,
+                    $18, $19, $20, $21, $22, $23, $24, $25,
+                    $26, $27, $28, $29, $30, $31, $32, $33
+                )";
+        let mut statement = self.write(SQL).bind(At(at));
+        // The text is always the same, so that it is prepared once; where there are fewer, the last fills the rest.
+        let Some(last) = sessions.last() else { return Ok(0) };
+        let filled = sessions.iter().chain(std::iter::repeat(last)).take(MOST_SEEN_AT_ONCE);
+        for session in filled {
+            statement = statement.bind(session.as_bytes().to_vec());
+        }
+        statement.execute().await
     }
 
     async fn revoke_replayed_session(
@@ -159,6 +189,7 @@ impl Sessions for Connection {
                 )";
         let revoked = self
             .write(SQL)
+            .changing(Changed::Session(id))
             .bind(id.as_bytes().to_vec())
             .bind(shown.as_bytes().to_vec())
             .bind(At(grace_start))
@@ -174,7 +205,13 @@ impl Sessions for Connection {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
         const SQL: &str = "UPDATE sessions SET password_given_at = $2 WHERE id_hash = $1 AND NOT is_revoked";
-        let noted = self.write(SQL).bind(id.as_bytes().to_vec()).bind(At(now)).execute().await?;
+        let noted = self
+            .write(SQL)
+            .changing(Changed::Session(id))
+            .bind(id.as_bytes().to_vec())
+            .bind(At(now))
+            .execute()
+            .await?;
         Ok(noted == 1)
     }
 
@@ -203,7 +240,7 @@ impl Sessions for Connection {
 
     async fn delete_session(&mut self, id: SessionIdHash) -> Result<bool, StoreError> {
         const SQL: &str = "DELETE FROM sessions WHERE id_hash = $1";
-        Ok(self.write(SQL).bind(id.as_bytes().to_vec()).execute().await? == 1)
+        Ok(self.write(SQL).changing(Changed::Session(id)).bind(id.as_bytes().to_vec()).execute().await? == 1)
     }
 
     async fn list_sessions(
@@ -237,7 +274,13 @@ impl Sessions for Connection {
 
     async fn delete_session_of(&mut self, user: UserId, id: PublicSessionId) -> Result<bool, StoreError> {
         const SQL: &str = "DELETE FROM sessions WHERE public_id = $1 AND user_id = $2";
-        let deleted = self.write(SQL).bind(Id(id.as_uuid())).bind(Id(user.as_uuid())).execute().await?;
+        let deleted = self
+            .write(SQL)
+            .changing(Changed::User(user))
+            .bind(Id(id.as_uuid()))
+            .bind(Id(user.as_uuid()))
+            .execute()
+            .await?;
         Ok(deleted == 1)
     }
 
@@ -248,7 +291,7 @@ impl Sessions for Connection {
     ) -> Result<u64, StoreError> {
         const SQL: &str = "DELETE FROM sessions WHERE user_id = $1 AND ($2 IS NULL OR id_hash <> $2)";
         let but = but.map(|id| id.as_bytes().to_vec());
-        self.write(SQL).bind(Id(user.as_uuid())).bind(but).execute().await
+        self.write(SQL).changing(Changed::User(user)).bind(Id(user.as_uuid())).bind(but).execute().await
     }
 
     async fn list_every_session(

@@ -1,7 +1,10 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use time::Date;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
+use vestibule::SessionCache;
 use vestibule::repository::{Repository, Store, StoreError, UnitOfWork};
 
 use crate::database::{Connection, Database, Migrations};
@@ -17,23 +20,29 @@ pub const MIGRATIONS: Migrations = Migrations {
 #[derive(Clone)]
 pub struct SqlStore {
     database: Database,
+    cache: Arc<SessionCache>,
 }
 
 impl SqlStore {
     /// The store of a database whose schema is up to date.
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self::telling(database, Arc::new(SessionCache::off()))
+    }
+
+    /// The same; it tells a cache what it changes.
+    pub fn telling(database: Database, cache: Arc<SessionCache>) -> Self {
+        Self { database, cache }
     }
 }
 
 #[async_trait]
 impl Store for SqlStore {
     fn alone(&self) -> Box<dyn Repository> {
-        Box::new(self.database.alone())
+        Box::new(self.database.alone().telling(&self.cache))
     }
 
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
-        Ok(Box::new(self.database.begin().await?))
+        Ok(Box::new(self.database.begin().await?.telling(&self.cache)))
     }
 }
 

@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
+use vestibule::Changed;
 use vestibule::models::{DeviceHash, EmailAddress, PasswordHash, PersonName, Role, User, UserId};
 use vestibule::repository::{
     Credentials, CredentialsAndDevice, EmailReplaced, Inserted, StoreError, UserFilter, Users,
@@ -99,6 +100,7 @@ impl Users for Connection {
             WHERE id = $1 AND password_hash = $2";
         let replaced = self
             .write(SQL)
+            .changing(Changed::User(user))
             .bind(Id(user.as_uuid()))
             .bind(old.as_str().to_owned())
             .bind(new.as_str().to_owned())
@@ -120,6 +122,7 @@ impl Users for Connection {
             WHERE id = $1 AND NOT is_disabled";
         let reset = self
             .write(SQL)
+            .changing(Changed::User(user))
             .bind(Id(user.as_uuid()))
             .bind(new.as_str().to_owned())
             .bind(At(now))
@@ -144,6 +147,7 @@ impl Users for Connection {
                 created_at AS user_created_at, updated_at AS user_updated_at";
         let row: Option<UserRow> = self
             .write(SQL)
+            .changing(Changed::User(user))
             .bind(Id(user.as_uuid()))
             .bind(email.as_str().to_owned())
             .bind(At(now))
@@ -170,6 +174,7 @@ impl Users for Connection {
                 created_at AS user_created_at, updated_at AS user_updated_at";
         let row: Option<UserRow> = self
             .write(SQL)
+            .changing(Changed::User(user))
             .bind(Id(user.as_uuid()))
             .bind(email.as_str().to_owned())
             .bind(At(now))
@@ -198,6 +203,7 @@ impl Users for Connection {
                 created_at AS user_created_at, updated_at AS user_updated_at";
         let row: Option<UserRow> = self
             .write(SQL)
+            .changing(Changed::User(user))
             .bind(Id(user.as_uuid()))
             .bind(name.as_str().to_owned())
             .bind(At(now))
@@ -214,6 +220,7 @@ impl Users for Connection {
         const SQL: &str = "DELETE FROM users WHERE id = $1 AND ($2 IS NULL OR password_hash = $2)";
         let deleted = self
             .write(SQL)
+            .changing(Changed::User(user))
             .bind(Id(user.as_uuid()))
             .bind(password_hash.map(|hash| hash.as_str().to_owned()))
             .execute()
@@ -290,6 +297,7 @@ impl Users for Connection {
                 created_at AS user_created_at, updated_at AS user_updated_at";
         let row: Option<UserRow> = self
             .write(SQL)
+            .changing(Changed::User(user))
             .bind(Id(user.as_uuid()))
             .bind(role.as_str().to_owned())
             .bind(At(now))
@@ -311,8 +319,14 @@ impl Users for Connection {
             RETURNING
                 id AS user_id, email, name, is_email_verified, role, is_disabled,
                 created_at AS user_created_at, updated_at AS user_updated_at";
-        let row: Option<UserRow> =
-            self.write(SQL).bind(Id(user.as_uuid())).bind(is_disabled).bind(At(now)).optional().await?;
+        let row: Option<UserRow> = self
+            .write(SQL)
+            .changing(Changed::User(user))
+            .bind(Id(user.as_uuid()))
+            .bind(is_disabled)
+            .bind(At(now))
+            .optional()
+            .await?;
         Ok(row.map(User::try_from).transpose()?)
     }
 }

@@ -14,7 +14,7 @@ use vestibule::repository::Store;
 use vestibule::services::{
     Asked, CurrentSession, LogIn, LogInError, LoggedIn, MailSent, PresentedSession, SignUp,
 };
-use vestibule::{Accounts, OpenError, Policy, Ports};
+use vestibule::{Accounts, OpenError, Policy, Ports, SessionCache};
 use vestibule_sql::{Database, SqlStore};
 
 use crate::{DatabaseKind, FakeClock, Post, TestDatabase};
@@ -30,9 +30,12 @@ pub struct House {
     pub clock: FakeClock,
     /// Their connections.
     pub database: Database,
+    /// What the server remembers of sessions.
+    pub session_cache: Arc<SessionCache>,
     /// Where its mails arrive.
     pub post: Post,
     policy: fn(Policy) -> Policy,
+    remembered_sessions: usize,
     test_database: TestDatabase,
     secret: SecretKeys,
 }
@@ -54,6 +57,8 @@ pub struct HouseOptions {
     pub clock: FakeClock,
     /// What the owner of the site decides, given the defaults.
     pub policy: fn(Policy) -> Policy,
+    /// How many tokens the server remembers the sessions of: none, unless a test wants it, so that each check reads the database.
+    pub remembered_sessions: usize,
     /// What the application keeps of a user.
     pub personal_data: fn(&Database) -> Vec<Arc<dyn PersonalData>>,
 }
@@ -68,6 +73,7 @@ impl Default for HouseOptions {
             secret: secret_key().into(),
             clock: FakeClock::default(),
             policy: |policy| policy,
+            remembered_sessions: 0,
             personal_data: |_| Vec::new(),
         }
     }
@@ -126,8 +132,10 @@ impl House {
             };
             Arc::new(HashingSlots::start(plan, random.clone()))
         });
+        let session_cache = Arc::new(SessionCache::new(options.remembered_sessions));
         let ports = Ports {
-            store: Arc::new(SqlStore::new(database.clone())),
+            store: Arc::new(SqlStore::telling(database.clone(), session_cache.clone())),
+            session_cache: session_cache.clone(),
             clock: Arc::new(options.clock.clone()),
             random,
             hasher,
@@ -141,6 +149,8 @@ impl House {
             accounts: Arc::new(accounts),
             clock: options.clock,
             database,
+            session_cache,
+            remembered_sessions: options.remembered_sessions,
             post: Post::default(),
             policy: options.policy,
             test_database: test_database.clone(),
@@ -154,6 +164,7 @@ impl House {
             secret: self.secret.clone(),
             clock: self.clock.clone(),
             policy: self.policy,
+            remembered_sessions: self.remembered_sessions,
             ..HouseOptions::default()
         };
         Self::open_on(&self.test_database, options).await.expect("a second server opens as the first did")

@@ -11,7 +11,8 @@ use crate::models::{
 use crate::ports::{BreachedPasswords, Clock, HashingLoad, PasswordHasher, PersonalData, Random};
 use crate::refusals::Refusals;
 use crate::repository::{Store, StoreError};
-use crate::services::{read_ring, seal_anew};
+use crate::services::{SeenSessions, read_ring, seal_anew};
+use crate::session_cache::{CacheState, SessionCache};
 
 /// Everything that can be done with accounts. Each thing is a method, in a file of its own under
 /// [`services`](crate::services).
@@ -26,6 +27,8 @@ pub struct Accounts {
     pub(crate) live_keys: LiveKeys,
     pub(crate) exports_under_way: Arc<AtomicUsize>,
     pub(crate) refusals: Refusals,
+    pub(crate) session_cache: Arc<SessionCache>,
+    pub(crate) seen: SeenSessions,
     pub(crate) policy: Policy,
 }
 
@@ -33,6 +36,8 @@ pub struct Accounts {
 pub struct Ports {
     /// Where they are kept.
     pub store: Arc<dyn Store>,
+    /// What is remembered of it. The store tells it what changes.
+    pub session_cache: Arc<SessionCache>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -116,7 +121,7 @@ impl Accounts {
     /// servers that start at once, all use the key of the one that was first. Keys that lie under an older secret are
     /// encrypted anew under the newest.
     pub async fn open(ports: Ports, secrets: &SecretKeys, policy: Policy) -> Result<Self, OpenError> {
-        let Ports { store, clock, random, hasher, breached_passwords, personal_data } = ports;
+        let Ports { store, session_cache, clock, random, hasher, breached_passwords, personal_data } = ports;
         let keys = secrets.derive();
         seal_anew(&*store, &keys, &*random).await?;
         let live_keys = LiveKeys::new(read_ring(&*store, &keys, &*random, &policy, clock.now()).await?);
@@ -132,6 +137,8 @@ impl Accounts {
             live_keys,
             exports_under_way,
             refusals: Refusals::default(),
+            session_cache,
+            seen: SeenSessions::default(),
             policy,
         })
     }
@@ -144,6 +151,11 @@ impl Accounts {
     /// How busy the place is where passwords are hashed, where it can tell.
     pub fn hashing_load(&self) -> Option<HashingLoad> {
         self.hasher.load()
+    }
+
+    /// How the cache of sessions does.
+    pub fn session_cache(&self) -> CacheState {
+        self.session_cache.state()
     }
 
     /// What the owner of the site decided.

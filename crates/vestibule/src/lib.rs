@@ -19,5 +19,7 @@ pub mod ports;
 mod refusals;
 pub mod repository;
 pub mod services;
+mod session_cache;
 
 pub use accounts::{Accounts, OpenError, Policy, Ports};
+pub use session_cache::{CacheState, Changed, REMEMBERED_FOR, SessionCache, TRUSTED_FOR};

@@ -1,9 +1,9 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
 
-use vestibule::Accounts;
 use vestibule::models::{EmailAddress, Role, User};
 use vestibule::services::Administrator;
+use vestibule::{Accounts, SessionCache};
 use vestibule_sql::{Database, MIGRATIONS, SchemaState};
 
 use crate::app::App;
@@ -62,7 +62,8 @@ impl Office {
         database: Database,
         leaks: Sources,
     ) -> Result<Self, Failure> {
-        let accounts = open_accounts(app, settings, &database, leaks.ports()).await?;
+        let accounts =
+            open_accounts(app, settings, &database, leaks.ports(), Arc::new(SessionCache::off())).await?;
         Ok(Self { accounts, database })
     }
 

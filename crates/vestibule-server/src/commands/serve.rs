@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use vestibule::SessionCache;
 use vestibule_sql::Database;
 
 use super::output::print_line;
@@ -17,7 +18,7 @@ use crate::certificates::acme::Customer;
 use crate::certificates::challenges::Challenges;
 use crate::certificates::files::{self, ReadFiles};
 use crate::certificates::keeper::Keeper;
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 use crate::house::{furnish, open_accounts, open_database, open_post, prepare_schema};
 use crate::metrics::{self, Metrics};
 use crate::plain_http::{self, Answers};
@@ -43,7 +44,10 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
     let from_files = certificate_from_files(settings)?;
     let database = open_database(settings).await?;
     prepare_schema(app, settings, &database).await?;
-    let accounts = open_accounts(app, settings, &database, breached_passwords.ports()).await?;
+    let session_cache = Arc::new(SessionCache::new(settings.session_cache));
+    let accounts =
+        open_accounts(app, settings, &database, breached_passwords.ports(), Arc::clone(&session_cache))
+            .await?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let post = open_post(settings, stopped.clone())?;
     let metrics = Metrics::new();
@@ -77,9 +81,12 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
     }
     all.spawn(workers::rotate_keys::run(Arc::clone(&accounts), stopped.clone()));
     all.spawn(workers::cleaning::run(Arc::clone(&accounts), stopped.clone()));
+    all.spawn(workers::note_seen::run(Arc::clone(&accounts), stopped.clone()));
+    let listen_at = settings.database_listen_url.clone();
+    all.spawn(workers::follow_changes::run(database.clone(), listen_at, session_cache, stopped.clone()));
     if let Some(listener) = metrics_listener {
         let limits = Limits::new(METRICS_CONNECTIONS, settings.trusted_proxies.clone());
-        let momentary = metrics::momentary(accounts, database.clone());
+        let momentary = metrics::momentary(Arc::clone(&accounts), database.clone());
         let router = metrics::router(metrics, momentary);
         let door = Door { listener, router, places: Arc::new(Places::new(limits)), tls: None };
         all.spawn(serve(door, stopped.clone()));
@@ -121,6 +128,10 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
         () = tokio::time::sleep(DRAIN_LIMIT) => {
             tracing::warn!("what is still under way after {} s is cut off", DRAIN_LIMIT.as_secs());
         }
+    }
+    // What was seen last, by requests that are over now.
+    if let Err(error) = accounts.write_seen().await {
+        tracing::warn!(cause = with_causes(&error), "when sessions were last seen could not be written down");
     }
     database.close().await;
     tracing::info!("stopped");

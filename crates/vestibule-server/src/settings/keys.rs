@@ -125,6 +125,14 @@ pub const KEYS: &[Key] = &[
         ..Key::EMPTY
     },
     Key {
+        name: "DATABASE_LISTEN_URL",
+        default_in_words: "VESTIBULE_DATABASE_URL",
+        about: "Where PostgreSQL is listened to for what other servers change: the same database past a PgBouncer in transaction mode, which passes nothing on. Where nothing arrives, each check reads the database.",
+        way_out: "Set postgres://user:password@host/database, with the host and the port of PostgreSQL itself.",
+        is_secret: true,
+        ..Key::EMPTY
+    },
+    Key {
         name: "SECRET_KEY",
         default_in_words: "in development made and kept beside the embedded database; required on https",
         about: "At least 32 random bytes in base64. Whoever has it can forge sessions. Several, newest first and separated by commas or one a line, while it is given a successor.",
@@ -314,6 +322,13 @@ pub const KEYS: &[Key] = &[
         default: "1s",
         about: "How long somebody may wait until their password is looked at. Who would wait longer is told at once when to come back (`503` with `Retry-After`).",
         way_out: "Set a duration from 100ms to 30s.",
+        ..Key::EMPTY
+    },
+    Key {
+        name: "SESSION_CACHE",
+        default: "10000",
+        about: "How many sessions are remembered, of about a kilobyte each, so that most checks need no statement. What is ended on another server is refused here within some milliseconds, and in no case later than a second. `0`: each check reads the database.",
+        way_out: "Set a number up to 10000000, or 0.",
         ..Key::EMPTY
     },
     Key {

@@ -1,8 +1,10 @@
-//! What a server does besides answering: it sends the mails that wait, removes what is over, and keeps up with the signing
-//! keys. Every server of an installation does all of it; the database sees to it that none does the work of another.
+//! What a server does besides answering: it sends the mails that wait, removes what is over, writes down who was seen, and
+//! keeps up with the signing keys and with what others change. Every server of an installation does all of it; the database sees to it that none does the work of another.
 
 pub(crate) mod cleaning;
+pub(crate) mod follow_changes;
 pub(crate) mod keep_certificate;
 pub(crate) mod mail;
+pub(crate) mod note_seen;
 pub(crate) mod reload_certificate;
 pub(crate) mod rotate_keys;

@@ -5,6 +5,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteError, SqliteRow};
 use sqlx::{Arguments as _, Database, Encode, Executor, FromRow, IntoArguments, Postgres, Sqlite, Type};
 use tracing::Instrument;
+use vestibule::Changed;
 use vestibule::repository::{StoreError, StoreFailure};
 
 use super::{Connection, Link};
@@ -32,6 +33,7 @@ pub struct Statement<'c> {
     sql: &'static str,
     intent: Intent,
     arguments: Result<Arguments, BoxDynError>,
+    changed: Option<Changed>,
 }
 
 pub(super) enum Intent {
@@ -51,7 +53,7 @@ macro_rules! on_driver {
         let sql = $statement.sql;
         let span = traced(sql, &$statement.connection.link);
         let arguments = $statement.arguments.map_err(|error| StoreError::new(summary(sql), error))?;
-        match (&mut $statement.connection.link, arguments, $statement.intent) {
+        let outcome = match (&mut $statement.connection.link, arguments, $statement.intent) {
             (Link::Sqlite { readers, .. }, Arguments::Sqlite(arguments), Intent::Read) => {
                 $function(&*readers, sql, arguments).instrument(span).await
             }
@@ -68,8 +70,12 @@ macro_rules! on_driver {
                 $function(&mut **transaction, sql, arguments).instrument(span).await
             }
             _ => unreachable!("a statement's arguments are made for its connection's driver"),
+        };
+        // Also after an error: the answer may have been lost, and not the change.
+        if let Some(changed) = $statement.changed {
+            $statement.connection.note_change(changed);
         }
-        .map_err(|error| store_error(sql, error))
+        outcome.map_err(|error| store_error(sql, error))
     }};
 }
 
@@ -79,7 +85,14 @@ impl<'c> Statement<'c> {
             Link::Sqlite { .. } | Link::SqliteTransaction(_) => Arguments::Sqlite(SqliteArguments::default()),
             Link::Postgres(_) | Link::PostgresTransaction(_) => Arguments::Postgres(PgArguments::default()),
         };
-        Self { connection, sql, intent, arguments: Ok(arguments) }
+        Self { connection, sql, intent, arguments: Ok(arguments), changed: None }
+    }
+
+    /// Says what it changes, for the cache of sessions to forget. What PostgreSQL tells the other servers is the same, by the triggers
+    /// of the migration `expand_session_changes`.
+    pub(crate) fn changing(mut self, changed: Changed) -> Self {
+        self.changed = Some(changed);
+        self
     }
 
     /// Gives the next placeholder its value.

@@ -160,6 +160,11 @@ impl KeyRing {
         (over > 0).then(|| self.keys[over].key.generation())
     }
 
+    /// Whether it has a key that another ring lacks.
+    pub(crate) fn has_keys_beyond(&self, other: &Self) -> bool {
+        self.keys.iter().any(|key| other.keys.iter().all(|others| others.header != key.header))
+    }
+
     /// Whether a text looks like a token of ours and names a key that is not here. It may be a newer one, which another
     /// server knows already.
     pub(crate) fn lacks_the_key_of(&self, token: &str) -> bool {

@@ -24,7 +24,7 @@ pub use invitations::Invitations;
 pub use one_time_tokens::{EmailTokenAndOwner, OneTimeTokens};
 pub use outgoing_mails::{ClaimError, MailFilter, OutgoingMails};
 pub use rate_limits::RateLimits;
-pub use sessions::{NewSession, Rotation, SessionAndUser, SessionDays, Sessions};
+pub use sessions::{MOST_SEEN_AT_ONCE, NewSession, Rotation, SessionAndUser, SessionDays, Sessions};
 pub use sign_up_attempts::SignUpAttempts;
 pub use signing_keys::SigningKeys;
 pub use users::{Credentials, CredentialsAndDevice, EmailReplaced, Inserted, UserFilter, Users};

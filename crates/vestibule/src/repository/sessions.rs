@@ -4,6 +4,9 @@ use time::{Date, OffsetDateTime};
 use super::StoreError;
 use crate::models::{PasswordHash, PublicSessionId, RefreshSecretHash, Session, SessionIdHash, User, UserId};
 
+/// So many sessions are noted as seen with one statement.
+pub const MOST_SEEN_AT_ONCE: usize = 32;
+
 /// A session to be stored, and the password hash that its owner was verified against.
 #[derive(Debug, Clone)]
 pub struct NewSession<'a> {
@@ -76,6 +79,13 @@ pub trait Sessions {
         current: &RefreshSecretHash,
         now: OffsetDateTime,
     ) -> Result<(), StoreError>;
+
+    /// Notes that sessions were seen, at most [`MOST_SEEN_AT_ONCE`], and counts those that were not seen later than that.
+    async fn note_sessions_seen(
+        &mut self,
+        sessions: &[SessionIdHash],
+        at: OffsetDateTime,
+    ) -> Result<u64, StoreError>;
 
     /// Ends a session for ever because of a secret that is stale, in one statement with the check that it is.
     /// `false` where it was ended before, or the secret is not stale.

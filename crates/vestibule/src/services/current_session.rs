@@ -8,6 +8,7 @@ use crate::models::{
     AccessClaims, CsrfProof, RefreshToken, Role, SecretStanding, Session, SessionEnded, SessionIdHash, User,
 };
 use crate::repository::{SessionAndUser, StoreError};
+use crate::session_cache::{AskedAt, TokenDigest};
 
 /// A browser may send several cookies of one name, and a stranger may have planted some. One that fits is looked
 /// for among the first few of each; more are nobody's honest doing.
@@ -129,12 +130,21 @@ pub enum CheckError {
     Store(#[from] StoreError),
 }
 
+/// An access token that was verified.
+struct Access {
+    token: TokenDigest,
+    claims: AccessClaims,
+    /// Before the key was looked for that verified it, and before the session is read.
+    asked_at: Option<AskedAt>,
+}
+
 impl Accounts {
     /// The check on every protected route, for browsers. In this order, and the first failure answers: the access
     /// token is ours; its session is alive; the refresh cookie is of that session and its secret honoured; the
     /// CSRF token is the session's; the user is not disabled and has what the route asks for.
     ///
-    /// One statement, and a second the first time that a new refresh secret is shown.
+    /// No statement where the session was read a moment ago (see [`SessionCache`](crate::SessionCache)); else one, and a second
+    /// the first time that a new refresh secret is shown.
     pub async fn check_session(
         &self,
         presented: &PresentedSession<'_>,
@@ -142,33 +152,56 @@ impl Accounts {
     ) -> Result<CurrentSession, CheckError> {
         let now = self.clock.now();
         let refresh_tokens = self.authentic_refresh_tokens(presented);
-        let access_tokens = self.valid_access_tokens(presented, now).await?;
-        if access_tokens.is_empty() {
-            let may_refresh = !refresh_tokens.is_empty();
-            return Err(if may_refresh { CheckError::AccessTokenExpired } else { CheckError::NotLoggedIn });
-        }
-
-        let mut refusal = CheckError::NotLoggedIn;
-        for claims in access_tokens {
-            match self.check_pair(&claims, &refresh_tokens, presented, &asked, now).await {
+        let mut refusal = None;
+        for cookie in presented.access.iter().take(MAX_COOKIES_OF_ONE_NAME) {
+            let token = TokenDigest::of(cookie);
+            if let Some(current) = self.check_remembered(&token, &refresh_tokens, presented, &asked, now) {
+                return Ok(current);
+            }
+            let asked_at = self.session_cache.ask();
+            let Some(claims) = self.verify_access_token(cookie, now).await? else { continue };
+            let access = Access { token, claims, asked_at };
+            match self.check_pair(&access, &refresh_tokens, presented, &asked, now).await {
                 // Perhaps another pair of cookies fits. A wrong CSRF token too may only say that this pair is a
                 // stranger's, planted before the person's own.
                 Err(
                     error @ (CheckError::NotLoggedIn | CheckError::SessionEnded(_) | CheckError::CsrfFailed),
-                ) => refusal = error,
+                ) => refusal = Some(error),
                 answer => return answer,
             }
         }
-        Err(refusal)
+        Err(refusal.unwrap_or_else(|| {
+            let may_refresh = !refresh_tokens.is_empty();
+            if may_refresh { CheckError::AccessTokenExpired } else { CheckError::NotLoggedIn }
+        }))
     }
 
     /// The same check for other programs, which show an access token in a header that no browser sends by itself:
     /// there is no refresh cookie to fit and no forged request to fear.
     pub async fn check_bearer(&self, access_token: &str, asked: Asked) -> Result<CurrentSession, CheckError> {
         let now = self.clock.now();
+        let token = TokenDigest::of(access_token);
+        if let Some(remembered) = self.session_cache.find(&token, now)
+            && let Ok(current) = self.check_bearer_of(remembered.found.clone(), &asked, now)
+        {
+            return Ok(current);
+        }
+        let asked_at = self.session_cache.ask();
         let claims = self.verify_access_token(access_token, now).await?.ok_or(CheckError::NotLoggedIn)?;
-        let SessionAndUser { session, user } = self.live_session_of(&claims, now).await?;
-        self.check_allowed(&user, &session, &asked)?;
+        let found = self.live_session_of(&Access { token, claims, asked_at }, now).await?;
+        self.check_bearer_of(found, &asked, now)
+    }
+
+    fn check_bearer_of(
+        &self,
+        found: SessionAndUser,
+        asked: &Asked,
+        now: OffsetDateTime,
+    ) -> Result<CurrentSession, CheckError> {
+        let SessionAndUser { session, user } = found;
+        session.check_usable(now)?;
+        self.check_allowed(&user, &session, asked)?;
+        self.note_seen(&session, now);
         let shown_by = ShownBy::AccessToken;
         Ok(CurrentSession { user, session, is_csrf_cookie_missing: false, shown_by, devices: Vec::new() })
     }
@@ -187,17 +220,52 @@ impl Accounts {
         Ok(())
     }
 
+    /// The check by what is remembered, for one that passes: a refusal is never taken from there.
+    fn check_remembered(
+        &self,
+        token: &TokenDigest,
+        refresh_tokens: &[RefreshToken],
+        presented: &PresentedSession<'_>,
+        asked: &Asked,
+        now: OffsetDateTime,
+    ) -> Option<CurrentSession> {
+        let remembered = self.session_cache.find(token, now)?;
+        let shown = self.check_shown(&remembered.found, refresh_tokens, presented, asked, now).ok()?;
+        // The first use of a secret is written down, so it is no matter of reading alone.
+        let is_first_use = remembered.found.session.is_first_use_of(&shown.secret.hash());
+        (!is_first_use).then(|| self.passed(remembered.found.clone(), presented, now))
+    }
+
     async fn check_pair(
         &self,
-        claims: &AccessClaims,
+        access: &Access,
         refresh_tokens: &[RefreshToken],
         presented: &PresentedSession<'_>,
         asked: &Asked,
         now: OffsetDateTime,
     ) -> Result<CurrentSession, CheckError> {
-        let of_this_session: Vec<&RefreshToken> = tokens_of(claims.session, refresh_tokens);
-        let SessionAndUser { session, user } = self.live_session_of(claims, now).await?;
-        let Some(token) = honoured_among(&of_this_session, &session, presented.received_at(now)) else {
+        let found = self.live_session_of(access, now).await?;
+        let token = self.check_shown(&found, refresh_tokens, presented, asked, now)?;
+        let secret = token.secret.hash();
+        if found.session.is_first_use_of(&secret) {
+            self.store.alone().mark_secret_used(found.session.id_hash, &secret, now).await?;
+        }
+        Ok(self.passed(found, presented, now))
+    }
+
+    /// Whether a session that was read is usable, and what was shown with it fits. Gives the refresh token that does.
+    fn check_shown<'t>(
+        &self,
+        found: &SessionAndUser,
+        refresh_tokens: &'t [RefreshToken],
+        presented: &PresentedSession<'_>,
+        asked: &Asked,
+        now: OffsetDateTime,
+    ) -> Result<&'t RefreshToken, CheckError> {
+        let SessionAndUser { session, user } = found;
+        session.check_usable(now)?;
+        let of_this_session: Vec<&RefreshToken> = tokens_of(session.id_hash, refresh_tokens);
+        let Some(token) = honoured_among(&of_this_session, session, presented.received_at(now)) else {
             // A stale secret is refused here and no more. The request may have been under way for long, and
             // ending its session would log out somebody honest; who holds a stolen one has to refresh to go on,
             // and that ends the session.
@@ -206,22 +274,30 @@ impl Accounts {
         if !session.accepts_csrf(&presented.csrf_cookies, presented.csrf) {
             return Err(CheckError::CsrfFailed);
         }
-        self.check_allowed(&user, &session, asked)?;
-
-        let secret = token.secret.hash();
-        if session.is_first_use_of(&secret) {
-            self.store.alone().mark_secret_used(session.id_hash, &secret, now).await?;
-        }
-        let is_csrf_cookie_missing = presented.csrf_cookies.is_empty();
-        let devices = presented.devices.iter().map(|&device| device.to_owned()).collect();
-        Ok(CurrentSession { user, session, is_csrf_cookie_missing, shown_by: ShownBy::Cookies, devices })
+        self.check_allowed(user, session, asked)?;
+        Ok(token)
     }
 
+    fn passed(
+        &self,
+        found: SessionAndUser,
+        presented: &PresentedSession<'_>,
+        now: OffsetDateTime,
+    ) -> CurrentSession {
+        let SessionAndUser { session, user } = found;
+        self.note_seen(&session, now);
+        let is_csrf_cookie_missing = presented.csrf_cookies.is_empty();
+        let devices = presented.devices.iter().map(|&device| device.to_owned()).collect();
+        CurrentSession { user, session, is_csrf_cookie_missing, shown_by: ShownBy::Cookies, devices }
+    }
+
+    /// Reads the session of an access token, and remembers it for a while.
     async fn live_session_of(
         &self,
-        claims: &AccessClaims,
+        access: &Access,
         now: OffsetDateTime,
     ) -> Result<SessionAndUser, CheckError> {
+        let Access { token, claims, asked_at } = access;
         let found = self.store.alone().find_session_with_user(claims.session).await?;
         // No row: it was logged out, or its user is gone.
         let found = found.ok_or(SessionEnded::Revoked)?;
@@ -229,19 +305,8 @@ impl Accounts {
         if found.user.id != claims.user_id {
             return Err(CheckError::NotLoggedIn);
         }
+        self.session_cache.remember(*token, *asked_at, *claims, &found);
         Ok(found)
-    }
-
-    async fn valid_access_tokens(
-        &self,
-        presented: &PresentedSession<'_>,
-        now: OffsetDateTime,
-    ) -> Result<Vec<AccessClaims>, StoreError> {
-        let mut valid = Vec::new();
-        for cookie in presented.access.iter().take(MAX_COOKIES_OF_ONE_NAME) {
-            valid.extend(self.verify_access_token(cookie, now).await?);
-        }
-        Ok(valid)
     }
 
     pub(super) fn authentic_refresh_tokens(&self, presented: &PresentedSession<'_>) -> Vec<RefreshToken> {

@@ -1,0 +1,283 @@
+//! Sessions that were read a moment ago, so that most requests need no statement.
+//!
+//! Three rules keep it honest.
+//!
+//! 1. It only ever says yes. What it does not hold, and whatever would be refused by what it holds, is asked of the store.
+//! 2. It says nothing unless somebody follows the changes of the store and has shown within the last second that none was missed:
+//!    a cut connection, a paused process and a server without a follower all lead to the store.
+//! 3. A change made by this process is known here before it is answered.
+//!
+//! So a session that was ended is honoured nowhere beyond the time that its end takes to get here, and in no case longer than
+//! [`TRUSTED_FOR`].
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+
+use crate::models::{AccessClaims, SessionIdHash, UserId};
+use crate::ports::{Stopwatch, SystemStopwatch};
+use crate::repository::SessionAndUser;
+
+/// How long the cache is trusted after it was shown that no change was missed.
+pub const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// How long a session is remembered. A refresh secret that another server replaced is honoured here that long at most; the access
+/// token that comes with it would be taken by itself as long as it lives.
+pub const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+/// So many changes are remembered, of about 60 bytes each. Beyond, everything is forgotten at once.
+const MOST_CHANGES: usize = 16_384;
+
+/// Sessions with their users, as they were read, by the access tokens that were shown and found good.
+pub struct SessionCache {
+    entries: Option<Cache<TokenDigest, Arc<Remembered>>>,
+    changes: RwLock<Changes>,
+    /// Until when all changes are known here, in microseconds of the stopwatch; 0 while nobody follows.
+    known_until: AtomicU64,
+    is_asked: AtomicBool,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    stopwatch: Arc<dyn Stopwatch>,
+}
+
+/// What changed in the store, and no longer is as it may be remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// A session was ended or is otherwise not what it was.
+    Session(SessionIdHash),
+    /// A user is gone or not what they were, or some of their sessions are not.
+    User(UserId),
+}
+
+/// How the cache does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheState {
+    /// Whether it may answer at this moment.
+    pub is_trusted: bool,
+    /// How many tokens it holds.
+    pub held: u64,
+    /// How many checks it answered.
+    pub hits: u64,
+    /// How many it left to the store.
+    pub misses: u64,
+}
+
+/// SHA-256 of an access token: none rests in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TokenDigest([u8; 32]);
+
+/// A session that was read, and the token that leads to it.
+pub(crate) struct Remembered {
+    pub claims: AccessClaims,
+    pub found: SessionAndUser,
+    asked: AskedAt,
+}
+
+/// When the store was asked: which changes its answer must hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AskedAt {
+    changes: u64,
+    at: Duration,
+}
+
+/// Which changes there were, numbered. What was asked of the store before a change may lack it.
+#[derive(Default)]
+struct Changes {
+    last: u64,
+    /// What was asked before this one is forgotten altogether.
+    floor: u64,
+    sessions: HashMap<SessionIdHash, Change>,
+    users: HashMap<UserId, Change>,
+}
+
+#[derive(Clone, Copy)]
+struct Change {
+    number: u64,
+    at: Duration,
+}
+
+impl SessionCache {
+    /// One that holds a number of tokens, of about a kilobyte each. With 0 it holds none and never answers.
+    pub fn new(most: usize) -> Self {
+        Self::with_stopwatch(most, Arc::new(SystemStopwatch::start()))
+    }
+
+    /// The same, by another stopwatch.
+    pub fn with_stopwatch(most: usize, stopwatch: Arc<dyn Stopwatch>) -> Self {
+        Self {
+            entries: (most > 0).then(|| Cache::new(most)),
+            changes: RwLock::default(),
+            known_until: AtomicU64::new(0),
+            is_asked: AtomicBool::new(false),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            stopwatch,
+        }
+    }
+
+    /// One that never answers: every check reads the store.
+    pub fn off() -> Self {
+        Self::new(0)
+    }
+
+    /// Whether it can hold anything, and there is something to follow.
+    pub fn is_on(&self) -> bool {
+        self.entries.is_some()
+    }
+
+    /// How it does.
+    pub fn state(&self) -> CacheState {
+        CacheState {
+            is_trusted: self.is_trusted(self.stopwatch.elapsed()),
+            held: self.entries.as_ref().map_or(0, |entries| u64::try_from(entries.len()).unwrap_or(u64::MAX)),
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The present moment, for who follows: to be taken before it is asked which changes there were.
+    pub fn moment(&self) -> Duration {
+        self.stopwatch.elapsed()
+    }
+
+    /// Whether the cache was asked for anything since this was asked last. Where it was not, nobody needs to follow closely.
+    pub fn was_asked(&self) -> bool {
+        self.is_asked.swap(false, Ordering::Relaxed)
+    }
+
+    /// Every change of before a [moment](Self::moment) was told here.
+    pub fn knows_all_until(&self, moment: Duration) {
+        self.known_until.fetch_max(micros(moment), Ordering::AcqRel);
+    }
+
+    /// Changes may have been missed: nothing is remembered, and nothing answered until they are followed again.
+    pub fn lost_track(&self) {
+        self.known_until.store(0, Ordering::Release);
+        self.forget_all();
+    }
+
+    /// Everything may have changed.
+    pub fn forget_all(&self) {
+        let mut changes = self.changes.write().unwrap_or_else(PoisonError::into_inner);
+        changes.forget_all();
+        drop(changes);
+        if let Some(entries) = &self.entries {
+            entries.clear();
+        }
+    }
+
+    /// Something changed. To be told after the change holds and before it is answered for.
+    pub fn forget(&self, changed: Changed) {
+        let at = self.stopwatch.elapsed();
+        self.changes.write().unwrap_or_else(PoisonError::into_inner).note(changed, at);
+    }
+
+    /// What is remembered of a token, if it may be trusted now.
+    pub(crate) fn find(&self, token: &TokenDigest, now: OffsetDateTime) -> Option<Arc<Remembered>> {
+        let entries = self.entries.as_ref()?;
+        // Read before it is written: the cores would else take the line from each other at each request.
+        if !self.is_asked.load(Ordering::Relaxed) {
+            self.is_asked.store(true, Ordering::Relaxed);
+        }
+        let moment = self.stopwatch.elapsed();
+        let found = if self.is_trusted(moment) { entries.get(token) } else { None };
+        let found = found.filter(|remembered| {
+            moment.saturating_sub(remembered.asked.at) < REMEMBERED_FOR
+                && remembered.claims.expires_at > now
+                && !self.changes.read().unwrap_or_else(PoisonError::into_inner).touch(remembered)
+        });
+        let counter = if found.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    /// To be called before the store is asked for a session.
+    pub(crate) fn ask(&self) -> Option<AskedAt> {
+        let at = self.stopwatch.elapsed();
+        if !self.is_on() || !self.is_trusted(at) {
+            return None;
+        }
+        let changes = self.changes.read().unwrap_or_else(PoisonError::into_inner).last;
+        Some(AskedAt { changes, at })
+    }
+
+    /// Remembers what the store said to who asked.
+    pub(crate) fn remember(
+        &self,
+        token: TokenDigest,
+        asked: Option<AskedAt>,
+        claims: AccessClaims,
+        found: &SessionAndUser,
+    ) {
+        if let (Some(entries), Some(asked)) = (&self.entries, asked) {
+            entries.insert(token, Arc::new(Remembered { claims, found: found.clone(), asked }));
+        }
+    }
+
+    fn is_trusted(&self, moment: Duration) -> bool {
+        let known_until = self.known_until.load(Ordering::Acquire);
+        known_until > 0 && micros(moment).saturating_sub(known_until) < micros(TRUSTED_FOR)
+    }
+}
+
+impl fmt::Debug for SessionCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SessionCache").field(&self.state()).finish()
+    }
+}
+
+impl TokenDigest {
+    pub(crate) fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+}
+
+impl Changes {
+    fn note(&mut self, changed: Changed, at: Duration) {
+        self.last += 1;
+        let change = Change { number: self.last, at };
+        match changed {
+            Changed::Session(id) => insert(&mut self.sessions, id, change),
+            Changed::User(id) => insert(&mut self.users, id, change),
+        };
+        if self.sessions.len() + self.users.len() > MOST_CHANGES {
+            // What was asked before these is over by itself.
+            self.sessions.retain(|_, change| at.saturating_sub(change.at) < REMEMBERED_FOR);
+            self.users.retain(|_, change| at.saturating_sub(change.at) < REMEMBERED_FOR);
+            // Else each that comes would look through all of them again.
+            if self.sessions.len() + self.users.len() > MOST_CHANGES / 2 {
+                self.forget_all();
+            }
+        }
+    }
+
+    fn forget_all(&mut self) {
+        self.last += 1;
+        self.floor = self.last;
+        self.sessions.clear();
+        self.users.clear();
+    }
+
+    /// Whether something that is remembered may lack a change.
+    fn touch(&self, remembered: &Remembered) -> bool {
+        let asked = remembered.asked.changes;
+        let later = |change: Option<&Change>| change.is_some_and(|change| change.number > asked);
+        self.floor > asked
+            || later(self.sessions.get(&remembered.claims.session))
+            || later(self.users.get(&remembered.claims.user_id))
+    }
+}
+
+fn insert<K: Eq + Hash>(changes: &mut HashMap<K, Change>, key: K, change: Change) {
+    changes.insert(key, change);
+}
+
+fn micros(moment: Duration) -> u64 {
+    // From 1, so that 0 is none.
+    u64::try_from(moment.as_micros()).unwrap_or(u64::MAX).saturating_add(1)
+}
