@@ -15,7 +15,7 @@ use vestibule::services::{
     Asked, CurrentSession, LogIn, LogInError, LoggedIn, MailSent, PresentedSession, SignUp,
 };
 use vestibule::{Accounts, OpenError, Policy, Ports, SessionCache};
-use vestibule_sql::{Database, SqlStore};
+use vestibule_sql::{Database, DatabaseUrl, SqlStore};
 
 use crate::{DatabaseKind, FakeClock, Post, TestDatabase};
 
@@ -38,6 +38,15 @@ pub struct House {
     remembered_sessions: usize,
     test_database: TestDatabase,
     secret: SecretKeys,
+}
+
+/// Who follows what other servers change, until it is dropped.
+pub struct Following(tokio::task::JoinHandle<()>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// What a test may want to be otherwise.
@@ -168,6 +177,22 @@ impl House {
             ..HouseOptions::default()
         };
         Self::open_on(&self.test_database, options).await.expect("a second server opens as the first did")
+    }
+
+    /// Follows what other servers change, as a server does, until it is dropped. What is asked right after is not trusted yet.
+    pub fn follow(&self) -> Following {
+        self.follow_at(self.test_database.url())
+    }
+
+    /// The same, listening at another address of the same database.
+    pub fn follow_at(&self, listen_at: DatabaseUrl) -> Following {
+        let (database, cache) = (self.database.clone(), Arc::clone(&self.session_cache));
+        Following(tokio::spawn(async move { database.follow_changes(&listen_at, &cache, |_| ()).await }))
+    }
+
+    /// Says that no change was missed until now, as who follows does. For one server alone that is so.
+    pub fn missed_nothing(&self) {
+        self.session_cache.knows_all_until(self.session_cache.moment());
     }
 
     /// The database, for more servers.

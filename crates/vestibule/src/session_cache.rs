@@ -12,7 +12,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -29,7 +28,7 @@ use crate::repository::SessionAndUser;
 pub const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// How long a session is remembered. A refresh secret that another server replaced is honoured here that long at most; the access
 /// token that comes with it would be taken by itself as long as it lives.
-pub const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+pub const REMEMBERED_FOR: Duration = Duration::from_mins(1);
 /// So many changes are remembered, of about 60 bytes each. Beyond, everything is forgotten at once.
 const MOST_CHANGES: usize = 16_384;
 
@@ -221,7 +220,7 @@ impl SessionCache {
 
     fn is_trusted(&self, moment: Duration) -> bool {
         let known_until = self.known_until.load(Ordering::Acquire);
-        known_until > 0 && micros(moment).saturating_sub(known_until) < micros(TRUSTED_FOR)
+        known_until > 0 && Duration::from_micros(micros(moment).saturating_sub(known_until)) < TRUSTED_FOR
     }
 }
 
@@ -242,9 +241,9 @@ impl Changes {
         self.last += 1;
         let change = Change { number: self.last, at };
         match changed {
-            Changed::Session(id) => insert(&mut self.sessions, id, change),
-            Changed::User(id) => insert(&mut self.users, id, change),
-        };
+            Changed::Session(id) => drop(self.sessions.insert(id, change)),
+            Changed::User(id) => drop(self.users.insert(id, change)),
+        }
         if self.sessions.len() + self.users.len() > MOST_CHANGES {
             // What was asked before these is over by itself.
             self.sessions.retain(|_, change| at.saturating_sub(change.at) < REMEMBERED_FOR);
@@ -273,11 +272,180 @@ impl Changes {
     }
 }
 
-fn insert<K: Eq + Hash>(changes: &mut HashMap<K, Change>, key: K, change: Change) {
-    changes.insert(key, change);
-}
-
 fn micros(moment: Duration) -> u64 {
     // From 1, so that 0 is none.
     u64::try_from(moment.as_micros()).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::models::{Client, CsrfToken, EmailAddress, PersonName, PublicSessionId, Role, Session, User};
+
+    const NOON: OffsetDateTime = datetime!(2026-05-01 12:00 UTC);
+    const TOKEN: &str = "a token";
+
+    #[derive(Default)]
+    struct Hand(Mutex<Duration>);
+
+    impl Stopwatch for Hand {
+        fn elapsed(&self) -> Duration {
+            *self.0.lock().unwrap()
+        }
+    }
+
+    impl Hand {
+        fn turn(&self, by: Duration) {
+            *self.0.lock().unwrap() += by;
+        }
+    }
+
+    fn cache() -> (SessionCache, Arc<Hand>) {
+        let hand = Arc::new(Hand::default());
+        (SessionCache::with_stopwatch(100, hand.clone()), hand)
+    }
+
+    fn found() -> (AccessClaims, SessionAndUser) {
+        let user = User {
+            id: UserId::from(uuid::Uuid::from_u128(7)),
+            email: EmailAddress::parse("ann@example.com").unwrap(),
+            name: PersonName::parse("Ann").unwrap(),
+            is_email_verified: true,
+            role: Role::User,
+            is_disabled: false,
+            created_at: NOON,
+            updated_at: NOON,
+        };
+        let session = Session {
+            id_hash: [7; 32].into(),
+            public_id: PublicSessionId::from(uuid::Uuid::from_u128(7)),
+            user_id: user.id,
+            secret_hash: [8; 32].into(),
+            previous_secret_hash: None,
+            secret_rotated_at: NOON,
+            secret_first_used_at: None,
+            csrf_token: CsrfToken::from_stored("token".into()),
+            is_revoked: false,
+            created_at: NOON,
+            password_given_at: NOON,
+            last_seen_at: NOON,
+            expires_at: NOON + time::Duration::DAY,
+            absolute_expires_at: NOON + time::Duration::DAY,
+            client: Client::default(),
+        };
+        let expires_at = NOON + time::Duration::minutes(5);
+        let claims = AccessClaims { user_id: user.id, session: session.id_hash, issued_at: NOON, expires_at };
+        (claims, SessionAndUser { session, user })
+    }
+
+    fn remember(cache: &SessionCache) -> (AccessClaims, SessionAndUser) {
+        let (claims, found) = found();
+        cache.remember(TokenDigest::of(TOKEN), cache.ask(), claims, &found);
+        (claims, found)
+    }
+
+    fn holds(cache: &SessionCache) -> bool {
+        cache.find(&TokenDigest::of(TOKEN), NOON).is_some()
+    }
+
+    #[test]
+    fn it_answers_while_somebody_shows_that_no_change_was_missed() {
+        let (cache, hand) = cache();
+        remember(&cache);
+        assert!(!holds(&cache), "nobody follows, so nothing is remembered");
+        cache.knows_all_until(cache.moment());
+        remember(&cache);
+        assert!(holds(&cache));
+        assert!(cache.find(&TokenDigest::of("another"), NOON).is_none());
+        hand.turn(TRUSTED_FOR);
+        assert!(!holds(&cache), "it was not shown for a second");
+        cache.knows_all_until(cache.moment());
+        assert!(holds(&cache), "nothing had changed");
+        cache.lost_track();
+        assert!(!holds(&cache));
+        cache.knows_all_until(cache.moment());
+        assert!(!holds(&cache), "something may have been missed");
+    }
+
+    #[test]
+    fn a_change_is_forgotten_also_by_who_asked_before_it_and_remembers_after_it() {
+        let (cache, _) = cache();
+        cache.knows_all_until(cache.moment());
+        let (claims, read) = remember(&cache);
+        for changed in [Changed::Session(claims.session), Changed::User(claims.user_id)] {
+            let asked = cache.ask();
+            cache.forget(changed);
+            assert!(!holds(&cache));
+            cache.remember(TokenDigest::of(TOKEN), asked, claims, &read);
+            assert!(!holds(&cache), "it may have been read before the change");
+            remember_as(&cache, claims, &read);
+            assert!(holds(&cache));
+        }
+        cache.forget(Changed::Session([9; 32].into()));
+        assert!(holds(&cache), "that was another session");
+        let asked = cache.ask();
+        cache.forget_all();
+        cache.remember(TokenDigest::of(TOKEN), asked, claims, &read);
+        assert!(!holds(&cache));
+    }
+
+    fn remember_as(cache: &SessionCache, claims: AccessClaims, read: &SessionAndUser) {
+        cache.remember(TokenDigest::of(TOKEN), cache.ask(), claims, read);
+    }
+
+    #[test]
+    fn a_session_is_remembered_for_a_minute_and_a_token_as_long_as_it_lives() {
+        let (cache, hand) = cache();
+        cache.knows_all_until(cache.moment());
+        let (claims, _) = remember(&cache);
+        hand.turn(REMEMBERED_FOR.checked_sub(Duration::from_millis(1)).unwrap());
+        cache.knows_all_until(cache.moment());
+        assert!(holds(&cache));
+        assert!(cache.find(&TokenDigest::of(TOKEN), claims.expires_at).is_none());
+        hand.turn(Duration::from_millis(1));
+        cache.knows_all_until(cache.moment());
+        assert!(!holds(&cache));
+    }
+
+    #[test]
+    fn many_changes_do_not_make_it_grow_and_none_is_lost() {
+        let (cache, hand) = cache();
+        cache.knows_all_until(cache.moment());
+        let (claims, read) = remember(&cache);
+        cache.forget(Changed::Session(claims.session));
+        for number in 0..3 * MOST_CHANGES {
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&number.to_be_bytes());
+            cache.forget(Changed::Session(hash.into()));
+            let changes = cache.changes.read().unwrap();
+            assert!(changes.sessions.len() + changes.users.len() <= MOST_CHANGES);
+            drop(changes);
+            assert!(!holds(&cache));
+        }
+        remember_as(&cache, claims, &read);
+        assert!(holds(&cache));
+        // Those of a minute ago make room without forgetting what is newer.
+        hand.turn(REMEMBERED_FOR);
+        cache.knows_all_until(cache.moment());
+        remember_as(&cache, claims, &read);
+        for number in 0..MOST_CHANGES / 4 {
+            let mut hash = [1; 32];
+            hash[..8].copy_from_slice(&number.to_be_bytes());
+            cache.forget(Changed::Session(hash.into()));
+        }
+        assert!(holds(&cache));
+    }
+
+    #[test]
+    fn one_that_is_off_remembers_nothing() {
+        let cache = SessionCache::off();
+        cache.knows_all_until(cache.moment());
+        remember(&cache);
+        assert!(!holds(&cache));
+        assert!(!cache.was_asked(), "so nobody follows for it");
+    }
 }

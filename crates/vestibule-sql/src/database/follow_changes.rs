@@ -139,15 +139,13 @@ async fn show(pool: &PgPool, channel: &str, cache: &SessionCache) -> FollowError
     let mut arrived_at = cache.moment();
     loop {
         let moment = cache.moment();
-        if !cache.was_asked() {
-            // Nothing was sent that could have arrived.
+        let is_asked = cache.was_asked();
+        if !is_asked || cache.state().is_trusted {
             arrived_at = moment;
-        } else {
-            if cache.state().is_trusted {
-                arrived_at = moment;
-            } else if moment.saturating_sub(arrived_at) > SILENT_AFTER {
-                return FollowError::Silent;
-            }
+        } else if moment.saturating_sub(arrived_at) > SILENT_AFTER {
+            return FollowError::Silent;
+        }
+        if is_asked {
             let told =
                 sqlx::query("SELECT pg_notify($1, $2)").bind(channel).bind(moment.as_micros().to_string());
             match tokio::time::timeout(TRUSTED_FOR, told.execute(pool)).await {

@@ -23,6 +23,7 @@ mod rotate_keys;
 mod round_trips;
 mod secret_keys;
 mod send_mail;
+mod session_cache;
 mod sign_up;
 mod signing_keys;
 mod simulation;
