@@ -225,7 +225,7 @@ impl Settings {
             secret_keys: secret_keys(sources, &public_url)?,
             public_url,
             database_listen_url: sources
-                .optional_with("DATABASE_LISTEN_URL", |text| listen_url(text, &database_url))?
+                .optional_with("DATABASE_LISTEN_URL", listen_url)?
                 .unwrap_or_else(|| database_url.clone()),
             session_cache: sources.parse_with("SESSION_CACHE", session_cache)?,
             database_url,
@@ -529,13 +529,9 @@ fn hash_slots(text: &str) -> Result<NonZeroUsize, String> {
     if slots.get() > MAX_HASH_SLOTS { Err(format!("it is over {MAX_HASH_SLOTS}")) } else { Ok(slots) }
 }
 
-fn listen_url(text: &str, database_url: &DatabaseUrl) -> Result<DatabaseUrl, String> {
+fn listen_url(text: &str) -> Result<DatabaseUrl, String> {
     let url: DatabaseUrl = text.parse().map_err(|error: DatabaseUrlError| error.to_string())?;
-    if url.engine() == Engine::Postgres && database_url.engine() == Engine::Postgres {
-        Ok(url)
-    } else {
-        Err("only PostgreSQL is listened to, and only where the accounts are there".to_owned())
-    }
+    if url.engine() == Engine::Postgres { Ok(url) } else { Err("only PostgreSQL is listened to".to_owned()) }
 }
 
 fn session_cache(text: &str) -> Result<usize, String> {
@@ -787,7 +783,7 @@ mod tests {
             ("VESTIBULE_HASH_PASSES", "1", "passes must be from 2"),
             ("VESTIBULE_SESSION_CACHE", "many", "number"),
             ("VESTIBULE_SESSION_CACHE", "10000001", "10000000"),
-            ("VESTIBULE_DATABASE_LISTEN_URL", "postgres://localhost/a", "PostgreSQL"),
+            ("VESTIBULE_DATABASE_LISTEN_URL", "sqlite://a.db", "PostgreSQL"),
             ("VESTIBULE_HASH_SLOTS", "0", "VESTIBULE_HASH_SLOTS"),
             ("VESTIBULE_HASH_SLOTS", "100000", "256"),
             (

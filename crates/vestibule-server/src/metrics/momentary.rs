@@ -5,10 +5,10 @@ use prometheus::core::Collector;
 use prometheus::{Counter, CounterVec, Gauge, GaugeVec, Opts, Registry};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use vestibule::Accounts;
 use vestibule::ports::{HashingLoad, QueueCounts};
 use vestibule::repository::StoreError;
 use vestibule::services::HeadCount;
+use vestibule::{Accounts, CacheState};
 use vestibule_sql::Database;
 
 /// People and sessions are counted no more often: where there are millions, that takes a moment.
@@ -49,6 +49,7 @@ impl Momentary {
         if let Some(load) = self.accounts.hashing_load() {
             tell_hashing(&told, &load);
         }
+        tell_remembered(&told, self.accounts.session_cache());
         let version = Opts::new("vestibule_build_info", "The version of the program.")
             .const_label("version", env!("CARGO_PKG_VERSION"));
         let gauge = told.add(Gauge::with_opts(version));
@@ -78,6 +79,22 @@ impl Momentary {
             set("idle", pool.idle);
             set("busy", pool.open.saturating_sub(pool.idle));
         }
+    }
+}
+
+/// What is remembered of sessions.
+fn tell_remembered(told: &Told, cache: CacheState) {
+    told.gauge("vestibule_remembered_sessions", "Access tokens whose sessions are remembered.", cache.held);
+    told.gauge(
+        "vestibule_remembered_sessions_trusted",
+        "1 while the memory of sessions may answer: changes are followed, and somebody asks. Else each check reads the database.",
+        cache.is_trusted.into(),
+    );
+    let options =
+        Opts::new("vestibule_session_checks_total", "Tokens that were looked for in the memory of sessions.");
+    let counters = told.add(CounterVec::new(options, &["answered_by"]));
+    for (answered_by, count) in [("memory", cache.hits), ("database", cache.misses)] {
+        counters.with_label_values(&[answered_by]).inc_by(number(count));
     }
 }
 

@@ -22,6 +22,7 @@ mod outbox;
 mod pebble;
 mod program;
 mod resend;
+mod session_cache;
 mod smtp;
 mod smtp_server;
 mod tls;

@@ -156,7 +156,8 @@ async fn the_state_of_the_schema_is_told(
             "0007 audit actors".into(),
             "0008 keys".into(),
             "0009 sign up".into(),
-            "0010 expand certificates".into()
+            "0010 expand certificates".into(),
+            "0011 expand session changes".into()
         ])
     );
     database.migrate(&MIGRATIONS).await.unwrap();

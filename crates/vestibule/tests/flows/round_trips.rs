@@ -241,5 +241,20 @@ async fn count_other_ways_to_sign_up(kind: DatabaseKind) -> BTreeMap<String, u64
     count("the other mails");
     accounts.decline_sign_up(&token, &client).await.unwrap();
     count("decline a sign-up");
+
+    let options = HouseOptions { remembered_sessions: 10, ..HouseOptions::default() };
+    let house = House::open_on(&TestDatabase::create(kind).await, options).await.unwrap();
+    let accounts = &house.accounts;
+    let ann = house.signed_up("ann").await;
+    house.missed_nothing();
+    accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.unwrap();
+    let before = house.database.round_trips();
+    accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.unwrap();
+    counted.insert("session check, remembered".into(), house.database.round_trips() - before);
+    house.clock.advance(Duration::minutes(2));
+    accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.unwrap();
+    let before = house.database.round_trips();
+    accounts.write_seen().await.unwrap();
+    counted.insert("write down who was seen".into(), house.database.round_trips() - before);
     counted
 }
