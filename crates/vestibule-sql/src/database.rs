@@ -14,6 +14,7 @@ mod embedded_file;
 mod migrations;
 mod move_rows;
 mod postgres_dump;
+mod restored;
 mod statement;
 mod tables;
 
@@ -22,6 +23,7 @@ pub use embedded_file::{EmbeddedFile, EmbeddedFileError};
 pub use migrations::{AppliedMigration, MigrateError, Migrations, PlannedMigration, SchemaState};
 pub use move_rows::{MoveError, MovedTable, move_rows};
 pub use postgres_dump::{PostgresDump, PostgresServer};
+pub use restored::end_restored_sql;
 pub use statement::{Row, Statement, Value};
 
 use statement::store_error;

@@ -26,6 +26,6 @@ mod users;
 pub use database::{
     AppliedMigration, At, ConnectError, Connection, Database, DatabaseUrl, DatabaseUrlError, EmbeddedFile,
     EmbeddedFileError, Engine, Id, MigrateError, Migrations, MoveError, MovedTable, PlannedMigration,
-    PoolState, PostgresDump, PostgresServer, Row, SchemaState, Statement, Value, move_rows,
+    PoolState, PostgresDump, PostgresServer, Row, SchemaState, Statement, Value, end_restored_sql, move_rows,
 };
 pub use store::{MIGRATIONS, SqlStore};

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, ScopedJoinHandle};
 
-use vestibule_sql::{Engine, PostgresServer};
+use vestibule_sql::{Engine, PostgresServer, end_restored_sql};
 
 use super::archive::{self, Manifest};
 use super::draft::new_private_file;
@@ -53,7 +53,7 @@ pub(crate) async fn dump(server: &PostgresServer, into: &Path) -> Result<Manifes
 }
 
 /// Puts a dump in the place of all that is in its schema: in one transaction, which commits only where every table has the rows
-/// that the manifest tells of. Whatever happens before, the old rows are still there.
+/// that the manifest tells of, and without the sessions and links among them. Whatever happens before, the old rows are still there.
 ///
 /// `pg_restore` makes statements of the dump and `psql` carries them out: by itself `pg_restore` would not remove what the dump
 /// does not know. The end of `psql`'s input alone commits nothing; the word for it is written last.
@@ -205,7 +205,7 @@ SET LOCAL lock_timeout = 0;
     )
 }
 
-/// Compares the rows with the manifest, and commits.
+/// Compares the rows with the manifest, ends what must not live again, and commits.
 fn after(schema: &str, manifest: &Manifest) -> String {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let counted: Vec<String> = manifest
@@ -220,5 +220,6 @@ fn after(schema: &str, manifest: &Manifest) -> String {
             )
         })
         .collect();
-    format!("\n;\nDO $after$\nBEGIN\n{}END;\n$after$;\nCOMMIT;\n", counted.concat())
+    let ended = end_restored_sql(schema);
+    format!("\n;\nDO $after$\nBEGIN\n{}END;\n$after$;\n{ended}COMMIT;\n", counted.concat())
 }

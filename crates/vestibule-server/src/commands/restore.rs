@@ -3,7 +3,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
-use vestibule_sql::{Database, DatabaseUrl, EmbeddedFile, PostgresServer, SchemaState};
+use vestibule::ports::{Clock, OsRandom, SystemClock};
+use vestibule::services::{Administrator, note_restore};
+use vestibule_sql::{Database, DatabaseUrl, EmbeddedFile, MIGRATIONS, PostgresServer, SchemaState, SqlStore};
 
 use super::office::confirm;
 use super::output::{print_json, print_line};
@@ -161,7 +163,7 @@ impl Work<'_> {
         self.unpack_and_check(&EmbeddedFile::new(draft.join("rehearsal.db"))).await
     }
 
-    /// Makes a whole, checked database of the release's schema out of the backup.
+    /// Makes a whole, checked database of the release's schema out of the backup, without sessions and links of then.
     async fn unpack_and_check(&self, restored: &EmbeddedFile) -> Result<Outcome, Failure> {
         let file = new_private_file(restored.path()).map_err(Failure::because)?;
         let (_, file) = archive::read(self.backup, self.progress, "restoring", |_| Ok(file))?;
@@ -169,6 +171,7 @@ impl Work<'_> {
         drop(file);
         self.progress.step("checking");
         embedded::check(restored, self.manifest).await?;
+        restored.end_restored().await.map_err(Failure::because)?;
         let outcome = self.bring_up_to_date(&DatabaseUrl::of_file(restored.path())).await?;
         restored.settle().await.map_err(Failure::because)?;
         Ok(outcome)
@@ -219,7 +222,7 @@ impl Work<'_> {
         ))
     }
 
-    /// Brings the restored schema to that of this release, as a start would.
+    /// Brings the restored schema to that of this release, as a start would, and writes down what was done.
     async fn bring_up_to_date(&self, url: &DatabaseUrl) -> Result<Outcome, Failure> {
         let database = Database::connect(url).await.map_err(Failure::because)?;
         let mut outcome = Outcome::default();
@@ -232,6 +235,13 @@ impl Work<'_> {
             } else {
                 outcome.missing.extend(names);
             }
+        }
+        // A trail of an older release may not take the event; the answer tells what is missing.
+        if database.schema_state(&MIGRATIONS).await.map_err(Failure::because)? == SchemaState::Expected {
+            let detail = format!("of {}", self.manifest.created_at);
+            let (store, now) = (SqlStore::new(database.clone()), SystemClock.now());
+            let by = Administrator::at_the_command_line();
+            note_restore(&store, &OsRandom, &by, detail, now).await.map_err(Failure::because)?;
         }
         database.close().await;
         Ok(outcome)
@@ -303,6 +313,7 @@ fn tell(
             "database": manifest.database,
             "tables": manifest.rows.len(),
             "rows": manifest.all_rows(),
+            "sessions_ended": manifest.rows.get("sessions").copied().unwrap_or(0),
             "applied": outcome.applied,
             "missing": outcome.missing,
             "set_aside": outcome.aside.as_ref().map(|path| path.display().to_string()),
@@ -316,6 +327,9 @@ fn tell(
         ))?;
     } else {
         print_line(&format!("{} is restored: {of}.", settings.database_url))?;
+        print_line(
+            "Everybody is logged out. Links and invitations of before are void, and mails that waited are not sent: see docs/backups.md.",
+        )?;
     }
     for name in &outcome.applied {
         print_line(&format!("  brought up to date: {name}"))?;

@@ -4,8 +4,9 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{Connection as _, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
+use super::restored::ENDED;
 use super::{SQLITE_BUSY_TIMEOUT, make_private_folder, private_file, tables};
 
 /// More of them are told by nobody read.
@@ -119,6 +120,23 @@ impl EmbeddedFile {
             path: self.0.display().to_string(),
             problem: format!("{}{more}", problems.join("; ")),
         })
+    }
+
+    /// Ends what must not live again in a restored database: sessions, links, and mails that wait.
+    pub async fn end_restored(&self) -> Result<(), EmbeddedFileError> {
+        let mut connection = self.open(SqliteConnectOptions::new()).await?;
+        let ended = async {
+            let mut transaction = connection.begin().await?;
+            let there = tables::sqlite_tables(&mut transaction).await?;
+            for (table, condition) in ENDED.iter().filter(|(table, _)| there.iter().any(|name| name == table))
+            {
+                let sql = format!("DELETE FROM {} WHERE {condition}", tables::quoted(table));
+                sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
+            }
+            transaction.commit().await
+        };
+        ended.await.map_err(|error| self.unread(error))?;
+        connection.close().await.map_err(|error| self.unread(error))
     }
 
     /// Writes what lies beside the file into it, so that it alone is the database. Whoever calls it has the lock.
