@@ -92,8 +92,7 @@ pub(crate) fn put_back(
             Ok(into_psql)
         });
         // Read once more from the beginning: what was verified before is verified again while it goes in.
-        let read = archive::read(backup, progress, "restoring", |_| Ok(into_restore));
-        let fed = read.map(|(_, input)| drop(input));
+        let fed = archive::read_again(backup, manifest, progress, into_restore).map(drop);
         // Closed in any case before psql is waited for, which waits for its end.
         let mut into_psql = carried.join().ok().and_then(Result::ok);
         let restored = pg_restore.wait().map_err(Failure::because)?;

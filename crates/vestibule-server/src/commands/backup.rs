@@ -16,6 +16,7 @@ use crate::backups::progress::Progress;
 use crate::backups::sealing::{Seal, Sealed};
 use crate::backups::{embedded, postgres};
 use crate::failure::{Failure, note};
+use crate::secret_file::existing_secret_keys;
 use crate::settings::Settings;
 
 /// Where a backup is to be, and which of the older ones there stay.
@@ -51,6 +52,8 @@ pub(crate) async fn run(
         Some(Place::Folder(folder)) => folder.clone(),
         Some(Place::Store(_)) => std::env::temp_dir(),
     };
+    // None is made: it would be no other machine's, and prove nothing there.
+    let keys = existing_secret_keys(settings)?.map(|keys| keys.derive());
     let database = existing_database(app, settings).await?;
     let drafted_in = |folder: &Path| {
         Draft::within(folder).map_err(|error| {
@@ -76,7 +79,7 @@ pub(crate) async fn run(
 
     let finished = draft.join(&name);
     let seal = Seal::new(new_private_file(&finished).map_err(Failure::because)?, recipients)?;
-    archive::write(&manifest, &dump, seal, progress).map_err(|error| {
+    archive::write(&manifest, keys.as_ref(), &dump, seal, progress).map_err(|error| {
         Failure::with_way_out(
             format!("the backup could not be written: {error}"),
             "Look whether the disk is full, and whether VESTIBULE_BACKUP_RECIPIENT is right.",
@@ -101,6 +104,11 @@ pub(crate) async fn run(
             "The backup is not encrypted: whoever can read that store can read all accounts. Set VESTIBULE_BACKUP_RECIPIENT.",
         );
     }
+    if keys.is_none() {
+        note(
+            "Nothing proves who made the backup, so `restore` wants --unproven for it. Set the site's VESTIBULE_SECRET_KEY here too.",
+        );
+    }
     if json {
         print_json(&json!({
             "backup": kept_as,
@@ -108,6 +116,7 @@ pub(crate) async fn run(
             "created_at": manifest.created_at,
             "database": manifest.database,
             "encrypted": is_sealed,
+            "proven": keys.is_some(),
             "tables": manifest.rows.len(),
             "rows": manifest.all_rows(),
             "sha256": manifest.dump.sha256,

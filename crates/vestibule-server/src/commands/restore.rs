@@ -10,7 +10,7 @@ use vestibule_sql::{Database, DatabaseUrl, EmbeddedFile, MIGRATIONS, PostgresSer
 use super::office::confirm;
 use super::output::{print_json, print_line};
 use crate::app::App;
-use crate::backups::archive::{self, Manifest};
+use crate::backups::archive::{self, Manifest, Origin};
 use crate::backups::draft::{Draft, mark, new_private_file};
 use crate::backups::object_store::ObjectStore;
 use crate::backups::places::bucket_and_rest;
@@ -19,6 +19,7 @@ use crate::backups::sealing::Sealed;
 use crate::backups::{embedded, postgres};
 use crate::failure::{Failure, with_causes};
 use crate::house::{OF_A_LATER_RELEASE, difference, migrate};
+use crate::secret_file::existing_secret_keys;
 use crate::settings::Settings;
 
 /// What is to be restored, and how.
@@ -26,6 +27,7 @@ pub(crate) struct Asked {
     pub file: String,
     pub check: bool,
     pub identity: Option<PathBuf>,
+    pub unproven: bool,
     pub yes: bool,
 }
 
@@ -49,7 +51,13 @@ pub(crate) async fn run(
 ) -> Result<ExitCode, Failure> {
     let progress = Progress::new(json);
     let (backup, _fetched) = fetch(settings, &asked, progress).await?;
-    let (manifest, _) = archive::read(&backup, progress, "verifying", |_| Ok(std::io::sink()))?;
+    let (told, _) = archive::read(&backup, progress, "verifying", |_| Ok(std::io::sink()))?;
+    let keys = existing_secret_keys(settings)?.map(|keys| keys.derive());
+    let origin = told.origin(keys.as_ref());
+    if !asked.unproven {
+        expect_proven(origin, backup.name())?;
+    }
+    let manifest = told.manifest;
     expect_restorable(app, settings, &manifest)?;
     let work = Work { app, settings, backup: &backup, manifest: &manifest, progress };
     let outcome = match (PostgresServer::of(&settings.database_url), settings.database_url.file()) {
@@ -58,7 +66,7 @@ pub(crate) async fn run(
         (None, Some(_)) if asked.check => work.rehearse_embedded().await?,
         (None, file) => work.restore_embedded(file.unwrap_or(Path::new("")), asked.yes).await?,
     };
-    tell(settings, &asked, &manifest, &outcome, json)?;
+    tell(settings, &asked, origin, &manifest, &outcome, json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -77,6 +85,21 @@ async fn fetch(
     let path = draft.join("backup");
     ObjectStore::open(&settings.backup, bucket, prefix)?.get(name, &path, progress).await?;
     Ok((Sealed::new(path, asked.file.clone(), identity)?, Some(draft)))
+}
+
+/// Refuses what nobody can tell the maker of: who may write where backups are kept could put one there with an admin of their own.
+fn expect_proven(origin: Origin, name: &str) -> Result<(), Failure> {
+    match origin {
+        Origin::Proven => Ok(()),
+        Origin::Unproven => Err(Failure::with_way_out(
+            format!("nothing proves who made the backup {name}: it was made without VESTIBULE_SECRET_KEY"),
+            "Nothing was changed. If you are sure where it comes from, add --unproven.",
+        )),
+        Origin::Foreign => Err(Failure::with_way_out(
+            format!("the backup {name} was not made with a VESTIBULE_SECRET_KEY that is set here"),
+            "Nothing was changed. Set the key that the site had then; an older one goes behind the newest, after a comma. If it is lost and you are sure where the backup comes from, add --unproven.",
+        )),
+    }
 }
 
 /// Refuses what belongs to another database or to a later release.
@@ -166,7 +189,7 @@ impl Work<'_> {
     /// Makes a whole, checked database of the release's schema out of the backup, without sessions and links of then.
     async fn unpack_and_check(&self, restored: &EmbeddedFile) -> Result<Outcome, Failure> {
         let file = new_private_file(restored.path()).map_err(Failure::because)?;
-        let (_, file) = archive::read(self.backup, self.progress, "restoring", |_| Ok(file))?;
+        let file = archive::read_again(self.backup, self.manifest, self.progress, file)?;
         file.sync_all().map_err(Failure::because)?;
         drop(file);
         self.progress.step("checking");
@@ -299,6 +322,7 @@ fn give_to_the_same_owner(_: &Path, _: &Path) -> std::io::Result<()> {
 fn tell(
     settings: &Settings,
     asked: &Asked,
+    origin: Origin,
     manifest: &Manifest,
     outcome: &Outcome,
     json: bool,
@@ -308,6 +332,7 @@ fn tell(
             "backup": asked.file,
             "restored": !asked.check,
             "created_at": manifest.created_at,
+            "proven": origin == Origin::Proven,
             "program": manifest.program,
             "version": manifest.version,
             "database": manifest.database,

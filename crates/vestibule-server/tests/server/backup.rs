@@ -105,6 +105,12 @@ impl Site {
         assert_eq!(with_input(add, "copper window thursday\n").0, 0);
     }
 
+    fn add_with(&self, secret_key: &str, name: &str) {
+        let mut add = self.command(&["user", "add", &format!("{name}@example.com"), "--name", name]);
+        add.env("VESTIBULE_SECRET_KEY", secret_key);
+        assert_eq!(with_input(add, "copper window thursday\n").0, 0);
+    }
+
     /// PostgreSQL notices a moment later than we that a server was killed.
     async fn wait_until_left(&self) {
         if self.database.folder().is_some() {
@@ -314,7 +320,8 @@ fn repacked(path: &Path, change: impl FnOnce(&mut Value, &mut Vec<u8>)) {
         parts.push((entry.path().unwrap().to_str().unwrap().to_owned(), bytes));
     }
     let mut manifest: Value = serde_json::from_slice(&parts[0].1).unwrap();
-    change(&mut manifest, &mut parts[1].1);
+    let dump = parts.len() - 1;
+    change(&mut manifest, &mut parts[dump].1);
     parts[0].1 = serde_json::to_vec(&manifest).unwrap();
     let file = std::fs::File::create(path).unwrap();
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(file, flate2::Compression::fast()));
@@ -338,7 +345,7 @@ async fn a_manifest_that_does_not_fit_stops_a_restore(
     let check = |change: &dyn Fn(&mut Value, &mut Vec<u8>), words: &[&str]| {
         site.json(&["backup", "a.backup"]);
         repacked(&backup, |manifest, dump| change(manifest, dump));
-        site.refused(&["restore", "a.backup", "--yes"], words);
+        site.refused(&["restore", "a.backup", "--yes", "--unproven"], words);
     };
     check(&|_, dump| dump.push(0), &["damaged", "not the one that the manifest tells of"]);
     check(&|manifest, _| manifest["rows"]["users"] = 7.into(), &["users", "manifest", "Nothing was changed"]);
@@ -361,6 +368,47 @@ async fn a_manifest_that_does_not_fit_stops_a_restore(
         let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
         assert!(names.into_iter().all(|name| !name.to_string_lossy().contains("restoring")));
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_backup_that_somebody_else_made_or_changed_is_refused(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let mut site = Site::used(kind).await;
+    assert_eq!(site.json(&["backup", "a.backup"])["proven"], true);
+    let ours = site.settings.remove(0).1;
+    let theirs = vestibule_testkit::secret_key().to_base64().to_string();
+    let with_keys = |keys: &str, arguments: &[&str]| {
+        let mut command = site.command(arguments);
+        command.env("VESTIBULE_SECRET_KEY", keys);
+        with_input(command, "")
+    };
+    let refused = |keys: &str, arguments: &[&str], word: &str| {
+        let (code, _, told) = with_keys(keys, arguments);
+        assert!(code == 1 && told.contains(word) && told.contains("--unproven"), "{arguments:?}: {told}");
+    };
+    // Also after the secret got a successor.
+    for keys in [ours.clone(), format!("{theirs},{ours}")] {
+        let (code, _, told) = with_keys(&keys, &["restore", "--check", "a.backup"]);
+        assert_eq!(code, 0, "{told}");
+    }
+    refused(&theirs, &["restore", "a.backup", "--yes"], "not made with a VESTIBULE_SECRET_KEY");
+    refused(&theirs, &["restore", "a.backup", "--check"], "not made with a VESTIBULE_SECRET_KEY");
+    let (code, answer, told) =
+        with_keys(&theirs, &["restore", "a.backup", "--check", "--unproven", "--json"]);
+    let told_so = serde_json::from_str::<Value>(&answer).map(|answer| answer["proven"] == false);
+    assert!(code == 0 && told_so.unwrap_or(false), "{answer} {told}");
+
+    // Changed with sums that fit, or with the proof left away.
+    site.add_with(&ours, "bob");
+    let before = site.database.dump().await;
+    repacked(&site.path().join("a.backup"), |manifest, _| manifest["program"] = "other".into());
+    refused(&ours, &["restore", "a.backup", "--yes"], "not made with a VESTIBULE_SECRET_KEY");
+    let (code, _, told) = with_input(site.command(&["backup", "b.backup"]), "");
+    assert!(code == 0 && told.contains("--unproven"), "without a key it says so: {told}");
+    refused(&ours, &["restore", "b.backup", "--yes"], "nothing proves who made the backup");
+    assert_eq!(site.database.dump().await, before, "none of that touched anything");
 }
 
 #[rstest]
