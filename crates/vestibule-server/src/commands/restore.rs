@@ -11,7 +11,7 @@ use super::office::confirm;
 use super::output::{print_json, print_line};
 use crate::app::App;
 use crate::backups::archive::{self, Manifest, Origin};
-use crate::backups::draft::{Draft, mark, new_private_file};
+use crate::backups::draft::{Draft, folder_of, mark, new_private_file};
 use crate::backups::object_store::ObjectStore;
 use crate::backups::places::bucket_and_rest;
 use crate::backups::progress::Progress;
@@ -302,16 +302,23 @@ impl Work<'_> {
     }
 }
 
-/// A command of root's must not lock the server out of its own database.
+/// A command of root's must not lock the server out of its own database. Where there is no old one, the folder tells whose the server's
+/// files are.
 #[cfg(unix)]
 fn give_to_the_same_owner(old: &Path, new: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{MetadataExt, chown};
-    let Ok(owned) = std::fs::metadata(old) else { return Ok(()) };
+    let before = std::fs::metadata(old).ok();
+    let owned =
+        before.as_ref().map_or_else(|| std::fs::metadata(folder_of(old)), |before| Ok(before.clone()))?;
     let made = std::fs::metadata(new)?;
     if (owned.uid(), owned.gid()) != (made.uid(), made.gid()) {
-        chown(new, Some(owned.uid()), Some(owned.gid()))?;
+        match chown(new, Some(owned.uid()), Some(owned.gid())) {
+            // Whoever is not root gives no file away; in a folder of somebody else's it stays theirs.
+            Err(error) if before.is_none() && error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            given => given?,
+        }
     }
-    std::fs::set_permissions(new, owned.permissions())
+    before.map_or(Ok(()), |before| std::fs::set_permissions(new, before.permissions()))
 }
 
 #[cfg(not(unix))]

@@ -447,6 +447,42 @@ async fn a_backup_goes_into_an_empty_database_without_being_asked(
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn what_root_restores_belongs_to_the_server_as_before() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    const SERVER: u32 = 54321;
+    let site = Site::used(DatabaseKind::Sqlite).await;
+    site.json(&["backup", "a.backup"]);
+    let folder = site.database.folder().unwrap();
+    let file = folder.join("test.db");
+    if std::fs::metadata(&file).unwrap().uid() != 0 {
+        // Only root can give a file away, and has to.
+        return;
+    }
+    let owner = |path: &Path| {
+        let data = std::fs::metadata(path).unwrap();
+        (data.uid(), data.gid())
+    };
+    for path in [&file, &folder] {
+        chown(path, Some(SERVER), Some(SERVER)).unwrap();
+    }
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    site.json(&["restore", "a.backup", "--yes"]);
+    assert_eq!((owner(&file), mode(&file)), ((SERVER, SERVER), 0o640));
+    // All of it is lost but the folder.
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    site.json(&["restore", "a.backup"]);
+    let names: Vec<PathBuf> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(names.contains(&file) && names.len() > 1, "{names:?}");
+    for path in names {
+        assert_eq!((owner(&path), mode(&path)), ((SERVER, SERVER), 0o600), "{path:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_database_that_cannot_be_read_any_more_is_set_aside() {
     let site = Site::used(DatabaseKind::Sqlite).await;

@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use super::restored::ENDED;
-use super::{SQLITE_BUSY_TIMEOUT, make_private_folder, private_file, tables};
+use super::{SQLITE_BUSY_TIMEOUT, make_private_folder, private_file_beside, tables};
 
 /// More of them are told by nobody read.
 const MAX_PROBLEMS: usize = 5;
@@ -196,19 +196,9 @@ pub(super) fn share(database: &Path) -> std::io::Result<Option<File>> {
     }
 }
 
-/// A file of its own, which stays when the database's file is replaced.
+/// A file of its own, which stays when the database's file is replaced. Who could open it could hold the lock.
 fn lock_file(database: &Path) -> std::io::Result<File> {
-    let path = beside(database, ".in-use.lock");
-    let is_new = !path.exists();
-    // Who could open it could hold the lock.
-    let file = private_file(&path)?;
-    #[cfg(unix)]
-    if is_new && let Ok(owned) = std::fs::metadata(database) {
-        use std::os::unix::fs::MetadataExt;
-        // Else a command of root's would lock the server out. Whoever is not root makes it for themselves.
-        drop(std::os::unix::fs::fchown(&file, Some(owned.uid()), Some(owned.gid())));
-    }
-    Ok(file)
+    private_file_beside(database, &beside(database, ".in-use.lock"))
 }
 
 fn beside(database: &Path, end: &str) -> PathBuf {
