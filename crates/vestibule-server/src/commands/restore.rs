@@ -148,7 +148,9 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn restore_embedded(&self, path: &Path, yes: bool) -> Result<Outcome, Failure> {
-        let database = EmbeddedFile::new(path);
+        // Not the link to it: the server may go another way to the same file.
+        let database = EmbeddedFile::behind(path);
+        let path = database.path();
         let lock = database.lock_alone().map_err(Failure::because)?;
         let Some(_lock) = lock else { return Err(self.in_use()) };
         if path.exists() {

@@ -449,6 +449,30 @@ async fn a_backup_goes_into_an_empty_database_without_being_asked(
 
 #[cfg(unix)]
 #[tokio::test]
+async fn a_restore_by_another_way_to_the_file_is_kept_away_from_a_server_and_leaves_the_link() {
+    let site = Site::used(DatabaseKind::Sqlite).await;
+    site.json(&["backup", "a.backup"]);
+    site.add("bob");
+    let real = site.database.folder().unwrap().join("test.db");
+    let link = site.path().join("linked.db");
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let restore = || {
+        let mut command = site.command(&["restore", "a.backup", "--yes"]);
+        command.env("VESTIBULE_DATABASE_URL", format!("sqlite://{}", link.display()));
+        with_input(command, "")
+    };
+    let program = site.start();
+    let (code, _, told) = restore();
+    assert!(code == 1 && told.contains("in use"), "{told}");
+    program.kill();
+    let (code, _, told) = restore();
+    assert_eq!(code, 0, "{told}");
+    assert_eq!(std::fs::read_link(&link).unwrap(), real);
+    assert_eq!(site.emails(), ["ann@example.com"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn what_root_restores_belongs_to_the_server_as_before() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
     const SERVER: u32 = 54321;

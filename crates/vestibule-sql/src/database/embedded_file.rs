@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use super::restored::ENDED;
-use super::{SQLITE_BUSY_TIMEOUT, make_private_folder, private_file_beside, tables};
+use super::{SQLITE_BUSY_TIMEOUT, folder_of, make_private_folder, private_file_beside, tables};
 
 /// More of them are told by nobody read.
 const MAX_PROBLEMS: usize = 5;
@@ -49,6 +49,12 @@ impl EmbeddedFile {
     /// The file of a path, whether there is one or not.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
+    }
+
+    /// The file that a path leads to: behind links, and whatever way it is written. Every way to it is then one lock, and who
+    /// replaces it replaces the file and not the link to it.
+    pub fn behind(path: &Path) -> Self {
+        Self(real_path(path))
     }
 
     /// Where it is.
@@ -198,11 +204,57 @@ pub(super) fn share(database: &Path) -> std::io::Result<Option<File>> {
 
 /// A file of its own, which stays when the database's file is replaced. Who could open it could hold the lock.
 fn lock_file(database: &Path) -> std::io::Result<File> {
-    private_file_beside(database, &beside(database, ".in-use.lock"))
+    let database = real_path(database);
+    private_file_beside(&database, &beside(&database, ".in-use.lock"))
+}
+
+/// A path without links. Of a file that is not there yet, the real folder and its name; of a link to such a one, what it leads to.
+pub(super) fn real_path(path: &Path) -> PathBuf {
+    if let Ok(real) = std::fs::canonicalize(path) {
+        return real;
+    }
+    let led = std::fs::read_link(path).map(|target| folder_of(path).join(target));
+    let path = led.unwrap_or_else(|_| path.to_owned());
+    match (std::fs::canonicalize(folder_of(&path)), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path,
+    }
 }
 
 fn beside(database: &Path, end: &str) -> PathBuf {
     let mut name = OsString::from(database);
     name.push(end);
     PathBuf::from(name)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn every_way_to_a_database_is_one_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let real = folder.join("real");
+        std::fs::create_dir(&real).unwrap();
+        symlink("real", folder.join("linked")).unwrap();
+        symlink("real/a.db", folder.join("a.db")).unwrap();
+        for is_there in [false, true] {
+            if is_there {
+                std::fs::write(real.join("a.db"), "").unwrap();
+            }
+            let ways =
+                ["real/a.db", "linked/a.db", "linked/../real/./a.db", "a.db"].map(|way| folder.join(way));
+            for way in &ways {
+                let held = EmbeddedFile::new(way).lock_alone().unwrap().unwrap();
+                for other in &ways {
+                    assert!(share(other).unwrap().is_none(), "{way:?} {other:?} {is_there}");
+                }
+                drop(held);
+                assert_eq!(EmbeddedFile::behind(way).path(), real.canonicalize().unwrap().join("a.db"));
+            }
+        }
+    }
 }

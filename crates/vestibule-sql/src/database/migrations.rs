@@ -4,6 +4,7 @@ use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 
+use super::embedded_file::real_path;
 use super::{Database, Engine, POSTGRES_LIMITS, Pools, private_file_beside};
 
 /// The schema of one part of an application: a folder of SQL files for each database, with equal names.
@@ -235,6 +236,7 @@ fn is_no_such_table(error: &sqlx::Error) -> bool {
 }
 
 async fn lock_beside(database: PathBuf) -> Result<std::fs::File, MigrateError> {
+    let database = real_path(&database);
     let mut path = database.clone().into_os_string();
     path.push(".migrate.lock");
     let path = PathBuf::from(path);
