@@ -60,3 +60,15 @@ pub(crate) fn folder_of(file: &Path) -> &Path {
         _ => Path::new("."),
     }
 }
+
+/// How many bytes can still be written in a folder, where the system tells.
+#[cfg(unix)]
+pub(crate) fn room_in(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn room_in(_: &Path) -> Option<u64> {
+    None
+}
