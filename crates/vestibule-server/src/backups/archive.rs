@@ -68,9 +68,11 @@ pub(crate) struct Dump {
 
 impl Manifest {
     /// The manifest of a dump that is in a file.
-    pub(crate) fn of_dump(engine: Engine, file: &Path) -> std::io::Result<Self> {
+    pub(crate) fn of_dump(engine: Engine, file: &Path, progress: Progress) -> std::io::Result<Self> {
         let mut hashed = Hashed::new(std::io::sink());
-        std::io::copy(&mut File::open(file)?, &mut hashed)?;
+        let opened = File::open(file)?;
+        let bytes = opened.metadata()?.len();
+        std::io::copy(&mut progress.read(opened, "hashing", bytes), &mut hashed)?;
         let (bytes, sha256) = hashed.told();
         let (database, name) = match engine {
             Engine::Sqlite => ("sqlite", "database.sqlite"),

@@ -13,6 +13,7 @@ use super::draft::{folder_of, new_private_file, room_in};
 use super::progress::{Progress, ToldBytes};
 use crate::failure::Failure;
 use crate::https_client::{Answer, HttpsClient, USER_AGENT};
+use crate::interruption::or_stopped;
 use crate::settings::BackupSettings;
 
 /// What is larger goes in parts of so many bytes. A store takes 10,000 of them.
@@ -93,7 +94,7 @@ impl ObjectStore {
         let mut part = next()?;
         if part.len() as u64 == bytes {
             let url = self.bucket.put_object(Some(&self.credentials), &object).sign(SIGNATURE_TTL);
-            self.ask(Method::PUT, &url, part).await?;
+            or_stopped(self.ask(Method::PUT, &url, part)).await?;
             told.add(bytes);
             return Ok(());
         }
@@ -108,7 +109,8 @@ impl ObjectStore {
             let signed =
                 self.bucket.upload_part(Some(&self.credentials), &object, number, upload.upload_id());
             let sent = part.len() as u64;
-            let answered = self.ask(Method::PUT, &signed.sign(SIGNATURE_TTL), part).await;
+            let url = signed.sign(SIGNATURE_TTL);
+            let answered = or_stopped(self.ask(Method::PUT, &url, part)).await;
             let tag = answered.and_then(|answer| {
                 let tag = answer.headers.get("etag").and_then(|tag| tag.to_str().ok());
                 tag.map(str::to_owned).ok_or_else(|| odd(&"it told no tag of a part"))

@@ -23,7 +23,11 @@ pub(crate) fn unanswered(error: &impl std::error::Error) -> Failure {
 }
 
 /// Dumps the database as it is at one moment, and counts the rows of that same moment.
-pub(crate) async fn dump(server: &PostgresServer, into: &Path) -> Result<Manifest, Failure> {
+pub(crate) async fn dump(
+    server: &PostgresServer,
+    into: &Path,
+    progress: Progress,
+) -> Result<Manifest, Failure> {
     let held = server.hold().await.map_err(|error| unanswered(&error))?;
     let file = new_private_file(into).map_err(Failure::because)?;
     let mut pg_dump = program("pg_dump", server);
@@ -35,7 +39,10 @@ pub(crate) async fn dump(server: &PostgresServer, into: &Path) -> Result<Manifes
         .stdin(Stdio::null())
         .stdout(file)
         .stderr(Stdio::piped());
-    let output = start(&mut pg_dump, "pg_dump")?.wait_with_output().map_err(Failure::because)?;
+    // It ends with this: nobody would take what it still writes.
+    let mut pg_dump = tokio::process::Command::from(pg_dump);
+    let child = pg_dump.kill_on_drop(true).spawn().map_err(|error| unstarted("pg_dump", &error))?;
+    let output = child.wait_with_output().await.map_err(Failure::because)?;
     if !output.status.success() {
         let told = String::from_utf8_lossy(&output.stderr);
         let way_out = if told.contains("version mismatch") {
@@ -45,7 +52,7 @@ pub(crate) async fn dump(server: &PostgresServer, into: &Path) -> Result<Manifes
         };
         return Err(Failure::with_way_out(format!("pg_dump failed: {}", told.trim()), way_out));
     }
-    let mut manifest = Manifest::of_dump(Engine::Postgres, into).map_err(Failure::because)?;
+    let mut manifest = Manifest::of_dump(Engine::Postgres, into, progress).map_err(Failure::because)?;
     manifest.schema = Some(held.schema.clone());
     manifest.rows.clone_from(&held.rows);
     held.close().await.map_err(|error| unanswered(&error))?;
@@ -130,12 +137,16 @@ fn program(name: &str, server: &PostgresServer) -> Command {
 }
 
 fn start(program: &mut Command, name: &str) -> Result<Child, Failure> {
-    program.spawn().map_err(|error| match error.kind() {
+    program.spawn().map_err(|error| unstarted(name, &error))
+}
+
+fn unstarted(name: &str, error: &std::io::Error) -> Failure {
+    match error.kind() {
         ErrorKind::NotFound => {
             Failure::with_way_out(format!("the program `{name}` is not on this machine"), MISSING)
         }
         _ => Failure::with_way_out(format!("`{name}` cannot be started: {error}"), MISSING),
-    })
+    }
 }
 
 fn listen<'scope>(

@@ -16,6 +16,7 @@ use crate::backups::progress::Progress;
 use crate::backups::sealing::{Seal, Sealed};
 use crate::backups::{embedded, postgres};
 use crate::failure::{Failure, note};
+use crate::interruption::{self, or_stopped};
 use crate::secret_file::existing_secret_keys;
 use crate::settings::Settings;
 
@@ -26,13 +27,19 @@ pub(crate) struct Asked {
     pub retention: Retention,
 }
 
-/// Makes a backup.
+/// Makes a backup. A signal ends it: what was begun is removed, and the code is that of a program which the signal has ended.
 pub(crate) async fn run(
     app: &App,
     settings: &Settings,
     asked: Asked,
     json: bool,
 ) -> Result<ExitCode, Failure> {
+    interruption::listen();
+    // Whatever failed because of the signal is told as that.
+    make(app, settings, asked, json).await.map_err(|failure| interruption::stopped().unwrap_or(failure))
+}
+
+async fn make(app: &App, settings: &Settings, asked: Asked, json: bool) -> Result<ExitCode, Failure> {
     let progress = Progress::new(json);
     let recipients = &settings.backup.recipients;
     let is_sealed = !recipients.is_empty();
@@ -71,7 +78,7 @@ pub(crate) async fn run(
 
     progress.step("copying the database");
     let dump = unsealed.as_ref().unwrap_or(&draft).join("dump");
-    let mut manifest = dump_of(settings, &dump).await?;
+    let mut manifest = or_stopped(dump_of(settings, &dump, progress)).await?;
     app.name.clone_into(&mut manifest.program);
     manifest.created_at = iso(now);
     note_migrations(app, &database, &mut manifest).await?;
@@ -138,10 +145,10 @@ pub(crate) async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn dump_of(settings: &Settings, into: &Path) -> Result<Manifest, Failure> {
+async fn dump_of(settings: &Settings, into: &Path, progress: Progress) -> Result<Manifest, Failure> {
     match PostgresServer::of(&settings.database_url) {
-        Some(server) => postgres::dump(&server, into).await,
-        None => embedded::copy(settings.database_url.file().unwrap_or(Path::new("")), into).await,
+        Some(server) => postgres::dump(&server, into, progress).await,
+        None => embedded::copy(settings.database_url.file().unwrap_or(Path::new("")), into, progress).await,
     }
 }
 

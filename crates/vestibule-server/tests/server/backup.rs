@@ -712,3 +712,92 @@ async fn a_missing_program_of_postgresqls_is_named_with_the_way_to_it() {
     assert!(code == 1 && told.contains("pg_dump") && told.contains("postgresql-client"), "{told}");
     assert!(site.files(".").is_empty(), "no draft stays");
 }
+
+/// Puts a program before those of the machine, which says that it began, with its number, and then takes its time.
+#[cfg(unix)]
+fn slow_program(folder: &Path, name: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let program = folder.join(name);
+    let script = format!("#!/bin/sh\necho $$ > '{}/began'\nexec sleep 60\n", folder.display());
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "to put a program of the test before those of the machine")]
+    let path = std::env::var("PATH").unwrap();
+    format!("{}:{path}", folder.display())
+}
+
+#[cfg(unix)]
+async fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..800 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{what}");
+}
+
+#[cfg(unix)]
+#[rstest]
+#[case::terminate("TERM", 143)]
+#[case::interrupt("INT", 130)]
+#[tokio::test]
+async fn a_backup_that_is_stopped_leaves_neither_a_draft_nor_a_program(
+    #[case] signal: &str,
+    #[case] code: i32,
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let mut site = Site::used(kind).await;
+    let bin = tempfile::tempdir().unwrap();
+    let began = bin.path().join("began");
+    // What is stopped is a dump there, and here the work of this program itself.
+    if kind == DatabaseKind::Postgres {
+        let path = slow_program(bin.path(), "pg_dump");
+        site = site.set("PATH", &path);
+    } else {
+        let mut connection = sqlx::SqliteConnection::connect(site.database.url_text()).await.unwrap();
+        sqlx::query("CREATE TABLE pictures (bytes BLOB NOT NULL)").execute(&mut connection).await.unwrap();
+        for _ in 0..64 {
+            let sql = "INSERT INTO pictures (bytes) VALUES (randomblob(1048576))";
+            sqlx::query(sql).execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
+    }
+    let mut backup = site.command(&["backup", "a.backup"]);
+    let mut backup = backup.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let is_under_way = || {
+        if kind == DatabaseKind::Postgres {
+            return std::fs::read_to_string(&began).is_ok_and(|pid| pid.ends_with('\n'));
+        }
+        let drafts = std::fs::read_dir(site.path()).unwrap().map(|entry| entry.unwrap().path());
+        drafts.filter(|path| path.is_dir()).any(|draft| {
+            let mut files = std::fs::read_dir(draft).into_iter().flatten().flatten();
+            files.any(|file| file.file_name().to_string_lossy().contains(".backup."))
+        })
+    };
+    wait_until("it begins", is_under_way).await;
+    let mut kill = Command::new("kill");
+    assert!(kill.args([&format!("-{signal}"), &backup.id().to_string()]).status().unwrap().success());
+    wait_until("it ends", || backup.try_wait().unwrap().is_some()).await;
+    let output = backup.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(code) && told.contains("stopped"), "{:?} {told}", output.status);
+    assert!(site.files(".").is_empty(), "{:?}", site.files("."));
+    if let Ok(pid) = std::fs::read_to_string(&began) {
+        // One that has ended has no arguments any more, whether or not somebody asked how it ended.
+        let arguments = format!("/proc/{}/cmdline", pid.trim());
+        let is_gone = || std::fs::read(&arguments).map_or(true, |arguments| arguments.is_empty());
+        wait_until("the program of the other is ended", is_gone).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_backup_left_goes_with_the_next_one() {
+    let site = Site::used(DatabaseKind::Sqlite).await;
+    let left = site.path().join(".vestibule-draft-00000000000000aa");
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("dump"), "all accounts").unwrap();
+    std::fs::write(left.join(".in-use"), "").unwrap();
+    site.json(&["backup", "a.backup"]);
+    assert_eq!(site.files("."), ["a.backup"]);
+}
