@@ -11,7 +11,7 @@ use super::output::{print_json, print_line};
 use crate::app::App;
 use crate::backups::archive::{self, Manifest};
 use crate::backups::draft::{Draft, folder_of, new_private_file, put_in_place};
-use crate::backups::places::{Place, Retention, name_of};
+use crate::backups::places::{Place, Retention, Sorted, name_of};
 use crate::backups::progress::Progress;
 use crate::backups::sealing::{Seal, Sealed};
 use crate::backups::{embedded, postgres};
@@ -98,18 +98,23 @@ async fn make(app: &App, settings: &Settings, asked: Asked, json: bool) -> Resul
         archive::read(&written, progress, "verifying", |_| Ok(std::io::sink()))?;
     }
     let bytes = std::fs::metadata(&finished).map_err(Failure::because)?.len();
-    let (kept_as, removed) = if let (Some(place), Some(to)) = (&place, &asked.to) {
+    let (kept_as, found) = if let (Some(place), Some(to)) = (&place, &asked.to) {
         place.put(&finished, &name, progress).await?;
-        let removed = place.clear(app.name, asked.retention, now).await?;
-        (format!("{}/{name}", to.trim_end_matches('/')), removed)
+        let found = place.clear(app.name, asked.retention, now).await?;
+        (format!("{}/{name}", to.trim_end_matches('/')), found)
     } else {
         put_in_place(&finished, &file).map_err(Failure::because)?;
-        (file.display().to_string(), Vec::new())
+        (file.display().to_string(), Sorted::default())
     };
     if matches!(place, Some(Place::Store(_))) && !is_sealed {
         note(
             "The backup is not encrypted: whoever can read that store can read all accounts. Set VESTIBULE_BACKUP_RECIPIENT.",
         );
+    }
+    for name in &found.in_future {
+        note(&format!(
+            "{name} is dated later than now: this machine's clock was wrong, or is. It stays and does not count; look at the clock, then rename or remove it.",
+        ));
     }
     if keys.is_none() {
         note(
@@ -127,7 +132,8 @@ async fn make(app: &App, settings: &Settings, asked: Asked, json: bool) -> Resul
             "tables": manifest.rows.len(),
             "rows": manifest.all_rows(),
             "sha256": manifest.dump.sha256,
-            "removed": removed,
+            "removed": found.doomed,
+            "in_future": found.in_future,
         }))?;
     } else {
         let sealed = if is_sealed { ", encrypted" } else { "" };
@@ -138,7 +144,7 @@ async fn make(app: &App, settings: &Settings, asked: Asked, json: bool) -> Resul
             manifest.rows.len(),
             size_in_words(bytes),
         ))?;
-        for name in removed {
+        for name in found.doomed {
             print_line(&format!("{name} is removed: it need not be kept any longer."))?;
         }
     }
