@@ -106,21 +106,8 @@ async fn make(app: &App, settings: &Settings, asked: Asked, json: bool) -> Resul
         put_in_place(&finished, &file).map_err(Failure::because)?;
         (file.display().to_string(), Sorted::default())
     };
-    if matches!(place, Some(Place::Store(_))) && !is_sealed {
-        note(
-            "The backup is not encrypted: whoever can read that store can read all accounts. Set VESTIBULE_BACKUP_RECIPIENT.",
-        );
-    }
-    for name in &found.in_future {
-        note(&format!(
-            "{name} is dated later than now: this machine's clock was wrong, or is. It stays and does not count; look at the clock, then rename or remove it.",
-        ));
-    }
-    if keys.is_none() {
-        note(
-            "Nothing proves who made the backup, so `restore` wants --unproven for it. Set the site's VESTIBULE_SECRET_KEY here too.",
-        );
-    }
+    let is_readable_there = matches!(place, Some(Place::Store(_))) && !is_sealed;
+    tell_doubts(&found, is_readable_there, keys.is_some());
     if json {
         print_json(&json!({
             "backup": kept_as,
@@ -149,6 +136,25 @@ async fn make(app: &App, settings: &Settings, asked: Asked, json: bool) -> Resul
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says beside the answer what is to be thought of.
+fn tell_doubts(found: &Sorted, is_readable_there: bool, is_proven: bool) {
+    if is_readable_there {
+        note(
+            "The backup is not encrypted: whoever can read that store can read all accounts. Set VESTIBULE_BACKUP_RECIPIENT.",
+        );
+    }
+    for name in &found.in_future {
+        note(&format!(
+            "{name} is dated later than now: this machine's clock was wrong, or is. It stays and does not count; look at the clock, then rename or remove it.",
+        ));
+    }
+    if !is_proven {
+        note(
+            "Nothing proves who made the backup, so `restore` wants --unproven for it. Set the site's VESTIBULE_SECRET_KEY here too.",
+        );
+    }
 }
 
 async fn dump_of(settings: &Settings, into: &Path, progress: Progress) -> Result<Manifest, Failure> {
