@@ -120,8 +120,8 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
                 let asked = commands::backup::Asked { file, to, retention };
                 commands::backup::run(app, &settings, asked, json).await
             }
-            Command::Restore { file, check, identity, yes } => {
-                let asked = commands::restore::Asked { file, check, identity, yes };
+            Command::Restore { file, check, identity, unproven, yes } => {
+                let asked = commands::restore::Asked { file, check, identity, unproven, yes };
                 commands::restore::run(app, &settings, asked, json).await
             }
             Command::Move { to } => commands::move_database::run(app, &settings, &to, json).await,

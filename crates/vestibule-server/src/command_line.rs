@@ -95,6 +95,10 @@ pub(crate) enum Command {
         /// The file with the secret key (AGE-SECRET-KEY-1…) that an encrypted backup is for.
         #[arg(long, value_name = "FILE")]
         identity: Option<PathBuf>,
+        /// Take it without the proof that it was made with this site's VESTIBULE_SECRET_KEY: because that is lost, and you are
+        /// sure where the backup comes from.
+        #[arg(long)]
+        unproven: bool,
         /// Do not ask.
         #[arg(long)]
         yes: bool,

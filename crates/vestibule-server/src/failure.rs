@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     Other { what: String, way_out: Option<String> },
     /// Nobody reads the answer any more, as behind `| head`. What was asked is done, so this is told to nobody.
     NobodyReads,
+    /// A signal, by its number, before the work was done.
+    Stopped(u8),
 }
 
 impl Failure {
@@ -56,6 +58,10 @@ impl Failure {
                 ExitCode::FAILURE
             }
             Self::NobodyReads => ExitCode::SUCCESS,
+            Self::Stopped(signal) => {
+                note("stopped before it was done; what was begun is removed");
+                ExitCode::from(128 + signal)
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ mod exposed_file;
 mod failure;
 mod house;
 mod https_client;
+mod interruption;
 mod memory;
 mod metrics;
 mod plain_http;

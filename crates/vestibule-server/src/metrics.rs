@@ -10,6 +10,7 @@ use prometheus::{Registry, TextEncoder};
 pub(crate) use self::mails::MailMetrics;
 use self::momentary::Momentary;
 pub(crate) use self::requests::RequestMetrics;
+use crate::certificates::Served;
 
 mod mails;
 mod momentary;
@@ -40,8 +41,12 @@ pub(crate) fn router(metrics: Metrics, momentary: Momentary) -> Router {
 }
 
 /// What there is at this moment, for [`router`].
-pub(crate) fn momentary(accounts: Arc<vestibule::Accounts>, database: vestibule_sql::Database) -> Momentary {
-    Momentary::new(accounts, database)
+pub(crate) fn momentary(
+    accounts: Arc<vestibule::Accounts>,
+    database: vestibule_sql::Database,
+    served: Option<Arc<Served>>,
+) -> Momentary {
+    Momentary::new(accounts, database, served)
 }
 
 async fn tell(State((counted, momentary)): State<(Registry, Arc<Momentary>)>) -> Response {

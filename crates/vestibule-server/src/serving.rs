@@ -246,11 +246,11 @@ async fn answer(
 }
 
 /// Says no more than once a minute that it is time to say something.
-#[derive(Default)]
-struct Seldom(Option<Instant>);
+#[derive(Debug, Default)]
+pub(crate) struct Seldom(Option<Instant>);
 
 impl Seldom {
-    fn is_due(&mut self) -> bool {
+    pub(crate) fn is_due(&mut self) -> bool {
         let now = Instant::now();
         let is_due = self.0.is_none_or(|last| now - last >= SELDOM);
         if is_due {

@@ -215,6 +215,8 @@ impl Settings {
                     .to_owned(),
             );
         }
+        let traces = traces(sources)?;
+        warnings.extend(traces.as_ref().and_then(traces_in_the_clear));
         let mut settings = Self {
             listen,
             tls,
@@ -254,7 +256,7 @@ impl Settings {
             metrics_listen: sources.optional_with("METRICS_LISTEN", |text| {
                 text.parse().map_err(|_| "it is no address with a port".to_owned())
             })?,
-            traces: traces(sources)?,
+            traces,
             backup: BackupSettings::from_sources(sources)?,
             network: sources.parse_with("TRUSTED_NETWORK", network)?,
             warnings,
@@ -495,6 +497,17 @@ fn traces(sources: &Sources) -> Result<Option<TracesSetting>, SettingError> {
     Ok(collector.map(|collector| TracesSetting { collector, sample }))
 }
 
+/// Says where traces go over networks of others for all to read: which paths are asked for and when, and ids of users.
+fn traces_in_the_clear(traces: &TracesSetting) -> Option<String> {
+    let host = traces.collector.host_str()?;
+    let is_far = traces.collector.scheme() == "http" && PublicUrl::parse(&format!("http://{host}")).is_err();
+    is_far.then(|| {
+        format!(
+            "VESTIBULE_OTLP_ENDPOINT leads to {host} by plain http: whoever is between reads what is asked of the site, and when. Use https, or a collector on this machine or its private network"
+        )
+    })
+}
+
 fn log_format(sources: &Sources) -> Result<LogFormat, SettingError> {
     use std::io::IsTerminal;
     let format = sources.optional_with("LOG_FORMAT", |text| match text {
@@ -634,6 +647,21 @@ mod tests {
 
     fn refusal(environment: &[(&str, &str)]) -> String {
         settings(environment, "").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn traces_in_the_clear_to_a_far_collector_are_warned_of() {
+        let warned = |collector: &str| {
+            let read = settings(&[("VESTIBULE_OTLP_ENDPOINT", collector)], "").unwrap();
+            read.warnings.iter().any(|warning| warning.contains("VESTIBULE_OTLP_ENDPOINT"))
+        };
+        for near in
+            ["http://localhost:4318", "http://10.0.0.7:4318", "http://[::1]:4318", "http://collector:4318"]
+        {
+            assert!(!warned(near), "{near}");
+        }
+        assert!(!warned("https://collector.example.com"));
+        assert!(warned("http://collector.example.com:4318") && warned("http://203.0.113.7:4318"));
     }
 
     #[test]

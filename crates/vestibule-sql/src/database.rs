@@ -16,6 +16,7 @@ mod follow_changes;
 mod migrations;
 mod move_rows;
 mod postgres_dump;
+mod restored;
 mod statement;
 mod tables;
 
@@ -25,6 +26,7 @@ pub use follow_changes::FollowError;
 pub use migrations::{AppliedMigration, MigrateError, Migrations, PlannedMigration, SchemaState};
 pub use move_rows::{MoveError, MovedTable, move_rows};
 pub use postgres_dump::{PostgresDump, PostgresServer};
+pub use restored::end_restored_sql;
 pub use statement::{Row, Statement, Value};
 
 use statement::store_error;
@@ -430,6 +432,11 @@ fn postgres_pool() -> PgPoolOptions {
         })
 }
 
+/// The folder of a file.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Makes the folder of a file for the owner only, where it is missing.
 fn make_private_folder(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -450,6 +457,21 @@ fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+/// Opens a file beside a database, which belongs to whom the database does where it had to be made: else a command of root's would
+/// lock the server out. Where there is no database yet, its folder tells. Whoever is not root makes it for themselves.
+fn private_file_beside(database: &Path, path: &Path) -> std::io::Result<std::fs::File> {
+    let is_new = !path.exists();
+    let file = private_file(path)?;
+    #[cfg(unix)]
+    if is_new
+        && let Ok(owned) = std::fs::metadata(database).or_else(|_| std::fs::metadata(folder_of(database)))
+    {
+        use std::os::unix::fs::MetadataExt;
+        drop(std::os::unix::fs::fchown(&file, Some(owned.uid()), Some(owned.gid())));
+    }
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ mod users;
 pub use database::{
     AppliedMigration, At, ConnectError, Connection, Database, DatabaseUrl, DatabaseUrlError, EmbeddedFile,
     EmbeddedFileError, Engine, FollowError, Id, MigrateError, Migrations, MoveError, MovedTable,
-    PlannedMigration, PoolState, PostgresDump, PostgresServer, Row, SchemaState, Statement, Value, move_rows,
+    PlannedMigration, PoolState, PostgresDump, PostgresServer, Row, SchemaState, Statement, Value,
+    end_restored_sql, move_rows,
 };
 pub use store::{MIGRATIONS, SqlStore};

@@ -166,13 +166,17 @@ async fn what_the_first_release_asks_and_writes_is_good_on_the_newest_schema(
     assert!(link.prepare("SELECT gone FROM users").await.is_err(), "a column that is not there is noticed");
 }
 
+/// One for all commands: a backup is restored with the key that it was made with.
+static SECRET_KEY: std::sync::LazyLock<String> =
+    std::sync::LazyLock::new(|| vestibule_testkit::secret_key().to_base64().to_string());
+
 /// The site's own command, on a database.
 fn command(folder: &std::path::Path, arguments: &[&str]) -> serde_json::Value {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_site"));
     command
         .current_dir(folder)
         .env("VESTIBULE_DATABASE_URL", "sqlite://site.db")
-        .env("VESTIBULE_SECRET_KEY", vestibule_testkit::secret_key().to_base64().as_str())
+        .env("VESTIBULE_SECRET_KEY", SECRET_KEY.as_str())
         .args(arguments)
         .arg("--json");
     let output = command.output().unwrap();

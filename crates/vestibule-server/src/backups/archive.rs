@@ -8,6 +8,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use vestibule::models::{BackupProof, ServerKeys};
 use vestibule_sql::{AppliedMigration, Engine};
 
 use super::progress::Progress;
@@ -17,6 +18,9 @@ use crate::failure::{Failure, with_causes};
 /// The form of the archive. Another number is for one that this program cannot read.
 const FORMAT: u32 = 1;
 const MANIFEST: &str = "manifest.json";
+/// The HMAC of the manifest, where whoever made the backup had a secret key.
+const PROOF: &str = "manifest.hmac";
+const MAX_PROOF_BYTES: u64 = 1024;
 /// More than that describes no database of ours.
 const MAX_MANIFEST_BYTES: u64 = 16 * 1024 * 1024;
 /// So much is moved at a time.
@@ -64,9 +68,11 @@ pub(crate) struct Dump {
 
 impl Manifest {
     /// The manifest of a dump that is in a file.
-    pub(crate) fn of_dump(engine: Engine, file: &Path) -> std::io::Result<Self> {
+    pub(crate) fn of_dump(engine: Engine, file: &Path, progress: Progress) -> std::io::Result<Self> {
         let mut hashed = Hashed::new(std::io::sink());
-        std::io::copy(&mut File::open(file)?, &mut hashed)?;
+        let opened = File::open(file)?;
+        let bytes = opened.metadata()?.len();
+        std::io::copy(&mut progress.read(opened, "hashing", bytes), &mut hashed)?;
         let (bytes, sha256) = hashed.told();
         let (database, name) = match engine {
             Engine::Sqlite => ("sqlite", "database.sqlite"),
@@ -121,11 +127,52 @@ impl Manifest {
     }
 }
 
-/// Writes manifest and dump into an archive.
-pub(crate) fn write(manifest: &Manifest, dump: &Path, into: Seal, progress: Progress) -> std::io::Result<()> {
+/// What a backup's proof is worth here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It was made with one of the secret keys that are set.
+    Proven,
+    /// It has no proof.
+    Unproven,
+    /// It has one by a key that is not set, or one that somebody made up.
+    Foreign,
+}
+
+/// What was read of a backup.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub manifest: Manifest,
+    /// The manifest as it is written there.
+    text: Vec<u8>,
+    proof: Option<String>,
+}
+
+impl Told {
+    /// Whether it was made with one of some keys. All of the backup is as it was then: the manifest has the digest of the dump.
+    pub(crate) fn origin(&self, keys: Option<&ServerKeys>) -> Origin {
+        let Some(proof) = &self.proof else { return Origin::Unproven };
+        match (BackupProof::parse(proof), keys) {
+            (Some(proof), Some(keys)) if proof.is_of(&self.text, keys) => Origin::Proven,
+            _ => Origin::Foreign,
+        }
+    }
+}
+
+/// Writes manifest, its proof and the dump into an archive.
+pub(crate) fn write(
+    manifest: &Manifest,
+    keys: Option<&ServerKeys>,
+    dump: &Path,
+    into: Seal,
+    progress: Progress,
+) -> std::io::Result<()> {
     let mut archive = tar::Builder::new(GzEncoder::new(into, Compression::default()));
     let text = serde_json::to_vec_pretty(manifest)?;
     archive.append_data(&mut header(text.len() as u64), MANIFEST, text.as_slice())?;
+    if let Some(keys) = keys {
+        let proof = BackupProof::make(&text, keys).to_string();
+        archive.append_data(&mut header(proof.len() as u64), PROOF, proof.as_bytes())?;
+    }
     let mut dump_file = progress.read(File::open(dump)?, "packing", manifest.dump.bytes);
     archive.append_data(&mut header(manifest.dump.bytes), &manifest.dump.name, &mut dump_file)?;
     archive.into_inner()?.finish()?.finish()
@@ -152,13 +199,14 @@ pub(crate) fn is_backup(file: &Path) -> bool {
 }
 
 /// Reads an archive to its end, hands the dump over, and finds out whether anything of it is not as it was written. `begin` is
-/// told the manifest and gives what takes the dump; nobody may believe what was handed over before this has ended well.
+/// told the manifest and gives what takes the dump; nobody may believe what was handed over before this has ended well, and nobody
+/// may act on it before the origin was looked at.
 pub(crate) fn read<W: Write>(
     sealed: &Sealed,
     progress: Progress,
     what: &'static str,
     begin: impl FnOnce(&Manifest) -> Result<W, Failure>,
-) -> Result<(Manifest, W), Failure> {
+) -> Result<(Told, W), Failure> {
     // What unseals it is no longer being read by then, and can be asked how it ended.
     read_unsealed(sealed, progress, what, begin).map_err(|trouble| match trouble {
         Trouble::Other(failure) => failure,
@@ -188,7 +236,7 @@ fn read_unsealed<W: Write>(
     progress: Progress,
     what: &'static str,
     begin: impl FnOnce(&Manifest) -> Result<W, Failure>,
-) -> Result<(Manifest, W), Trouble> {
+) -> Result<(Told, W), Trouble> {
     let damaged = |problem: &str| Trouble::Damaged(problem.to_owned());
     let mut archive = tar::Archive::new(GzDecoder::new(sealed.open().map_err(Trouble::Other)?));
     let mut entries = archive.entries()?;
@@ -210,7 +258,16 @@ fn read_unsealed<W: Write>(
             format!("Take the release that made it: {} {}.", manifest.program, manifest.version),
         )));
     }
-    let dump = entries.next().ok_or_else(|| damaged("there is no dump in it"))??;
+    drop(first);
+    let mut next = entries.next().ok_or_else(|| damaged("there is no dump in it"))??;
+    let mut proof = None;
+    if next.path()?.as_os_str() == PROOF {
+        let mut text = String::new();
+        (&mut next).take(MAX_PROOF_BYTES).read_to_string(&mut text)?;
+        proof = Some(text);
+        next = entries.next().ok_or_else(|| damaged("there is no dump in it"))??;
+    }
+    let dump = next;
     if dump.path()?.to_str() != Some(&manifest.dump.name) {
         return Err(damaged("there is another file in the place of its dump"));
     }
@@ -242,7 +299,26 @@ fn read_unsealed<W: Write>(
     let mut rest = archive.into_inner();
     std::io::copy(&mut rest, &mut std::io::sink())?;
     rest.into_inner().finish().map_err(Trouble::Other)?;
-    Ok((manifest, into))
+    Ok((Told { manifest, text, proof }, into))
+}
+
+/// Reads a verified backup once more, as it is restored. Whoever may write to its file could have put another one there since.
+pub(crate) fn read_again<W: Write>(
+    sealed: &Sealed,
+    verified: &Manifest,
+    progress: Progress,
+    into: W,
+) -> Result<W, Failure> {
+    let begin = |manifest: &Manifest| {
+        if manifest == verified {
+            return Ok(into);
+        }
+        Err(Failure::with_way_out(
+            format!("the backup {} was replaced while it was read", sealed.name()),
+            "Nothing was changed. Look who can write there.",
+        ))
+    };
+    read(sealed, progress, "restoring", begin).map(|(_, into)| into)
 }
 
 /// Counts and hashes what goes through it.

@@ -4,10 +4,11 @@ use vestibule_sql::EmbeddedFile;
 
 use super::archive::Manifest;
 use super::draft::{mark, put_in_place};
+use super::progress::Progress;
 use crate::failure::Failure;
 
 /// Copies an embedded database into a new file, and looks whether the copy is whole.
-pub(crate) async fn copy(database: &Path, into: &Path) -> Result<Manifest, Failure> {
+pub(crate) async fn copy(database: &Path, into: &Path, progress: Progress) -> Result<Manifest, Failure> {
     super::draft::new_private_file(into).map_err(Failure::because)?;
     EmbeddedFile::new(database).copy_to(into).await.map_err(Failure::because)?;
     let copy = EmbeddedFile::new(into);
@@ -17,7 +18,8 @@ pub(crate) async fn copy(database: &Path, into: &Path) -> Result<Manifest, Failu
             "The database itself is damaged. Restore a backup of before, or save what can be read with `sqlite3 FILE .recover`.",
         )
     })?;
-    let mut manifest = Manifest::of_dump(vestibule_sql::Engine::Sqlite, into).map_err(Failure::because)?;
+    let mut manifest =
+        Manifest::of_dump(vestibule_sql::Engine::Sqlite, into, progress).map_err(Failure::because)?;
     manifest.rows = copy.count_rows().await.map_err(Failure::because)?;
     Ok(manifest)
 }

@@ -9,20 +9,33 @@ use rusty_s3::actions::{CreateMultipartUpload, ListObjectsV2};
 use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
 use url::Url;
 
-use super::draft::new_private_file;
-use super::progress::Progress;
+use super::draft::{folder_of, new_private_file, room_in};
+use super::progress::{Progress, ToldBytes};
 use crate::failure::Failure;
 use crate::https_client::{Answer, HttpsClient, USER_AGENT};
+use crate::interruption::or_stopped;
 use crate::settings::BackupSettings;
 
 /// What is larger goes in parts of so many bytes. A store takes 10,000 of them.
 const PART_BYTES: usize = 32 * 1024 * 1024;
-/// How long one request may take: a part over a slow line.
-const TIME_LIMIT: Duration = Duration::from_mins(10);
 /// How long a signature is good.
 const SIGNATURE_TTL: Duration = Duration::from_mins(15);
-/// More no list and no complaint has.
+/// More no page of a list and no complaint has.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+
+/// How patient one is with a store, which may stand still or never come to an end.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// How long a part, a short answer or a whole list may take: over a slow line.
+    whole: Duration,
+    /// How long nothing may come in the midst of a body.
+    pause: Duration,
+    /// How many names a list may have. Where there are more, no folder of backups is.
+    names: usize,
+}
+
+const PATIENCE: Patience =
+    Patience { whole: Duration::from_mins(10), pause: Duration::from_mins(1), names: 100_000 };
 
 /// A folder of an S3-compatible store.
 pub(crate) struct ObjectStore {
@@ -31,6 +44,7 @@ pub(crate) struct ObjectStore {
     /// What the names of all objects begin with; empty, or with a `/` at its end.
     prefix: String,
     client: HttpsClient,
+    patience: Patience,
 }
 
 impl ObjectStore {
@@ -62,6 +76,7 @@ impl ObjectStore {
             prefix,
             client: HttpsClient::new()
                 .map_err(|error| Failure::with_way_out(error, "Install ca-certificates."))?,
+            patience: PATIENCE,
         })
     }
 
@@ -79,7 +94,7 @@ impl ObjectStore {
         let mut part = next()?;
         if part.len() as u64 == bytes {
             let url = self.bucket.put_object(Some(&self.credentials), &object).sign(SIGNATURE_TTL);
-            self.ask(Method::PUT, &url, part).await?;
+            or_stopped(self.ask(Method::PUT, &url, part)).await?;
             told.add(bytes);
             return Ok(());
         }
@@ -94,7 +109,8 @@ impl ObjectStore {
             let signed =
                 self.bucket.upload_part(Some(&self.credentials), &object, number, upload.upload_id());
             let sent = part.len() as u64;
-            let answered = self.ask(Method::PUT, &signed.sign(SIGNATURE_TTL), part).await;
+            let url = signed.sign(SIGNATURE_TTL);
+            let answered = or_stopped(self.ask(Method::PUT, &url, part)).await;
             let tag = answered.and_then(|answer| {
                 let tag = answer.headers.get("etag").and_then(|tag| tag.to_str().ok());
                 tag.map(str::to_owned).ok_or_else(|| odd(&"it told no tag of a part"))
@@ -134,17 +150,29 @@ impl ObjectStore {
         let mut answer = self.ask(Method::GET, &url, Vec::new()).await?;
         let length =
             answer.headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
-        let mut told = progress.bytes("downloading", length.unwrap_or(0));
-        let mut file = new_private_file(into).map_err(Failure::because)?;
-        while let Some(bytes) = answer.next().await.map_err(|error| odd(&error))? {
-            file.write_all(&bytes).map_err(Failure::because)?;
-            told.add(bytes.len() as u64);
+        // More than the length does not come: the connection ends there.
+        let length: u64 = length.ok_or_else(|| odd(&"it does not tell how long the backup is"))?;
+        if let Some(room) = room_in(folder_of(into)).filter(|room| *room < length) {
+            return Err(Failure::with_way_out(
+                format!(
+                    "the backup has {length} bytes, and there is room for {room} in {}",
+                    folder_of(into).display()
+                ),
+                "Make room there, or set TMPDIR to a folder on another disk.",
+            ));
         }
+        let mut told = progress.bytes("downloading", length);
+        let mut file = new_private_file(into).map_err(Failure::because)?;
+        while self.in_time(write_part(&mut answer, self.patience.pause, &mut file, &mut told)).await?? {}
         Ok(())
     }
 
     /// The names of all objects, without the prefix.
     pub(crate) async fn list(&self) -> Result<Vec<String>, Failure> {
+        self.in_time(self.list_pages()).await?
+    }
+
+    async fn list_pages(&self) -> Result<Vec<String>, Failure> {
         let mut names = Vec::new();
         let mut go_on: Option<String> = None;
         loop {
@@ -162,6 +190,12 @@ impl ObjectStore {
                     .filter_map(|one| one.key.strip_prefix(&self.prefix))
                     .map(str::to_owned),
             );
+            if names.len() > self.patience.names {
+                return Err(Failure::with_way_out(
+                    format!("there are more than {} objects beside the backups", self.patience.names),
+                    "Keep the backups below a prefix of their own: s3://BUCKET/PREFIX.",
+                ));
+            }
             go_on = listed.next_continuation_token;
             if go_on.is_none() {
                 return Ok(names);
@@ -178,8 +212,13 @@ impl ObjectStore {
 
     async fn text(&self, method: Method, url: &Url, body: Vec<u8>) -> Result<String, Failure> {
         let answer = self.ask(method, url, body).await?;
-        let body = answer.body(MAX_ANSWER_BYTES).await.map_err(|error| odd(&error))?;
+        let body = self.in_time(answer.body(MAX_ANSWER_BYTES)).await?.map_err(|error| odd(&error))?;
         Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// Waits for something of the store's for as long as one part may take.
+    async fn in_time<T>(&self, something: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::time::timeout(self.patience.whole, something).await.map_err(|_| slow("it takes far too long"))
     }
 
     /// Asks, and refuses what is no success. The signature is in the URL, which is therefore told nobody.
@@ -199,15 +238,42 @@ impl ObjectStore {
             .header("User-Agent", USER_AGENT)
             .body(Full::new(Bytes::from(body)))
             .map_err(Failure::because)?;
-        let answered = tokio::time::timeout(TIME_LIMIT, self.client.ask(request)).await;
+        let answered = tokio::time::timeout(self.patience.whole, self.client.ask(request)).await;
         let answer = answered.map_err(|_| unanswered("it takes too long".into()))?.map_err(unanswered)?;
         if answer.status.is_success() {
             return Ok(answer);
         }
         let status = answer.status.as_u16();
-        let told = answer.body(MAX_ANSWER_BYTES).await.unwrap_or_default();
+        let told = tokio::time::timeout(self.patience.pause, answer.body(MAX_ANSWER_BYTES)).await;
+        let told = told.ok().and_then(Result::ok).unwrap_or_default();
         Err(complaint(status, &String::from_utf8_lossy(&told)))
     }
+}
+
+/// Writes the next part of a body into a file. `false` at its end.
+async fn write_part(
+    answer: &mut Answer,
+    pause: Duration,
+    file: &mut std::fs::File,
+    told: &mut ToldBytes,
+) -> Result<bool, Failure> {
+    let mut written = 0;
+    while written < PART_BYTES {
+        let next = tokio::time::timeout(pause, answer.next()).await;
+        let next = next.map_err(|_| slow("nothing more comes from it"))?;
+        let Some(bytes) = next.map_err(|error| odd(&error))? else { return Ok(false) };
+        file.write_all(&bytes).map_err(Failure::because)?;
+        told.add(bytes.len() as u64);
+        written += bytes.len();
+    }
+    Ok(true)
+}
+
+fn slow(problem: &str) -> Failure {
+    Failure::with_way_out(
+        format!("the store was given up in the midst of its answer: {problem}"),
+        "Nothing was changed. Try again, or fetch the backup with the store's own program and restore the file.",
+    )
 }
 
 fn odd(problem: &dyn std::fmt::Display) -> Failure {
@@ -231,4 +297,108 @@ fn complaint(status: u16, told: &str) -> Failure {
         ),
         "Check the bucket, VESTIBULE_BACKUP_S3_REGION, the key and what it may do, and this machine's clock.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::settings::ObjectStoreKey;
+
+    /// What a store does after its first words.
+    #[derive(Clone, Copy)]
+    enum Then {
+        /// It ends.
+        End,
+        /// It stands still.
+        Stall,
+        /// A byte comes now and then, for ever.
+        Drip,
+    }
+
+    /// A store of a few words.
+    async fn store(words: String, then: Then) -> ObjectStore {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let words = words.clone();
+                tokio::spawn(async move {
+                    let mut asked = [0; 8192];
+                    let _ = stream.read(&mut asked).await;
+                    let _ = stream.write_all(words.as_bytes()).await;
+                    match then {
+                        Then::End => {}
+                        Then::Stall => std::future::pending().await,
+                        Then::Drip => {
+                            while stream.write_all(b"x").await.is_ok() {
+                                tokio::time::sleep(Duration::from_millis(20)).await;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        let key = ObjectStoreKey { id: "id".into(), secret: Zeroizing::new("secret".into()) };
+        let settings = BackupSettings {
+            recipients: Vec::new(),
+            s3_endpoint: Some(Url::parse(&endpoint).unwrap()),
+            s3_region: "test".into(),
+            s3_key: Some(key),
+        };
+        let mut store = ObjectStore::open(&settings, "backups", "").unwrap();
+        store.patience =
+            Patience { whole: Duration::from_millis(900), pause: Duration::from_millis(300), names: 10 };
+        store
+    }
+
+    fn words(failure: &Failure) -> &str {
+        match failure {
+            Failure::Other { what, .. } => what,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn why_no_backup_comes(head: &str, then: Then) -> String {
+        let store = store(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\nabc"), then).await;
+        let folder = tempfile::tempdir().unwrap();
+        let got = store.get("a", &folder.path().join("a"), Progress::new(true)).await;
+        words(&got.unwrap_err()).to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_store_that_stands_still_or_never_ends_is_given_up() {
+        let why = why_no_backup_comes("content-length: 100", Then::Stall).await;
+        assert!(why.contains("nothing more comes"), "{why}");
+        let why = why_no_backup_comes("content-length: 1000000", Then::Drip).await;
+        assert!(why.contains("far too long"), "{why}");
+        let why = why_no_backup_comes("content-length: 100", Then::End).await;
+        assert!(why.contains("cannot be read"), "{why}");
+        let why = why_no_backup_comes("connection: close", Then::Drip).await;
+        assert!(why.contains("how long the backup is"), "{why}");
+        #[cfg(unix)]
+        {
+            let why = why_no_backup_comes("content-length: 4611686018427387904", Then::Drip).await;
+            assert!(why.contains("there is room for"), "{why}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_without_end_is_given_up() {
+        let page = "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Contents><Key>a</Key></Contents><NextContinuationToken>on</NextContinuationToken></ListBucketResult>";
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", page.len());
+        let endless = store(format!("{head}{page}"), Then::End).await;
+        let why = endless.list().await.unwrap_err();
+        assert!(words(&why).contains("more than 10 objects"), "{why:?}");
+        let still = store(head, Then::Stall).await;
+        let why = still.list().await.unwrap_err();
+        assert!(words(&why).contains("far too long"), "{why:?}");
+        let refusing = store("HTTP/1.1 403 No\r\ncontent-length: 9\r\n\r\n".into(), Then::Stall).await;
+        let why = refusing.list().await.unwrap_err();
+        assert!(words(&why).contains("refused with 403"), "{why:?}");
+    }
 }

@@ -15,6 +15,9 @@ const IN_NAMES: &[BorrowedFormatItem<'_>] = format_description!("[year][month][d
 const OPEN_END: &str = ".backup.tar.gz";
 const SEALED_END: &str = ".backup.tar.gz.age";
 
+/// Clocks of several machines differ by less.
+const FUTURE_BEGINS: Duration = Duration::minutes(10);
+
 /// Where many backups are kept.
 pub(crate) enum Place {
     Folder(PathBuf),
@@ -28,6 +31,15 @@ pub(crate) struct Retention {
     pub keep: Option<u32>,
     /// Those that are not older than so many days.
     pub keep_days: Option<u32>,
+}
+
+/// What was found among the backups of a place.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sorted {
+    /// Those that need not stay, oldest first.
+    pub doomed: Vec<String>,
+    /// Those that are dated later than now: a clock was wrong, or is. They stay, and take nobody's place.
+    pub in_future: Vec<String>,
 }
 
 impl Place {
@@ -60,19 +72,19 @@ impl Place {
         }
     }
 
-    /// Removes the backups of `program` that need not stay, and names them. Everything else there is none of its business.
+    /// Removes the backups of `program` that need not stay, and says what it found. Everything else there is none of its business.
     pub(crate) async fn clear(
         &self,
         program: &str,
         retention: Retention,
         now: OffsetDateTime,
-    ) -> Result<Vec<String>, Failure> {
+    ) -> Result<Sorted, Failure> {
         let names = match self {
             Self::Folder(folder) => names_in(folder).map_err(Failure::because)?,
             Self::Store(store) => store.list().await?,
         };
-        let doomed = retention.doomed(program, names, now);
-        for name in &doomed {
+        let sorted = retention.sort(program, names, now);
+        for name in &sorted.doomed {
             match self {
                 Self::Folder(folder) => {
                     std::fs::remove_file(folder.join(name)).map_err(Failure::because)?;
@@ -80,7 +92,7 @@ impl Place {
                 Self::Store(store) => store.delete(name).await?,
             }
         }
-        Ok(doomed)
+        Ok(sorted)
     }
 }
 
@@ -124,20 +136,23 @@ impl Retention {
         self.keep.is_some() || self.keep_days.is_some()
     }
 
-    /// Those that are neither among the newest nor young enough, oldest first. The newest of all always stays.
-    fn doomed(self, program: &str, names: Vec<String>, now: OffsetDateTime) -> Vec<String> {
-        if !self.is_any() {
-            return Vec::new();
-        }
+    /// Which of the names are of backups that are neither among the newest nor young enough. The newest of all always stays.
+    fn sort(self, program: &str, names: Vec<String>, now: OffsetDateTime) -> Sorted {
         let mut dated: Vec<_> =
             names.into_iter().filter_map(|name| Some((moment_of(program, &name)?, name))).collect();
         dated.sort();
+        let future = dated.partition_point(|(made, _)| *made <= now + FUTURE_BEGINS);
+        let name = |(_, name)| name;
+        let in_future = dated.split_off(future).into_iter().map(name).collect();
+        if !self.is_any() {
+            return Sorted { doomed: Vec::new(), in_future };
+        }
         let newest = usize::try_from(self.keep.unwrap_or(1).max(1)).unwrap_or(usize::MAX);
         dated.truncate(dated.len().saturating_sub(newest));
         if let Some(days) = self.keep_days {
             dated.retain(|(made, _)| now - *made > Duration::days(i64::from(days)));
         }
-        dated.into_iter().map(|(_, name)| name).collect()
+        Sorted { doomed: dated.into_iter().map(name).collect(), in_future }
     }
 }
 
@@ -160,7 +175,25 @@ mod tests {
             "photos.tar.gz",
         ];
         let names = days.into_iter().chain(others.map(str::to_owned)).collect();
-        Retention { keep, keep_days }.doomed("site", names, NOW)
+        let sorted = Retention { keep, keep_days }.sort("site", names, NOW);
+        assert!(sorted.in_future.is_empty());
+        sorted.doomed
+    }
+
+    #[test]
+    fn a_backup_of_the_future_takes_nobodys_place() {
+        let names = |days: &[u8]| -> Vec<String> {
+            days.iter().map(|day| name_of("site", NOW.replace_day(*day).unwrap(), false).unwrap()).collect()
+        };
+        let sorted =
+            Retention { keep: Some(2), keep_days: None }.sort("site", names(&[1, 5, 9, 20, 21]), NOW);
+        assert_eq!(sorted, Sorted { doomed: names(&[1]), in_future: names(&[20, 21]) });
+        let sorted = Retention { keep: None, keep_days: Some(0) }.sort("site", names(&[20, 21]), NOW);
+        assert_eq!(sorted, Sorted { doomed: Vec::new(), in_future: names(&[20, 21]) });
+        let sorted = Retention::default().sort("site", names(&[1, 20]), NOW);
+        assert_eq!(sorted, Sorted { doomed: Vec::new(), in_future: names(&[20]) });
+        let soon = name_of("site", NOW + Duration::minutes(9), false).unwrap();
+        assert!(Retention::default().sort("site", vec![soon], NOW).in_future.is_empty(), "clocks differ");
     }
 
     #[test]

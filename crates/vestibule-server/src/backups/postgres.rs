@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, ScopedJoinHandle};
 
-use vestibule_sql::{Engine, PostgresServer};
+use vestibule_sql::{Engine, PostgresServer, end_restored_sql};
 
 use super::archive::{self, Manifest};
 use super::draft::new_private_file;
@@ -23,7 +23,11 @@ pub(crate) fn unanswered(error: &impl std::error::Error) -> Failure {
 }
 
 /// Dumps the database as it is at one moment, and counts the rows of that same moment.
-pub(crate) async fn dump(server: &PostgresServer, into: &Path) -> Result<Manifest, Failure> {
+pub(crate) async fn dump(
+    server: &PostgresServer,
+    into: &Path,
+    progress: Progress,
+) -> Result<Manifest, Failure> {
     let held = server.hold().await.map_err(|error| unanswered(&error))?;
     let file = new_private_file(into).map_err(Failure::because)?;
     let mut pg_dump = program("pg_dump", server);
@@ -35,7 +39,10 @@ pub(crate) async fn dump(server: &PostgresServer, into: &Path) -> Result<Manifes
         .stdin(Stdio::null())
         .stdout(file)
         .stderr(Stdio::piped());
-    let output = start(&mut pg_dump, "pg_dump")?.wait_with_output().map_err(Failure::because)?;
+    // It ends with this: nobody would take what it still writes.
+    let mut pg_dump = tokio::process::Command::from(pg_dump);
+    let child = pg_dump.kill_on_drop(true).spawn().map_err(|error| unstarted("pg_dump", &error))?;
+    let output = child.wait_with_output().await.map_err(Failure::because)?;
     if !output.status.success() {
         let told = String::from_utf8_lossy(&output.stderr);
         let way_out = if told.contains("version mismatch") {
@@ -45,7 +52,7 @@ pub(crate) async fn dump(server: &PostgresServer, into: &Path) -> Result<Manifes
         };
         return Err(Failure::with_way_out(format!("pg_dump failed: {}", told.trim()), way_out));
     }
-    let mut manifest = Manifest::of_dump(Engine::Postgres, into).map_err(Failure::because)?;
+    let mut manifest = Manifest::of_dump(Engine::Postgres, into, progress).map_err(Failure::because)?;
     manifest.schema = Some(held.schema.clone());
     manifest.rows.clone_from(&held.rows);
     held.close().await.map_err(|error| unanswered(&error))?;
@@ -53,7 +60,7 @@ pub(crate) async fn dump(server: &PostgresServer, into: &Path) -> Result<Manifes
 }
 
 /// Puts a dump in the place of all that is in its schema: in one transaction, which commits only where every table has the rows
-/// that the manifest tells of. Whatever happens before, the old rows are still there.
+/// that the manifest tells of, and without the sessions and links among them. Whatever happens before, the old rows are still there.
 ///
 /// `pg_restore` makes statements of the dump and `psql` carries them out: by itself `pg_restore` would not remove what the dump
 /// does not know. The end of `psql`'s input alone commits nothing; the word for it is written last.
@@ -92,8 +99,7 @@ pub(crate) fn put_back(
             Ok(into_psql)
         });
         // Read once more from the beginning: what was verified before is verified again while it goes in.
-        let read = archive::read(backup, progress, "restoring", |_| Ok(into_restore));
-        let fed = read.map(|(_, input)| drop(input));
+        let fed = archive::read_again(backup, manifest, progress, into_restore).map(drop);
         // Closed in any case before psql is waited for, which waits for its end.
         let mut into_psql = carried.join().ok().and_then(Result::ok);
         let restored = pg_restore.wait().map_err(Failure::because)?;
@@ -131,12 +137,16 @@ fn program(name: &str, server: &PostgresServer) -> Command {
 }
 
 fn start(program: &mut Command, name: &str) -> Result<Child, Failure> {
-    program.spawn().map_err(|error| match error.kind() {
+    program.spawn().map_err(|error| unstarted(name, &error))
+}
+
+fn unstarted(name: &str, error: &std::io::Error) -> Failure {
+    match error.kind() {
         ErrorKind::NotFound => {
             Failure::with_way_out(format!("the program `{name}` is not on this machine"), MISSING)
         }
         _ => Failure::with_way_out(format!("`{name}` cannot be started: {error}"), MISSING),
-    })
+    }
 }
 
 fn listen<'scope>(
@@ -205,7 +215,7 @@ SET LOCAL lock_timeout = 0;
     )
 }
 
-/// Compares the rows with the manifest, and commits.
+/// Compares the rows with the manifest, ends what must not live again, and commits.
 fn after(schema: &str, manifest: &Manifest) -> String {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let counted: Vec<String> = manifest
@@ -220,5 +230,6 @@ fn after(schema: &str, manifest: &Manifest) -> String {
             )
         })
         .collect();
-    format!("\n;\nDO $after$\nBEGIN\n{}END;\n$after$;\nCOMMIT;\n", counted.concat())
+    let ended = end_restored_sql(schema);
+    format!("\n;\nDO $after$\nBEGIN\n{}END;\n$after$;\n{ended}COMMIT;\n", counted.concat())
 }

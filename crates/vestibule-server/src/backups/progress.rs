@@ -1,6 +1,7 @@
 use std::io::{IsTerminal, Read, Write};
 
 use crate::failure::note;
+use crate::interruption;
 
 /// Tells a person at a terminal how far long work is. Scripts and logs are told nothing.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +56,8 @@ impl ToldBytes {
     }
 }
 
-/// A reader that tells how far it is.
+/// A reader that tells how far it is, and fails once the command was stopped: what copies a database does not wait for anything
+/// else meanwhile.
 pub(crate) struct ToldRead<R> {
     from: R,
     told: ToldBytes,
@@ -63,6 +65,9 @@ pub(crate) struct ToldRead<R> {
 
 impl<R: Read> Read for ToldRead<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if interruption::stopped().is_some() {
+            return Err(std::io::Error::other("it was stopped"));
+        }
         let read = self.from.read(buffer)?;
         self.told.add(read as u64);
         Ok(read)

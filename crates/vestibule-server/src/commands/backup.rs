@@ -11,11 +11,13 @@ use super::output::{print_json, print_line};
 use crate::app::App;
 use crate::backups::archive::{self, Manifest};
 use crate::backups::draft::{Draft, folder_of, new_private_file, put_in_place};
-use crate::backups::places::{Place, Retention, name_of};
+use crate::backups::places::{Place, Retention, Sorted, name_of};
 use crate::backups::progress::Progress;
 use crate::backups::sealing::{Seal, Sealed};
 use crate::backups::{embedded, postgres};
 use crate::failure::{Failure, note};
+use crate::interruption::{self, or_stopped};
+use crate::secret_file::existing_secret_keys;
 use crate::settings::Settings;
 
 /// Where a backup is to be, and which of the older ones there stay.
@@ -25,13 +27,19 @@ pub(crate) struct Asked {
     pub retention: Retention,
 }
 
-/// Makes a backup.
+/// Makes a backup. A signal ends it: what was begun is removed, and the code is that of a program which the signal has ended.
 pub(crate) async fn run(
     app: &App,
     settings: &Settings,
     asked: Asked,
     json: bool,
 ) -> Result<ExitCode, Failure> {
+    interruption::listen();
+    // Whatever failed because of the signal is told as that.
+    make(app, settings, asked, json).await.map_err(|failure| interruption::stopped().unwrap_or(failure))
+}
+
+async fn make(app: &App, settings: &Settings, asked: Asked, json: bool) -> Result<ExitCode, Failure> {
     let progress = Progress::new(json);
     let recipients = &settings.backup.recipients;
     let is_sealed = !recipients.is_empty();
@@ -51,6 +59,8 @@ pub(crate) async fn run(
         Some(Place::Folder(folder)) => folder.clone(),
         Some(Place::Store(_)) => std::env::temp_dir(),
     };
+    // None is made: it would be no other machine's, and prove nothing there.
+    let keys = existing_secret_keys(settings)?.map(|keys| keys.derive());
     let database = existing_database(app, settings).await?;
     let drafted_in = |folder: &Path| {
         Draft::within(folder).map_err(|error| {
@@ -68,7 +78,7 @@ pub(crate) async fn run(
 
     progress.step("copying the database");
     let dump = unsealed.as_ref().unwrap_or(&draft).join("dump");
-    let mut manifest = dump_of(settings, &dump).await?;
+    let mut manifest = or_stopped(dump_of(settings, &dump, progress)).await?;
     app.name.clone_into(&mut manifest.program);
     manifest.created_at = iso(now);
     note_migrations(app, &database, &mut manifest).await?;
@@ -76,7 +86,7 @@ pub(crate) async fn run(
 
     let finished = draft.join(&name);
     let seal = Seal::new(new_private_file(&finished).map_err(Failure::because)?, recipients)?;
-    archive::write(&manifest, &dump, seal, progress).map_err(|error| {
+    archive::write(&manifest, keys.as_ref(), &dump, seal, progress).map_err(|error| {
         Failure::with_way_out(
             format!("the backup could not be written: {error}"),
             "Look whether the disk is full, and whether VESTIBULE_BACKUP_RECIPIENT is right.",
@@ -88,19 +98,16 @@ pub(crate) async fn run(
         archive::read(&written, progress, "verifying", |_| Ok(std::io::sink()))?;
     }
     let bytes = std::fs::metadata(&finished).map_err(Failure::because)?.len();
-    let (kept_as, removed) = if let (Some(place), Some(to)) = (&place, &asked.to) {
+    let (kept_as, found) = if let (Some(place), Some(to)) = (&place, &asked.to) {
         place.put(&finished, &name, progress).await?;
-        let removed = place.clear(app.name, asked.retention, now).await?;
-        (format!("{}/{name}", to.trim_end_matches('/')), removed)
+        let found = place.clear(app.name, asked.retention, now).await?;
+        (format!("{}/{name}", to.trim_end_matches('/')), found)
     } else {
         put_in_place(&finished, &file).map_err(Failure::because)?;
-        (file.display().to_string(), Vec::new())
+        (file.display().to_string(), Sorted::default())
     };
-    if matches!(place, Some(Place::Store(_))) && !is_sealed {
-        note(
-            "The backup is not encrypted: whoever can read that store can read all accounts. Set VESTIBULE_BACKUP_RECIPIENT.",
-        );
-    }
+    let is_readable_there = matches!(place, Some(Place::Store(_))) && !is_sealed;
+    tell_doubts(&found, is_readable_there, keys.is_some());
     if json {
         print_json(&json!({
             "backup": kept_as,
@@ -108,10 +115,12 @@ pub(crate) async fn run(
             "created_at": manifest.created_at,
             "database": manifest.database,
             "encrypted": is_sealed,
+            "proven": keys.is_some(),
             "tables": manifest.rows.len(),
             "rows": manifest.all_rows(),
             "sha256": manifest.dump.sha256,
-            "removed": removed,
+            "removed": found.doomed,
+            "in_future": found.in_future,
         }))?;
     } else {
         let sealed = if is_sealed { ", encrypted" } else { "" };
@@ -122,17 +131,36 @@ pub(crate) async fn run(
             manifest.rows.len(),
             size_in_words(bytes),
         ))?;
-        for name in removed {
+        for name in found.doomed {
             print_line(&format!("{name} is removed: it need not be kept any longer."))?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn dump_of(settings: &Settings, into: &Path) -> Result<Manifest, Failure> {
+/// Says beside the answer what is to be thought of.
+fn tell_doubts(found: &Sorted, is_readable_there: bool, is_proven: bool) {
+    if is_readable_there {
+        note(
+            "The backup is not encrypted: whoever can read that store can read all accounts. Set VESTIBULE_BACKUP_RECIPIENT.",
+        );
+    }
+    for name in &found.in_future {
+        note(&format!(
+            "{name} is dated later than now: this machine's clock was wrong, or is. It stays and does not count; look at the clock, then rename or remove it.",
+        ));
+    }
+    if !is_proven {
+        note(
+            "Nothing proves who made the backup, so `restore` wants --unproven for it. Set the site's VESTIBULE_SECRET_KEY here too.",
+        );
+    }
+}
+
+async fn dump_of(settings: &Settings, into: &Path, progress: Progress) -> Result<Manifest, Failure> {
     match PostgresServer::of(&settings.database_url) {
-        Some(server) => postgres::dump(&server, into).await,
-        None => embedded::copy(settings.database_url.file().unwrap_or(Path::new("")), into).await,
+        Some(server) => postgres::dump(&server, into, progress).await,
+        None => embedded::copy(settings.database_url.file().unwrap_or(Path::new("")), into, progress).await,
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) async fn run(app: &App, settings: &Settings, to: &str, json: bool) ->
         ));
     };
     expect_up_to_date(app, settings).await?;
-    let source = EmbeddedFile::new(file);
+    let source = EmbeddedFile::behind(file);
     // Held to the end: what a server wrote meanwhile would be lost.
     let lock = source.lock_alone().map_err(Failure::because)?;
     let Some(_lock) = lock else {

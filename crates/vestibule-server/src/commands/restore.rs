@@ -3,13 +3,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
-use vestibule_sql::{Database, DatabaseUrl, EmbeddedFile, PostgresServer, SchemaState};
+use vestibule::ports::{Clock, OsRandom, SystemClock};
+use vestibule::services::{Administrator, note_restore};
+use vestibule_sql::{Database, DatabaseUrl, EmbeddedFile, MIGRATIONS, PostgresServer, SchemaState, SqlStore};
 
 use super::office::confirm;
 use super::output::{print_json, print_line};
 use crate::app::App;
-use crate::backups::archive::{self, Manifest};
-use crate::backups::draft::{Draft, mark, new_private_file};
+use crate::backups::archive::{self, Manifest, Origin};
+use crate::backups::draft::{Draft, folder_of, mark, new_private_file};
 use crate::backups::object_store::ObjectStore;
 use crate::backups::places::bucket_and_rest;
 use crate::backups::progress::Progress;
@@ -17,6 +19,7 @@ use crate::backups::sealing::Sealed;
 use crate::backups::{embedded, postgres};
 use crate::failure::{Failure, with_causes};
 use crate::house::{OF_A_LATER_RELEASE, difference, migrate};
+use crate::secret_file::existing_secret_keys;
 use crate::settings::Settings;
 
 /// What is to be restored, and how.
@@ -24,6 +27,7 @@ pub(crate) struct Asked {
     pub file: String,
     pub check: bool,
     pub identity: Option<PathBuf>,
+    pub unproven: bool,
     pub yes: bool,
 }
 
@@ -47,7 +51,13 @@ pub(crate) async fn run(
 ) -> Result<ExitCode, Failure> {
     let progress = Progress::new(json);
     let (backup, _fetched) = fetch(settings, &asked, progress).await?;
-    let (manifest, _) = archive::read(&backup, progress, "verifying", |_| Ok(std::io::sink()))?;
+    let (told, _) = archive::read(&backup, progress, "verifying", |_| Ok(std::io::sink()))?;
+    let keys = existing_secret_keys(settings)?.map(|keys| keys.derive());
+    let origin = told.origin(keys.as_ref());
+    if !asked.unproven {
+        expect_proven(origin, backup.name())?;
+    }
+    let manifest = told.manifest;
     expect_restorable(app, settings, &manifest)?;
     let work = Work { app, settings, backup: &backup, manifest: &manifest, progress };
     let outcome = match (PostgresServer::of(&settings.database_url), settings.database_url.file()) {
@@ -56,7 +66,7 @@ pub(crate) async fn run(
         (None, Some(_)) if asked.check => work.rehearse_embedded().await?,
         (None, file) => work.restore_embedded(file.unwrap_or(Path::new("")), asked.yes).await?,
     };
-    tell(settings, &asked, &manifest, &outcome, json)?;
+    tell(settings, &asked, origin, &manifest, &outcome, json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -75,6 +85,21 @@ async fn fetch(
     let path = draft.join("backup");
     ObjectStore::open(&settings.backup, bucket, prefix)?.get(name, &path, progress).await?;
     Ok((Sealed::new(path, asked.file.clone(), identity)?, Some(draft)))
+}
+
+/// Refuses what nobody can tell the maker of: who may write where backups are kept could put one there with an admin of their own.
+fn expect_proven(origin: Origin, name: &str) -> Result<(), Failure> {
+    match origin {
+        Origin::Proven => Ok(()),
+        Origin::Unproven => Err(Failure::with_way_out(
+            format!("nothing proves who made the backup {name}: it was made without VESTIBULE_SECRET_KEY"),
+            "Nothing was changed. If you are sure where it comes from, add --unproven.",
+        )),
+        Origin::Foreign => Err(Failure::with_way_out(
+            format!("the backup {name} was not made with a VESTIBULE_SECRET_KEY that is set here"),
+            "Nothing was changed. Set the key that the site had then; an older one goes behind the newest, after a comma. If it is lost and you are sure where the backup comes from, add --unproven.",
+        )),
+    }
 }
 
 /// Refuses what belongs to another database or to a later release.
@@ -123,7 +148,9 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn restore_embedded(&self, path: &Path, yes: bool) -> Result<Outcome, Failure> {
-        let database = EmbeddedFile::new(path);
+        // Not the link to it: the server may go another way to the same file.
+        let database = EmbeddedFile::behind(path);
+        let path = database.path();
         let lock = database.lock_alone().map_err(Failure::because)?;
         let Some(_lock) = lock else { return Err(self.in_use()) };
         if path.exists() {
@@ -161,14 +188,15 @@ impl Work<'_> {
         self.unpack_and_check(&EmbeddedFile::new(draft.join("rehearsal.db"))).await
     }
 
-    /// Makes a whole, checked database of the release's schema out of the backup.
+    /// Makes a whole, checked database of the release's schema out of the backup, without sessions and links of then.
     async fn unpack_and_check(&self, restored: &EmbeddedFile) -> Result<Outcome, Failure> {
         let file = new_private_file(restored.path()).map_err(Failure::because)?;
-        let (_, file) = archive::read(self.backup, self.progress, "restoring", |_| Ok(file))?;
+        let file = archive::read_again(self.backup, self.manifest, self.progress, file)?;
         file.sync_all().map_err(Failure::because)?;
         drop(file);
         self.progress.step("checking");
         embedded::check(restored, self.manifest).await?;
+        restored.end_restored().await.map_err(Failure::because)?;
         let outcome = self.bring_up_to_date(&DatabaseUrl::of_file(restored.path())).await?;
         restored.settle().await.map_err(Failure::because)?;
         Ok(outcome)
@@ -219,7 +247,7 @@ impl Work<'_> {
         ))
     }
 
-    /// Brings the restored schema to that of this release, as a start would.
+    /// Brings the restored schema to that of this release, as a start would, and writes down what was done.
     async fn bring_up_to_date(&self, url: &DatabaseUrl) -> Result<Outcome, Failure> {
         let database = Database::connect(url).await.map_err(Failure::because)?;
         let mut outcome = Outcome::default();
@@ -232,6 +260,13 @@ impl Work<'_> {
             } else {
                 outcome.missing.extend(names);
             }
+        }
+        // A trail of an older release may not take the event; the answer tells what is missing.
+        if database.schema_state(&MIGRATIONS).await.map_err(Failure::because)? == SchemaState::Expected {
+            let detail = format!("of {}", self.manifest.created_at);
+            let (store, now) = (SqlStore::new(database.clone()), SystemClock.now());
+            let by = Administrator::at_the_command_line();
+            note_restore(&store, &OsRandom, &by, detail, now).await.map_err(Failure::because)?;
         }
         database.close().await;
         Ok(outcome)
@@ -269,16 +304,23 @@ impl Work<'_> {
     }
 }
 
-/// A command of root's must not lock the server out of its own database.
+/// A command of root's must not lock the server out of its own database. Where there is no old one, the folder tells whose the server's
+/// files are.
 #[cfg(unix)]
 fn give_to_the_same_owner(old: &Path, new: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{MetadataExt, chown};
-    let Ok(owned) = std::fs::metadata(old) else { return Ok(()) };
+    let before = std::fs::metadata(old).ok();
+    let owned =
+        before.as_ref().map_or_else(|| std::fs::metadata(folder_of(old)), |before| Ok(before.clone()))?;
     let made = std::fs::metadata(new)?;
     if (owned.uid(), owned.gid()) != (made.uid(), made.gid()) {
-        chown(new, Some(owned.uid()), Some(owned.gid()))?;
+        match chown(new, Some(owned.uid()), Some(owned.gid())) {
+            // Whoever is not root gives no file away; in a folder of somebody else's it stays theirs.
+            Err(error) if before.is_none() && error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            given => given?,
+        }
     }
-    std::fs::set_permissions(new, owned.permissions())
+    before.map_or(Ok(()), |before| std::fs::set_permissions(new, before.permissions()))
 }
 
 #[cfg(not(unix))]
@@ -289,6 +331,7 @@ fn give_to_the_same_owner(_: &Path, _: &Path) -> std::io::Result<()> {
 fn tell(
     settings: &Settings,
     asked: &Asked,
+    origin: Origin,
     manifest: &Manifest,
     outcome: &Outcome,
     json: bool,
@@ -298,11 +341,13 @@ fn tell(
             "backup": asked.file,
             "restored": !asked.check,
             "created_at": manifest.created_at,
+            "proven": origin == Origin::Proven,
             "program": manifest.program,
             "version": manifest.version,
             "database": manifest.database,
             "tables": manifest.rows.len(),
             "rows": manifest.all_rows(),
+            "sessions_ended": manifest.rows.get("sessions").copied().unwrap_or(0),
             "applied": outcome.applied,
             "missing": outcome.missing,
             "set_aside": outcome.aside.as_ref().map(|path| path.display().to_string()),
@@ -316,6 +361,9 @@ fn tell(
         ))?;
     } else {
         print_line(&format!("{} is restored: {of}.", settings.database_url))?;
+        print_line(
+            "Everybody is logged out. Links and invitations of before are void, and mails that waited are not sent: see docs/backups.md.",
+        )?;
     }
     for name in &outcome.applied {
         print_line(&format!("  brought up to date: {name}"))?;

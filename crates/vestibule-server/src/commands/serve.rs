@@ -84,14 +84,15 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
     all.spawn(workers::note_seen::run(Arc::clone(&accounts), stopped.clone()));
     let listen_at = settings.database_listen_url.clone();
     all.spawn(workers::follow_changes::run(database.clone(), listen_at, session_cache, stopped.clone()));
+    let served = Arc::new(Served::default());
     if let Some(listener) = metrics_listener {
         let limits = Limits::new(METRICS_CONNECTIONS, settings.trusted_proxies.clone());
-        let momentary = metrics::momentary(Arc::clone(&accounts), database.clone());
+        let shown = (settings.tls != TlsSetting::Off).then(|| Arc::clone(&served));
+        let momentary = metrics::momentary(Arc::clone(&accounts), database.clone(), shown);
         let router = metrics::router(metrics, momentary);
         let door = Door { listener, router, places: Arc::new(Places::new(limits)), tls: None };
         all.spawn(serve(door, stopped.clone()));
     }
-    let served = Arc::new(Served::default());
     let (mut answers, mut challenges) = (Answers::Nobody, None);
     match (&settings.tls, from_files, customer) {
         (TlsSetting::Files(files), Some(read), _) => {

@@ -9,6 +9,8 @@ use super::deployment::Deployment;
 
 /// A backup a day, with room for one that takes its time.
 const OLDEST: Duration = Duration::hours(26);
+/// Clocks of several machines differ by less.
+const FUTURE_BEGINS: Duration = Duration::minutes(10);
 /// What is still being written, or was left half-way.
 const UNFINISHED: [&str; 3] = [".part", ".draft", ".tmp"];
 
@@ -33,13 +35,22 @@ impl Check for Backups {
                 "where backups are is not known: name their folder with --backups FOLDER",
             )];
         };
-        vec![match newest(folder) {
-            Ok(newest) => judge(folder, newest.as_ref(), deployment.now()),
-            Err(error) => Finding::failure(
+        let now = deployment.now();
+        match newest(folder, now) {
+            Ok((newest, in_future)) => {
+                let future = in_future.map(|name| {
+                    Finding::warning(
+                        format!("{name} in {} is of later than now, and not counted", folder.display()),
+                        "A clock was wrong, or this machine's is. Look at the clock, then remove the file.",
+                    )
+                });
+                future.into_iter().chain([judge(folder, newest.as_ref(), now)]).collect()
+            }
+            Err(error) => vec![Finding::failure(
                 format!("the folder of backups {} cannot be read: {error}", folder.display()),
                 "Name the folder with --backups, and run this as somebody who may read it.",
-            ),
-        }]
+            )],
+        }
     }
 }
 
@@ -49,9 +60,11 @@ struct Backup {
     made_at: OffsetDateTime,
 }
 
-/// The newest finished file. What stands in folders below is not looked at.
-fn newest(folder: &Path) -> std::io::Result<Option<Backup>> {
+/// The newest finished file, and one of those that are of later than now, if there are any. What stands in folders below is not looked
+/// at.
+fn newest(folder: &Path, now: OffsetDateTime) -> std::io::Result<(Option<Backup>, Option<String>)> {
     let mut newest: Option<(SystemTime, Backup)> = None;
+    let mut in_future = None;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -61,11 +74,15 @@ fn newest(folder: &Path) -> std::io::Result<Option<Backup>> {
             continue;
         }
         let at = data.modified()?;
+        if OffsetDateTime::from(at) > now + FUTURE_BEGINS {
+            in_future = Some(name);
+            continue;
+        }
         if newest.as_ref().is_none_or(|(newest, _)| *newest < at) {
             newest = Some((at, Backup { name, bytes: data.len(), made_at: at.into() }));
         }
     }
-    Ok(newest.map(|(_, backup)| backup))
+    Ok((newest.map(|(_, backup)| backup), in_future))
 }
 
 fn judge(folder: &Path, newest: Option<&Backup>, now: OffsetDateTime) -> Finding {
@@ -97,7 +114,9 @@ mod tests {
         };
         let now = OffsetDateTime::from_unix_timestamp(1_000_000).unwrap();
         let told = || {
-            let finding = judge(folder.path(), newest(folder.path()).unwrap().as_ref(), now);
+            let (newest, in_future) = newest(folder.path(), now).unwrap();
+            let finding = judge(folder.path(), newest.as_ref(), now);
+            assert_eq!(in_future.is_some(), folder.path().join("later").exists());
             (finding.outcome, finding.what)
         };
         assert_eq!(told().0, Outcome::Failure, "there is none");
@@ -108,6 +127,10 @@ mod tests {
         assert!(told().1.contains("old"), "what is not finished does not count");
         write("new", "x", 3600);
         assert_eq!(told().0, Outcome::Good);
+        let later = folder.path().join("later");
+        std::fs::write(&later, "x").unwrap();
+        assert!(told().1.contains("new,"), "what is of later than now says nothing of today");
+        std::fs::remove_file(later).unwrap();
         write("newest", "", 60);
         assert_eq!(told().0, Outcome::Failure, "an empty one");
     }

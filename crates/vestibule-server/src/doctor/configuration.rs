@@ -57,5 +57,6 @@ pub(super) fn of_failure(failure: Failure, way_out: &str) -> Finding {
             Finding::failure(what, own.unwrap_or_else(|| way_out.to_owned()))
         }
         Failure::NobodyReads => Finding::skipped("nobody reads the answer"),
+        Failure::Stopped(_) => Finding::skipped("it was stopped"),
     }
 }

@@ -11,6 +11,8 @@ use vestibule::services::HeadCount;
 use vestibule::{Accounts, CacheState};
 use vestibule_sql::Database;
 
+use crate::certificates::Served;
+
 /// People and sessions are counted no more often: where there are millions, that takes a moment.
 const BETWEEN_HEAD_COUNTS: Duration = Duration::from_mins(1);
 
@@ -18,12 +20,14 @@ const BETWEEN_HEAD_COUNTS: Duration = Duration::from_mins(1);
 pub(crate) struct Momentary {
     accounts: Arc<Accounts>,
     database: Database,
+    /// None where this server speaks no https.
+    served: Option<Arc<Served>>,
     heads: Mutex<Option<(Instant, HeadCount)>>,
 }
 
 impl Momentary {
-    pub(super) fn new(accounts: Arc<Accounts>, database: Database) -> Self {
-        Self { accounts, database, heads: Mutex::new(None) }
+    pub(super) fn new(accounts: Arc<Accounts>, database: Database, served: Option<Arc<Served>>) -> Self {
+        Self { accounts, database, served, heads: Mutex::new(None) }
     }
 
     /// Everything, at this moment.
@@ -46,6 +50,14 @@ impl Momentary {
         told.gauge("vestibule_users", "Users; counted once in a minute.", users);
         told.gauge("vestibule_sessions", "Sessions that can be used; counted once in a minute.", sessions);
         self.tell_connections(&told);
+        if let Some(served) = &self.served {
+            let left = served.current().map(|certificate| certificate.not_after() - self.accounts.now());
+            told.seconds(
+                "vestibule_certificate_seconds_left",
+                "How long the certificate is still good that this server shows; 0 where it has none or it is over.",
+                left.and_then(|left| left.try_into().ok()).unwrap_or_default(),
+            );
+        }
         if let Some(load) = self.accounts.hashing_load() {
             tell_hashing(&told, &load);
         }

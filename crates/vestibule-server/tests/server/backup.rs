@@ -105,6 +105,12 @@ impl Site {
         assert_eq!(with_input(add, "copper window thursday\n").0, 0);
     }
 
+    fn add_with(&self, secret_key: &str, name: &str) {
+        let mut add = self.command(&["user", "add", &format!("{name}@example.com"), "--name", name]);
+        add.env("VESTIBULE_SECRET_KEY", secret_key);
+        assert_eq!(with_input(add, "copper window thursday\n").0, 0);
+    }
+
     /// PostgreSQL notices a moment later than we that a server was killed.
     async fn wait_until_left(&self) {
         if self.database.folder().is_some() {
@@ -121,6 +127,18 @@ impl Site {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         panic!("the server's connections stay");
+    }
+
+    /// How many rows a table has.
+    async fn count(&self, table: &str) -> i64 {
+        let sql = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        let url = self.database.url_text();
+        if self.database.folder().is_some() {
+            let mut connection = sqlx::SqliteConnection::connect(url).await.unwrap();
+            return sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
+        }
+        let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
     }
 
     fn files(&self, folder: &str) -> Vec<String> {
@@ -150,7 +168,15 @@ async fn what_was_backed_up_is_there_after_a_restore_and_nothing_else(
     #[cfg(unix)]
     assert_eq!(mode(&site.path().join("a.backup")), 0o600);
     assert_eq!(site.files("."), ["a.backup"], "no draft stays");
-    let before = site.database.dump().await;
+    let users = || async {
+        let dump = site.database.dump().await;
+        let mut lines: Vec<String> =
+            dump.lines().filter(|line| line.contains("$argon2id$")).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let before = users().await;
+    let signing_keys = site.count("signing_keys").await;
     site.add("bob");
 
     // There are data, so it is asked, and nobody can be.
@@ -159,14 +185,52 @@ async fn what_was_backed_up_is_there_after_a_restore_and_nothing_else(
     let restored = site.json(&["restore", "a.backup", "--yes"]);
     assert_eq!((&restored["restored"], &restored["rows"]), (&true.into(), &made["rows"]));
     assert_eq!(site.emails(), ["ann@example.com"]);
-    let lines = |dump: &str| {
-        let mut lines: Vec<String> = dump.lines().map(str::to_owned).collect();
-        lines.sort();
-        lines
-    };
-    assert_eq!(lines(&site.database.dump().await), lines(&before));
+    assert_eq!((users().await, site.count("signing_keys").await), (before, signing_keys));
     let program = site.start();
     assert_eq!(Client::new().log_in(&program.origin, "ann").await.unwrap().0, 200);
+}
+
+#[rstest]
+#[tokio::test]
+async fn nothing_that_was_over_comes_to_life_with_a_restore(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    // A mail server that nobody is: what is to be sent waits.
+    let site = Site::new(kind).await.set("VESTIBULE_MAIL_URL", "smtp://127.0.0.1:9");
+    let client = Client::new();
+    let program = site.start();
+    let (_, cookies) = client.sign_up(&program.origin, "ann").await.unwrap();
+    let cookies = cookies.unwrap();
+    site.json(&["user", "link", "ann@example.com", "--reset"]);
+    site.json(&["user", "invite"]);
+    let of_then = ["sessions", "outgoing_mails", "password_reset_tokens", "invitations"];
+    for table in of_then {
+        assert!(site.count(table).await > 0, "{table}");
+    }
+    site.json(&["backup", "a.backup"]);
+    let (status, refreshed) = client.refresh(&program.origin, &cookies).await.unwrap();
+    assert_eq!(status, 200);
+    program.kill();
+    site.wait_until_left().await;
+
+    let (code, answer, told) = site.call(&["restore", "a.backup", "--yes"]);
+    assert!(code == 0 && answer.contains("Everybody is logged out"), "{answer} {told}");
+    for table in of_then {
+        assert_eq!(site.count(table).await, 0, "{table}");
+    }
+    let event = site.json(&["audit", "tail", "--kind", "backup_restored"]);
+    assert_eq!(event["actor"], "operator", "{event}");
+    assert!(event["detail"].as_str().unwrap().starts_with("of 20"), "{event}");
+
+    let program = site.start();
+    for cookies in [cookies, refreshed.unwrap()] {
+        assert_eq!(client.session(&program.origin, &cookies).await.unwrap(), 401);
+        assert_eq!(client.refresh(&program.origin, &cookies).await.unwrap().0, 401);
+    }
+    let (code, reused, _) = site.call(&["audit", "tail", "--kind", "refresh_reused", "--json"]);
+    assert!(code == 0 && reused.is_empty(), "nobody is told of a thief: {reused}");
+    assert_eq!(site.count("outgoing_mails").await, 0);
+    assert_eq!(client.log_in(&program.origin, "ann").await.unwrap().0, 200);
 }
 
 #[rstest]
@@ -256,7 +320,8 @@ fn repacked(path: &Path, change: impl FnOnce(&mut Value, &mut Vec<u8>)) {
         parts.push((entry.path().unwrap().to_str().unwrap().to_owned(), bytes));
     }
     let mut manifest: Value = serde_json::from_slice(&parts[0].1).unwrap();
-    change(&mut manifest, &mut parts[1].1);
+    let dump = parts.len() - 1;
+    change(&mut manifest, &mut parts[dump].1);
     parts[0].1 = serde_json::to_vec(&manifest).unwrap();
     let file = std::fs::File::create(path).unwrap();
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(file, flate2::Compression::fast()));
@@ -280,7 +345,7 @@ async fn a_manifest_that_does_not_fit_stops_a_restore(
     let check = |change: &dyn Fn(&mut Value, &mut Vec<u8>), words: &[&str]| {
         site.json(&["backup", "a.backup"]);
         repacked(&backup, |manifest, dump| change(manifest, dump));
-        site.refused(&["restore", "a.backup", "--yes"], words);
+        site.refused(&["restore", "a.backup", "--yes", "--unproven"], words);
     };
     check(&|_, dump| dump.push(0), &["damaged", "not the one that the manifest tells of"]);
     check(&|manifest, _| manifest["rows"]["users"] = 7.into(), &["users", "manifest", "Nothing was changed"]);
@@ -303,6 +368,47 @@ async fn a_manifest_that_does_not_fit_stops_a_restore(
         let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
         assert!(names.into_iter().all(|name| !name.to_string_lossy().contains("restoring")));
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_backup_that_somebody_else_made_or_changed_is_refused(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let mut site = Site::used(kind).await;
+    assert_eq!(site.json(&["backup", "a.backup"])["proven"], true);
+    let ours = site.settings.remove(0).1;
+    let theirs = vestibule_testkit::secret_key().to_base64().to_string();
+    let with_keys = |keys: &str, arguments: &[&str]| {
+        let mut command = site.command(arguments);
+        command.env("VESTIBULE_SECRET_KEY", keys);
+        with_input(command, "")
+    };
+    let refused = |keys: &str, arguments: &[&str], word: &str| {
+        let (code, _, told) = with_keys(keys, arguments);
+        assert!(code == 1 && told.contains(word) && told.contains("--unproven"), "{arguments:?}: {told}");
+    };
+    // Also after the secret got a successor.
+    for keys in [ours.clone(), format!("{theirs},{ours}")] {
+        let (code, _, told) = with_keys(&keys, &["restore", "--check", "a.backup"]);
+        assert_eq!(code, 0, "{told}");
+    }
+    refused(&theirs, &["restore", "a.backup", "--yes"], "not made with a VESTIBULE_SECRET_KEY");
+    refused(&theirs, &["restore", "a.backup", "--check"], "not made with a VESTIBULE_SECRET_KEY");
+    let (code, answer, told) =
+        with_keys(&theirs, &["restore", "a.backup", "--check", "--unproven", "--json"]);
+    let told_so = serde_json::from_str::<Value>(&answer).map(|answer| answer["proven"] == false);
+    assert!(code == 0 && told_so.unwrap_or(false), "{answer} {told}");
+
+    // Changed with sums that fit, or with the proof left away.
+    site.add_with(&ours, "bob");
+    let before = site.database.dump().await;
+    repacked(&site.path().join("a.backup"), |manifest, _| manifest["program"] = "other".into());
+    refused(&ours, &["restore", "a.backup", "--yes"], "not made with a VESTIBULE_SECRET_KEY");
+    let (code, _, told) = with_input(site.command(&["backup", "b.backup"]), "");
+    assert!(code == 0 && told.contains("--unproven"), "without a key it says so: {told}");
+    refused(&ours, &["restore", "b.backup", "--yes"], "nothing proves who made the backup");
+    assert_eq!(site.database.dump().await, before, "none of that touched anything");
 }
 
 #[rstest]
@@ -338,6 +444,66 @@ async fn a_backup_goes_into_an_empty_database_without_being_asked(
     #[cfg(unix)]
     if let Some(folder) = fresh.database.folder() {
         assert_eq!((mode(&folder), mode(&folder.join("test.db"))), (0o700, 0o600));
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_restore_by_another_way_to_the_file_is_kept_away_from_a_server_and_leaves_the_link() {
+    let site = Site::used(DatabaseKind::Sqlite).await;
+    site.json(&["backup", "a.backup"]);
+    site.add("bob");
+    let real = site.database.folder().unwrap().join("test.db");
+    let link = site.path().join("linked.db");
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let restore = || {
+        let mut command = site.command(&["restore", "a.backup", "--yes"]);
+        command.env("VESTIBULE_DATABASE_URL", format!("sqlite://{}", link.display()));
+        with_input(command, "")
+    };
+    let program = site.start();
+    let (code, _, told) = restore();
+    assert!(code == 1 && told.contains("in use"), "{told}");
+    program.kill();
+    let (code, _, told) = restore();
+    assert_eq!(code, 0, "{told}");
+    assert_eq!(std::fs::read_link(&link).unwrap(), real);
+    assert_eq!(site.emails(), ["ann@example.com"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_root_restores_belongs_to_the_server_as_before() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    const SERVER: u32 = 54321;
+    let site = Site::used(DatabaseKind::Sqlite).await;
+    site.json(&["backup", "a.backup"]);
+    let folder = site.database.folder().unwrap();
+    let file = folder.join("test.db");
+    if std::fs::metadata(&file).unwrap().uid() != 0 {
+        // Only root can give a file away, and has to.
+        return;
+    }
+    let owner = |path: &Path| {
+        let data = std::fs::metadata(path).unwrap();
+        (data.uid(), data.gid())
+    };
+    for path in [&file, &folder] {
+        chown(path, Some(SERVER), Some(SERVER)).unwrap();
+    }
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    site.json(&["restore", "a.backup", "--yes"]);
+    assert_eq!((owner(&file), mode(&file)), ((SERVER, SERVER), 0o640));
+    // All of it is lost but the folder.
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    site.json(&["restore", "a.backup"]);
+    let names: Vec<PathBuf> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(names.contains(&file) && names.len() > 1, "{names:?}");
+    for path in names {
+        assert_eq!((owner(&path), mode(&path)), ((SERVER, SERVER), 0o600), "{path:?}");
     }
 }
 
@@ -545,4 +711,93 @@ async fn a_missing_program_of_postgresqls_is_named_with_the_way_to_it() {
     let (code, _, told) = with_input(command, "");
     assert!(code == 1 && told.contains("pg_dump") && told.contains("postgresql-client"), "{told}");
     assert!(site.files(".").is_empty(), "no draft stays");
+}
+
+/// Puts a program before those of the machine, which says that it began, with its number, and then takes its time.
+#[cfg(unix)]
+fn slow_program(folder: &Path, name: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let program = folder.join(name);
+    let script = format!("#!/bin/sh\necho $$ > '{}/began'\nexec sleep 60\n", folder.display());
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "to put a program of the test before those of the machine")]
+    let path = std::env::var("PATH").unwrap();
+    format!("{}:{path}", folder.display())
+}
+
+#[cfg(unix)]
+async fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..800 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{what}");
+}
+
+#[cfg(unix)]
+#[rstest]
+#[case::terminate("TERM", 143)]
+#[case::interrupt("INT", 130)]
+#[tokio::test]
+async fn a_backup_that_is_stopped_leaves_neither_a_draft_nor_a_program(
+    #[case] signal: &str,
+    #[case] code: i32,
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let mut site = Site::used(kind).await;
+    let bin = tempfile::tempdir().unwrap();
+    let began = bin.path().join("began");
+    // What is stopped is a dump there, and here the work of this program itself.
+    if kind == DatabaseKind::Postgres {
+        let path = slow_program(bin.path(), "pg_dump");
+        site = site.set("PATH", &path);
+    } else {
+        let mut connection = sqlx::SqliteConnection::connect(site.database.url_text()).await.unwrap();
+        sqlx::query("CREATE TABLE pictures (bytes BLOB NOT NULL)").execute(&mut connection).await.unwrap();
+        for _ in 0..64 {
+            let sql = "INSERT INTO pictures (bytes) VALUES (randomblob(1048576))";
+            sqlx::query(sql).execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
+    }
+    let mut backup = site.command(&["backup", "a.backup"]);
+    let mut backup = backup.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let is_under_way = || {
+        if kind == DatabaseKind::Postgres {
+            return std::fs::read_to_string(&began).is_ok_and(|pid| pid.ends_with('\n'));
+        }
+        let drafts = std::fs::read_dir(site.path()).unwrap().map(|entry| entry.unwrap().path());
+        drafts.filter(|path| path.is_dir()).any(|draft| {
+            let mut files = std::fs::read_dir(draft).into_iter().flatten().flatten();
+            files.any(|file| file.file_name().to_string_lossy().contains(".backup."))
+        })
+    };
+    wait_until("it begins", is_under_way).await;
+    let mut kill = Command::new("kill");
+    assert!(kill.args([&format!("-{signal}"), &backup.id().to_string()]).status().unwrap().success());
+    wait_until("it ends", || backup.try_wait().unwrap().is_some()).await;
+    let output = backup.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(code) && told.contains("stopped"), "{:?} {told}", output.status);
+    assert!(site.files(".").is_empty(), "{:?}", site.files("."));
+    if let Ok(pid) = std::fs::read_to_string(&began) {
+        // One that has ended has no arguments any more, whether or not somebody asked how it ended.
+        let arguments = format!("/proc/{}/cmdline", pid.trim());
+        let is_gone = || std::fs::read(&arguments).map_or(true, |arguments| arguments.is_empty());
+        wait_until("the program of the other is ended", is_gone).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_backup_left_goes_with_the_next_one() {
+    let site = Site::used(DatabaseKind::Sqlite).await;
+    let left = site.path().join(".vestibule-draft-00000000000000aa");
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("dump"), "all accounts").unwrap();
+    std::fs::write(left.join(".in-use"), "").unwrap();
+    site.json(&["backup", "a.backup"]);
+    assert_eq!(site.files("."), ["a.backup"]);
 }

@@ -156,11 +156,14 @@ fn url_pairs(query: &str) -> Vec<(String, String)> {
 struct Site {
     folder: tempfile::TempDir,
     endpoint: String,
+    secret_key: String,
 }
 
 impl Site {
     fn new(endpoint: &str) -> Self {
-        let site = Self { folder: tempfile::tempdir().unwrap(), endpoint: endpoint.to_owned() };
+        let secret_key = vestibule_testkit::secret_key().to_base64().to_string();
+        let folder = tempfile::tempdir().unwrap();
+        let site = Self { folder, endpoint: endpoint.to_owned(), secret_key };
         let mut migrate = command(site.path());
         migrate.arg("migrate");
         assert_eq!(with_input(migrate, "").0, 0);
@@ -177,6 +180,7 @@ impl Site {
             .args(arguments)
             .env("VESTIBULE_BACKUP_S3_ENDPOINT", &self.endpoint)
             .env("VESTIBULE_BACKUP_S3_REGION", "test-region")
+            .env("VESTIBULE_SECRET_KEY", &self.secret_key)
             .env("VESTIBULE_BACKUP_S3_KEY_ID", KEY_ID)
             .env("VESTIBULE_BACKUP_S3_SECRET", secret);
         // The store answers in the meantime.

@@ -75,7 +75,9 @@ fn names(text: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn the_dashboard_and_the_alerts_speak_of_metrics_that_there_are() {
-    let there_are = names(&told(Sqlite).await);
+    let mut there_are = names(&told(Sqlite).await);
+    // Told by a server that speaks https, which tls.rs asks.
+    there_are.insert("vestibule_certificate_seconds_left".to_owned());
     serde_json::from_str::<serde_json::Value>(DASHBOARD).expect("the dashboard is JSON");
     for (file, text) in [("dashboard.json", DASHBOARD), ("alerts.yml", ALERTS)] {
         let asked = names(text);

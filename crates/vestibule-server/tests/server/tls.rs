@@ -186,6 +186,17 @@ async fn over_http_2_somebody_signs_up_and_is_known_by_their_cookies() {
 }
 
 #[tokio::test]
+async fn the_metrics_tell_how_long_the_certificate_is_still_good() {
+    let site = Site::new();
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let _program = site.start_with(&[("VESTIBULE_METRICS_LISTEN", &metrics)]);
+    let told = reqwest::get(format!("http://{metrics}/metrics")).await.unwrap().text().await.unwrap();
+    let left = told.lines().find_map(|line| line.strip_prefix("vestibule_certificate_seconds_left "));
+    let days = left.unwrap().parse::<f64>().unwrap() / 86_400.0;
+    assert!((59.0..=60.0).contains(&days), "{days}");
+}
+
+#[tokio::test]
 async fn a_renewed_certificate_is_served_without_a_restart_and_a_wrong_one_never() {
     let site = Site::new();
     let _program = site.start();

@@ -4,9 +4,10 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{Connection as _, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use super::{SQLITE_BUSY_TIMEOUT, make_private_folder, private_file, tables};
+use super::restored::ENDED;
+use super::{SQLITE_BUSY_TIMEOUT, folder_of, make_private_folder, private_file_beside, tables};
 
 /// More of them are told by nobody read.
 const MAX_PROBLEMS: usize = 5;
@@ -48,6 +49,12 @@ impl EmbeddedFile {
     /// The file of a path, whether there is one or not.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
+    }
+
+    /// The file that a path leads to: behind links, and whatever way it is written. Every way to it is then one lock, and who
+    /// replaces it replaces the file and not the link to it.
+    pub fn behind(path: &Path) -> Self {
+        Self(real_path(path))
     }
 
     /// Where it is.
@@ -121,6 +128,23 @@ impl EmbeddedFile {
         })
     }
 
+    /// Ends what must not live again in a restored database: sessions, links, and mails that wait.
+    pub async fn end_restored(&self) -> Result<(), EmbeddedFileError> {
+        let mut connection = self.open(SqliteConnectOptions::new()).await?;
+        let ended = async {
+            let mut transaction = connection.begin().await?;
+            let there = tables::sqlite_tables(&mut transaction).await?;
+            for (table, condition) in ENDED.iter().filter(|(table, _)| there.iter().any(|name| name == table))
+            {
+                let sql = format!("DELETE FROM {} WHERE {condition}", tables::quoted(table));
+                sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
+            }
+            transaction.commit().await
+        };
+        ended.await.map_err(|error| self.unread(error))?;
+        connection.close().await.map_err(|error| self.unread(error))
+    }
+
     /// Writes what lies beside the file into it, so that it alone is the database. Whoever calls it has the lock.
     pub async fn settle(&self) -> Result<(), EmbeddedFileError> {
         // The last connection that closes writes the log into the file and removes it.
@@ -178,23 +202,59 @@ pub(super) fn share(database: &Path) -> std::io::Result<Option<File>> {
     }
 }
 
-/// A file of its own, which stays when the database's file is replaced.
+/// A file of its own, which stays when the database's file is replaced. Who could open it could hold the lock.
 fn lock_file(database: &Path) -> std::io::Result<File> {
-    let path = beside(database, ".in-use.lock");
-    let is_new = !path.exists();
-    // Who could open it could hold the lock.
-    let file = private_file(&path)?;
-    #[cfg(unix)]
-    if is_new && let Ok(owned) = std::fs::metadata(database) {
-        use std::os::unix::fs::MetadataExt;
-        // Else a command of root's would lock the server out. Whoever is not root makes it for themselves.
-        drop(std::os::unix::fs::fchown(&file, Some(owned.uid()), Some(owned.gid())));
+    let database = real_path(database);
+    private_file_beside(&database, &beside(&database, ".in-use.lock"))
+}
+
+/// A path without links. Of a file that is not there yet, the real folder and its name; of a link to such a one, what it leads to.
+pub(super) fn real_path(path: &Path) -> PathBuf {
+    if let Ok(real) = std::fs::canonicalize(path) {
+        return real;
     }
-    Ok(file)
+    let led = std::fs::read_link(path).map(|target| folder_of(path).join(target));
+    let path = led.unwrap_or_else(|_| path.to_owned());
+    match (std::fs::canonicalize(folder_of(&path)), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path,
+    }
 }
 
 fn beside(database: &Path, end: &str) -> PathBuf {
     let mut name = OsString::from(database);
     name.push(end);
     PathBuf::from(name)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn every_way_to_a_database_is_one_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let real = folder.join("real");
+        std::fs::create_dir(&real).unwrap();
+        symlink("real", folder.join("linked")).unwrap();
+        symlink("real/a.db", folder.join("a.db")).unwrap();
+        for is_there in [false, true] {
+            if is_there {
+                std::fs::write(real.join("a.db"), "").unwrap();
+            }
+            let ways =
+                ["real/a.db", "linked/a.db", "linked/../real/./a.db", "a.db"].map(|way| folder.join(way));
+            for way in &ways {
+                let held = EmbeddedFile::new(way).lock_alone().unwrap().unwrap();
+                for other in &ways {
+                    assert!(share(other).unwrap().is_none(), "{way:?} {other:?} {is_there}");
+                }
+                drop(held);
+                assert_eq!(EmbeddedFile::behind(way).path(), real.canonicalize().unwrap().join("a.db"));
+            }
+        }
+    }
 }

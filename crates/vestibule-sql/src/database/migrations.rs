@@ -4,7 +4,8 @@ use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 
-use super::{Database, Engine, POSTGRES_LIMITS, Pools, private_file};
+use super::embedded_file::real_path;
+use super::{Database, Engine, POSTGRES_LIMITS, Pools, private_file_beside};
 
 /// The schema of one part of an application: a folder of SQL files for each database, with equal names.
 ///
@@ -235,13 +236,14 @@ fn is_no_such_table(error: &sqlx::Error) -> bool {
 }
 
 async fn lock_beside(database: PathBuf) -> Result<std::fs::File, MigrateError> {
-    let mut path = database.into_os_string();
+    let database = real_path(&database);
+    let mut path = database.clone().into_os_string();
     path.push(".migrate.lock");
     let path = PathBuf::from(path);
     let name = path.display().to_string();
     let locked = tokio::task::spawn_blocking(move || {
         // Who could open it could hold the lock.
-        let file = private_file(&path)?;
+        let file = private_file_beside(&database, &path)?;
         file.lock()?;
         Ok(file)
     });

@@ -130,11 +130,13 @@ pub enum AuditEventKind {
     MailRetried,
     /// The key that signs access tokens was given a successor.
     KeysRotated,
+    /// A backup took the place of all that was in the database, and all sessions and links ended.
+    BackupRestored,
 }
 
 impl AuditEventKind {
     /// All kinds, for those who list or store them.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::SignedUp,
         Self::SignUpRequested,
         Self::SignUpDeclined,
@@ -167,6 +169,7 @@ impl AuditEventKind {
         Self::AllSessionsEnded,
         Self::MailRetried,
         Self::KeysRotated,
+        Self::BackupRestored,
     ];
 
     /// The stable word for it.
@@ -204,6 +207,7 @@ impl AuditEventKind {
             Self::AllSessionsEnded => "all_sessions_ended",
             Self::MailRetried => "mail_retried",
             Self::KeysRotated => "keys_rotated",
+            Self::BackupRestored => "backup_restored",
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod access_token;
 mod audit_event;
+mod backup_proof;
 mod certificate;
 mod client;
 mod common_passwords;
@@ -30,6 +31,7 @@ mod user;
 
 pub use access_token::{AccessClaims, AccessTokenError, KeyRing, KeyStanding, ListedKey, PublicKey};
 pub use audit_event::{Actor, AuditEvent, AuditEventId, AuditEventKind};
+pub use backup_proof::BackupProof;
 pub use certificate::{AcmeChallenge, CertificateName, OrderLease, SealedAcmeAccount, SealedCertificate};
 pub use client::Client;
 pub use csrf_token::{CsrfProof, CsrfToken};

@@ -76,6 +76,7 @@ impl SecretKey {
             sign_up_cookie: self.derive_for(b"vestibule/sign-up-cookie/v1"),
             mail_quota: self.derive_for(b"vestibule/mail-quota/v1"),
             certificate_seal: self.derive_for(b"vestibule/certificate-seal/v1"),
+            backup_proof: self.derive_for(b"vestibule/backup-proof/v1"),
         }
     }
 
@@ -265,6 +266,8 @@ pub(crate) struct DerivedKeys {
     pub(crate) mail_quota: DerivedKey,
     /// Encrypts the private keys of certificates and of accounts at certificate authorities.
     pub(crate) certificate_seal: DerivedKey,
+    /// Authenticates backups.
+    pub(crate) backup_proof: DerivedKey,
 }
 
 impl ServerKeys {
@@ -308,6 +311,7 @@ mod tests {
             &keys.device_cookie,
             &keys.mail_quota,
             &keys.certificate_seal,
+            &keys.backup_proof,
         ];
         assert_eq!(
             all.map(|key| **key).into_iter().collect::<std::collections::BTreeSet<_>>().len(),
