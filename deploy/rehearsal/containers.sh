@@ -63,16 +63,18 @@ END
 
 # Runs the smallest container there can be: a static program of this machine's, or the base image where it is here.
 try() {
-  base_image > /dev/null 2>&1 || { echo "There is no base image, and debootstrap could not make one" && return 1; }
+  base_image bookworm || { echo "There is no base image, and debootstrap could not make one: $(tail -n 1 "$storage/debootstrap.log")" && return 1; }
   container run --rm --network=none docker.io/library/debian:bookworm-slim true 2>&1
 }
 
-# The image that others are built from: from its registry, or made here.
-base_image() {
-  local name=docker.io/library/debian:bookworm-slim
-  if container image exists $name; then return; fi
-  if "${root[@]}" timeout 60 podman pull --quiet $name > /dev/null 2>&1; then return; fi
-  [ -f "$storage/debian/etc/debian_version" ] || "${root[@]}" debootstrap --variant=minbase bookworm "$storage/debian" > /dev/null
-  "${root[@]}" tar -C "$storage/debian" -c . | container import --quiet - $name > /dev/null
-  "${root[@]}" rm -rf "$storage/debian"
+# An image that others are built from: from its registry, or made here.
+base_image() { # SUITE
+  local name=docker.io/library/debian:$1-slim folder=$storage/$1
+  if container image exists "$name"; then return; fi
+  if "${root[@]}" timeout 60 podman pull --quiet "$name" > /dev/null 2>&1; then return; fi
+  # What an earlier try has left is not whole.
+  "${root[@]}" rm -rf "$folder"
+  "${root[@]}" debootstrap --variant=minbase "$1" "$folder" > "$storage/debootstrap.log" 2>&1 &&
+    "${root[@]}" tar -C "$folder" -c . | container import --quiet - "$name" > /dev/null || return 1
+  "${root[@]}" rm -rf "$folder"
 }
