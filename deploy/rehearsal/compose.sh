@@ -31,10 +31,12 @@ several_servers() {
     ./make-secrets" 2> /dev/null
   compose() { in_server sh -c "cd $compose && python3 /usr/local/bin/podman-compose -f several-servers.yaml $*" > "$work/compose.log" 2>&1 ||
     failed "podman-compose $*: $(tail -n 20 "$work/compose.log")"; }
-  # Podman before 4.6 does not wait until a service is healthy.
+  # Podman before 4.6 waits for nobody, so one does that oneself (deploy/compose/README.md).
   compose up -d production-database
   until_it_works 60 in_server podman exec compose_production-database_1 pg_isready --username=vestibule --dbname=vestibule --host=127.0.0.1
-  compose up -d
+  compose up -d --no-deps migrate
+  [ "$(in_server podman wait compose_migrate_1)" = 0 ] || failed "the schema could not be made"
+  compose up -d --no-deps pgbouncer replica site-1 site-2 door
   for number in 1 2; do
     until_it_works 60 in_server podman exec "compose_site-${number}_1" /usr/local/bin/site health
   done
