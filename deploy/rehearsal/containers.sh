@@ -4,6 +4,9 @@
 storage=$PWD/target/rehearsal/containers
 # What the engine within the server needs, where the machine's own one does: a line of containers.conf.
 nested_runtime=
+# Debian of the server and of the site's image: the oldest with a libc as new as that of this machine, where the program is built.
+debian=${VESTIBULE_REHEARSAL_DEBIAN:-bookworm}
+if [ "$(printf '%s\n' 2.36 "$(getconf GNU_LIBC_VERSION | cut -d' ' -f2)" | sort -V | tail -n 1)" != 2.36 ]; then debian=trixie; fi
 
 # Containers are root's: a server with systemd and a firewall is made.
 root=()
@@ -63,8 +66,8 @@ END
 
 # Runs the smallest container there can be: a static program of this machine's, or the base image where it is here.
 try() {
-  base_image bookworm || { echo "There is no base image, and debootstrap could not make one: $(tail -n 1 "$storage/debootstrap.log")" && return 1; }
-  container run --rm --network=none docker.io/library/debian:bookworm-slim true 2>&1
+  base_image "$debian" || { echo "There is no base image, and debootstrap could not make one: $(tail -n 1 "$storage/debootstrap.log")" && return 1; }
+  container run --rm --network=none "docker.io/library/debian:$debian-slim" true 2>&1
 }
 
 # An image that others are built from: from its registry, or made here.

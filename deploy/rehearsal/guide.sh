@@ -36,7 +36,7 @@ guide() { # COMMAND
     command=${command/site:1.0.0/$(image 1.0.0)}
   fi
   (
-    docker() { cd "$repository" && build_image --file Dockerfile --build-context "program=$work/1.0.0" --build-arg VERSION=1.0.0 "${@:2}"; }
+    docker() { cd "$repository" && build_image --file Dockerfile --build-context "program=$work/1.0.0" --build-arg VERSION=1.0.0 --build-arg "DEBIAN=$debian" "${@:2}"; }
     cargo() { install -D "$work/1.0.0/site" target/release/site; }
     cd "$reader" && eval "$command"
   )
