@@ -4,7 +4,8 @@
 # Images that the compose file names: from their registry, or made here with Debian's programs.
 compose_images() {
   local image
-  for image in $(sed -n 's/^ *image: \(docker\.io.*\)/\1/p' deploy/compose/several-servers.yaml | sort -u); do
+  mapfile -t images < <(sed -n 's/^ *image: \(docker\.io.*\)/\1/p' deploy/compose/several-servers.yaml | sort -u)
+  for image in "${images[@]}"; do
     if container image exists "$image" || "${root[@]}" timeout 120 podman pull --quiet "$image" > /dev/null 2>&1; then continue; fi
     if ! container image exists localhost/parts; then
       base_image trixie || failed "there is no image of Debian trixie: $(tail -n 1 "$storage/debootstrap.log")"
@@ -16,10 +17,9 @@ compose_images() {
 }
 
 several_servers() {
-  local images compose=/root/compose/deploy/compose number
+  local compose=/root/compose/deploy/compose number
   heading "several-servers.yaml"
   began=$SECONDS
-  mapfile -t images < <(sed -n 's/^ *image: \(docker\.io.*\)/\1/p' deploy/compose/several-servers.yaml | sort -u)
   container save --quiet --multi-image-archive "${images[@]}" | in_server podman load --quiet > /dev/null
   echo "   images in $((SECONDS - began)) s"
   in_server mkdir -p /root/compose

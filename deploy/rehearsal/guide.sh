@@ -7,6 +7,7 @@ reader=$work/reader
 
 # Every command of the page: what is typed in its blocks, on one's own machine ($) and on the server (#), without remarks.
 guide_commands() { # '$' or '#', or both
+  # shellcheck disable=SC2016 # Marks of a block.
   sed -n '/^```console/,/^```$/p' "$page" | sed -n "s/^[$1] //p" | sed 's/ \{2,\}# .*//; s/ *$//'
 }
 
@@ -35,6 +36,7 @@ guide() { # COMMAND
     [[ $command != *site:1.0.0 ]] || command+=' 1.0.0'
     command=${command/site:1.0.0/$(image 1.0.0)}
   fi
+  # shellcheck disable=SC2317 # The command calls them.
   (
     docker() { cd "$repository" && build_image --file Dockerfile --build-context "program=$work/1.0.0" --build-arg VERSION=1.0.0 --build-arg "DEBIAN=$debian" "${@:2}"; }
     cargo() { install -D "$work/1.0.0/site" target/release/site; }

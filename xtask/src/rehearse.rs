@@ -41,7 +41,8 @@ pub fn run() -> Result<()> {
 
 /// The same for those who run all tests. Where containers cannot run, it says so and the tests go on, unless it is required.
 pub fn run_where_possible() -> Result<()> {
-    if environment::variable("GITHUB_ACTIONS").is_some() || environment::variable(REQUIRED_VARIABLE).is_some() {
+    if environment::variable("GITHUB_ACTIONS").is_some() || environment::variable(REQUIRED_VARIABLE).is_some()
+    {
         return run();
     }
     if environment::variable(SKIPPED_VARIABLE).is_some() {
