@@ -6,10 +6,10 @@ use crate::{apt, cargo, environment, say};
 
 /// With what deploy/rehearsal/run ends where containers cannot run (`EX_UNAVAILABLE` of `sysexits.h`).
 const CANNOT_RUN: i32 = 69;
-/// Where this is set, or on GitHub, a test run fails where the rehearsal cannot be run.
+/// Where this is set, or on GitHub, the rehearsal is part of all tests, and they fail where it cannot be run.
 const REQUIRED_VARIABLE: &str = "VESTIBULE_REQUIRE_REHEARSAL";
-/// Where this is set, a test run goes without it.
-const SKIPPED_VARIABLE: &str = "VESTIBULE_SKIP_REHEARSAL";
+/// Whether all tests rehearse wherever containers can run, without being asked.
+const IN_EVERY_TEST_RUN: bool = false;
 const PROGRAMS: [&str; 9] =
     ["podman", "buildah", "debootstrap", "ssh", "python3", "curl", "openssl", "age", "strip"];
 const PACKAGES: [&str; 13] = [
@@ -39,21 +39,16 @@ pub fn run() -> Result<()> {
     }
 }
 
-/// The same for those who run all tests. Where containers cannot run, it says so and the tests go on, unless it is required.
-pub fn run_where_possible() -> Result<()> {
+/// The same for those who run all tests, where it is asked for. It takes minutes, so elsewhere this says that it was not done.
+pub fn run_where_asked_for() -> Result<()> {
     if environment::variable("GITHUB_ACTIONS").is_some() || environment::variable(REQUIRED_VARIABLE).is_some()
     {
         return run();
     }
-    if environment::variable(SKIPPED_VARIABLE).is_some() {
+    let was_run = IN_EVERY_TEST_RUN && matches!(try_it()?, Rehearsal::WentWell);
+    if !was_run {
         say::warning(&format!(
-            "deploy/ was NOT rehearsed in this run, as {SKIPPED_VARIABLE} is set; `cargo xtask rehearse` does it"
-        ));
-        return Ok(());
-    }
-    if let Rehearsal::CannotBeRun = try_it()? {
-        say::warning(&format!(
-            "deploy/ was NOT rehearsed in this run: the reason is above. {REQUIRED_VARIABLE}=1 makes that a failure"
+            "deploy/ was NOT rehearsed in this run: `cargo xtask rehearse` does it, {REQUIRED_VARIABLE}=1 makes it part of all tests"
         ));
     }
     Ok(())
