@@ -19,7 +19,7 @@ load_environment() {
   [ -f "$environments/$environment" ] ||
     fail "there is no environment '$environment'; there are: $(cd "$environments" && echo *). Write $environments/$environment"
   # shellcheck disable=SC2034 # Those who source this use them.
-  SSH_PORT=22 TLS=acme ENGINE=podman DATABASE=sqlite KEEP=5 KEEP_BACKUPS=30 ACME_CA='' ACME_CA_ROOT=''
+  SSH_PORT=22 TLS=acme ENGINE=podman DATABASE=sqlite KEEP=5 KEEP_BACKUPS=30 BACKUP_TO='' ACME_CA='' ACME_CA_ROOT=''
   # shellcheck source=/dev/null
   . "$environments/$environment"
   case $DOMAIN in

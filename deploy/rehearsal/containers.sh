@@ -4,6 +4,9 @@
 storage=$PWD/target/rehearsal/containers
 # What the engine within the server needs, where the machine's own one does: a line of containers.conf.
 nested_runtime=
+# Debian of the server and of the site's image: the oldest with a libc as new as that of this machine, where the program is built.
+debian=${VESTIBULE_REHEARSAL_DEBIAN:-bookworm}
+if [ "$(printf '%s\n' 2.36 "$(getconf GNU_LIBC_VERSION | cut -d' ' -f2)" | sort -V | tail -n 1)" != 2.36 ]; then debian=trixie; fi
 
 # Containers are root's: a server with systemd and a firewall is made.
 root=()
@@ -63,16 +66,18 @@ END
 
 # Runs the smallest container there can be: a static program of this machine's, or the base image where it is here.
 try() {
-  base_image > /dev/null 2>&1 || { echo "There is no base image, and debootstrap could not make one" && return 1; }
-  container run --rm --network=none docker.io/library/debian:bookworm-slim true 2>&1
+  base_image "$debian" || { echo "There is no base image, and debootstrap could not make one: $(tail -n 1 "$storage/debootstrap.log")" && return 1; }
+  container run --rm --network=none "docker.io/library/debian:$debian-slim" true 2>&1
 }
 
-# The image that others are built from: from its registry, or made here.
-base_image() {
-  local name=docker.io/library/debian:bookworm-slim
-  if container image exists $name; then return; fi
-  if "${root[@]}" timeout 60 podman pull --quiet $name > /dev/null 2>&1; then return; fi
-  [ -f "$storage/debian/etc/debian_version" ] || "${root[@]}" debootstrap --variant=minbase bookworm "$storage/debian" > /dev/null
-  "${root[@]}" tar -C "$storage/debian" -c . | container import --quiet - $name > /dev/null
-  "${root[@]}" rm -rf "$storage/debian"
+# An image that others are built from: from its registry, or made here.
+base_image() { # SUITE
+  local name=docker.io/library/debian:$1-slim folder=$storage/$1
+  if container image exists "$name"; then return; fi
+  if "${root[@]}" timeout 60 podman pull --quiet "$name" > /dev/null 2>&1; then return; fi
+  # What an earlier try has left is not whole.
+  "${root[@]}" rm -rf "$folder"
+  "${root[@]}" debootstrap --variant=minbase "$1" "$folder" > "$storage/debootstrap.log" 2>&1 &&
+    "${root[@]}" tar -C "$folder" -c . | container import --quiet - "$name" > /dev/null || return 1
+  "${root[@]}" rm -rf "$folder"
 }

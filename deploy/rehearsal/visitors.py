@@ -1,10 +1,11 @@
 """People who use the site while it is deployed to. Every request that is not answered as it should be is told.
 
-    visitors.py DOMAIN PORT EMAIL PASSWORD FILE
+    visitors.py DOMAIN PORT ROOT EMAIL PASSWORD FILE
 
-They log in through the door at 127.0.0.1:PORT, look at pages, write notes and read them again, over connections that stay
-open, until the file FILE is gone. Then one line tells what happened, and the exit code is 1 if anything failed. With
-`check` in the place of FILE it is only looked whether all notes whose titles come on standard input are there.
+They trust nobody but the authority whose certificate is in the file ROOT. They log in through the door at 127.0.0.1:PORT, look
+at pages, write notes and read them again, over connections that stay open, until the file FILE is gone. Then one line tells
+what happened, and the exit code is 1 if anything failed. With `check` in the place of FILE it is only looked whether all
+notes whose titles come on standard input are there.
 """
 
 import collections
@@ -17,10 +18,9 @@ import sys
 import threading
 import time
 
-DOMAIN, PORT, EMAIL, PASSWORD, FILE = sys.argv[1:]
+DOMAIN, PORT, ROOT, EMAIL, PASSWORD, FILE = sys.argv[1:]
 VISITORS = 4
-# The door's certificate is of an authority of its own here.
-TLS = ssl._create_unverified_context()
+TLS = ssl.create_default_context(cafile=ROOT)
 
 
 class Visitor:

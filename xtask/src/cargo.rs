@@ -10,9 +10,13 @@ use crate::environment;
 /// Cargo with these arguments, in the root of the repository wherever the task was called from.
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
-    command.current_dir(root()).args(arguments);
-    // What cargo told xtask about itself. Build scripts such as ring's watch these variables: handed on, they would have
-    // half of the dependencies built anew after each change between `cargo xtask` and plain `cargo`.
+    without_xtask(command.current_dir(root()).args(arguments));
+    command
+}
+
+/// Hands on nothing that cargo told xtask about itself. Build scripts such as ring's watch these variables: handed on, they would
+/// have half of the dependencies built anew after each change between `cargo xtask` and plain `cargo`.
+pub fn without_xtask(command: &mut Command) -> &mut Command {
     for variable in environment::names() {
         if variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_") {
             command.env_remove(variable);

@@ -100,8 +100,8 @@ enum Task {
     ///
     /// It is provisioned, gets releases under load, a broken one that goes back by itself, a rollback, crashes, a restart and a
     /// restore, and the data is compared after each. Takes root, and some minutes. VESTIBULE_REHEARSAL_KEEP=1 keeps the
-    /// server. `cargo xtask test` rehearses too; where containers cannot run it says so, and fails on GitHub or with
-    /// VESTIBULE_REQUIRE_REHEARSAL=1.
+    /// server. On GitHub and with VESTIBULE_REQUIRE_REHEARSAL=1 `cargo xtask test` rehearses too, and fails where containers
+    /// cannot run; elsewhere it says that it was left out.
     Rehearse,
     /// Everything that has to pass before a change is taken: format, lints, licences and advisories, docs,
     /// fuzzing for a moment, the API's document, tests.
