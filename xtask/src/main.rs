@@ -5,6 +5,7 @@
 
 mod apt;
 mod authority;
+mod bench;
 mod browser;
 mod cargo;
 mod check_deploy;
@@ -103,6 +104,20 @@ enum Task {
     /// server. `cargo xtask test` rehearses too; where containers cannot run it says so, and fails on GitHub or with
     /// VESTIBULE_REQUIRE_REHEARSAL=1.
     Rehearse,
+    /// Measure the real program, and say of each promise about speed, memory and size whether it holds.
+    ///
+    /// The site is built as for a release and driven with wrk, on a PostgreSQL of its own and on SQLite; what it is compared
+    /// with (a bare axum server, hashing alone) is measured in turn with it, on the same cores. Takes about half an hour, and a
+    /// machine that does nothing else meanwhile. The figures go to target/bench.json. wrk and PostgreSQL are installed where
+    /// they are missing on Debian and Ubuntu when run as root; elsewhere the task says what to install.
+    Bench {
+        /// About a minute: shows that everything runs, with rough figures and fewer users.
+        #[arg(long)]
+        quick: bool,
+        /// Only this line; may be given more than once. A wrong name is answered with all of them.
+        #[arg(long, value_name = "NAME")]
+        only: Vec<String>,
+    },
     /// Everything that has to pass before a change is taken: format, lints, licences and advisories, docs,
     /// fuzzing for a moment, the API's document, tests.
     ///
@@ -123,6 +138,7 @@ fn main() -> ExitCode {
         Task::Schemathesis => schemathesis::run(),
         Task::CheckDeploy => check_deploy::run(),
         Task::Rehearse => rehearse::run(),
+        Task::Bench { quick, only } => bench::run(quick, &only),
         Task::Ci => ci::run(),
     };
     match done {
