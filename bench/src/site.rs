@@ -30,7 +30,7 @@ pub struct Start<'a> {
 impl Start<'_> {
     /// Runs a command of the program to its end.
     pub fn run(&self, arguments: &[&str]) -> Result<()> {
-        let told = self.command(0)?.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
+        let told = self.command()?.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
         if !told.status.success() {
             let arguments = arguments.join(" ");
             bail!("`site {arguments}` failed:\n{}", String::from_utf8_lossy(&told.stderr));
@@ -43,7 +43,7 @@ impl Start<'_> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let address = format!("127.0.0.1:{port}");
         let log = File::create(self.folder.join(format!("{port}.log")))?;
-        let mut command = self.command(port)?;
+        let mut command = self.command()?;
         command.env("VESTIBULE_LISTEN", &address).stdout(log.try_clone()?).stderr(log);
         let stopwatch = SystemStopwatch::start();
         let mut child =
@@ -65,13 +65,14 @@ impl Start<'_> {
         bail!("the program did not answer within {LONGEST_START:?}")
     }
 
-    fn command(&self, port: u16) -> Result<Command> {
+    fn command(&self) -> Result<Command> {
         std::fs::create_dir_all(&self.folder)?;
         let mut command = Command::new(self.program);
         command
             .current_dir(&self.folder)
             .env_clear()
-            .env("VESTIBULE_PUBLIC_URL", format!("http://localhost:{port}"))
+            // The same for all servers of a database: it stands in the access tokens.
+            .env("VESTIBULE_PUBLIC_URL", "http://localhost:3000")
             // The clients say from where they come, each from another address: quotas are taken from and never used up.
             .env("VESTIBULE_TRUSTED_PROXIES", "127.0.0.1")
             // As under systemd or in a container.
