@@ -52,7 +52,9 @@ pub fn start(load: &Load<'_>) -> Result<UnderWay> {
     let (mut script, mut requests) = (NamedTempFile::new()?, NamedTempFile::new()?);
     script.write_all(SCRIPT.as_bytes())?;
     let mut out = std::io::BufWriter::new(requests.as_file_mut());
-    for request in load.requests {
+    // Before it sends any, wrk takes one to look at it.
+    let looked_at = load.requests.first().filter(|_| load.order == Order::Once);
+    for request in looked_at.into_iter().chain(load.requests) {
         writeln!(out, "{}", request.len())?;
         out.write_all(request)?;
     }

@@ -12,7 +12,7 @@ use crate::wrk::{self, Load, Order};
 const MANY: u64 = 1_000_000;
 /// Of a quick run.
 const QUITE_A_FEW: u64 = 20_000;
-const SESSIONS: u64 = 1000;
+const SESSIONS: u64 = 500;
 const LOGGING_IN: usize = 8;
 const MOST_TIMES: f64 = 1.25;
 
