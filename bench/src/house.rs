@@ -5,8 +5,8 @@ use time::OffsetDateTime;
 use vestibule::models::{SecretKey, ServerKeys};
 use vestibule::ports::{Clock, OsRandom, SystemClock};
 
-use crate::bench::Bench;
 use crate::load::{self, Loaded};
+use crate::measuring::Bench;
 use crate::population::{PASSWORD, Population, SESSIONS_EACH, address};
 use crate::site::{Site, Start};
 use crate::wire::{Browser, Wire, request};

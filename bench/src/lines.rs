@@ -13,7 +13,7 @@ mod under_log_ins;
 
 use anyhow::Result;
 
-use crate::bench::{Bench, Line};
+use crate::measuring::{Bench, Line};
 
 /// A measurement.
 type Measure = fn(&Bench) -> Result<Vec<Line>>;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
-use crate::bench::Bench;
+use crate::measuring::Bench;
 
 /// What it was measured on.
 pub fn describe(bench: &Bench) -> Result<Value> {

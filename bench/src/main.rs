@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 
-mod bench;
 mod figures;
 mod hash_loop;
 mod hello;
@@ -11,6 +10,7 @@ mod house;
 mod lines;
 mod load;
 mod machine;
+mod measuring;
 mod population;
 mod site;
 mod wire;
@@ -20,9 +20,10 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use ::bench::in_process::InProcess;
 use anyhow::{Context, Result, bail};
-use bench::{Bench, Line};
 use clap::{Parser, Subcommand};
+use measuring::{Bench, Line};
 use serde_json::json;
 
 /// Measures the real program.
@@ -53,6 +54,11 @@ enum What {
         #[arg(long)]
         only: Vec<String>,
     },
+    /// Has a session checked so many times in this process, for a program that counts instructions.
+    CheckSessions {
+        /// How many times.
+        times: u64,
+    },
     /// Answers `hello`.
     Hello {
         /// Where.
@@ -72,15 +78,28 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<bool> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let on_all_cores = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match CommandLine::parse().what {
-        What::Hello { port } => runtime.block_on(hello::serve(port)).map(|()| true),
+        What::CheckSessions { times } => check_sessions(times).map(|()| true),
+        What::Hello { port } => on_all_cores()?.block_on(hello::serve(port)).map(|()| true),
         What::Measure { program, postgres, json, quick, only } => {
-            let scratch = tempfile::tempdir()?;
+            let (scratch, runtime) = (tempfile::tempdir()?, on_all_cores()?);
             let bench = Bench { program, postgres, is_quick: quick, runtime, scratch, made: Cell::new(0) };
             measure(&bench, &json, &only)
         }
     }
+}
+
+/// On one thread, so that two runs differ as little as can be.
+fn check_sessions(times: u64) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let site = InProcess::open().await?;
+        for _ in 0..times {
+            site.check().await?;
+        }
+        Ok(())
+    })
 }
 
 fn measure(bench: &Bench, json: &PathBuf, only: &[String]) -> Result<bool> {

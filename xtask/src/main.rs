@@ -13,6 +13,7 @@ mod ci;
 mod deny;
 mod environment;
 mod fuzz;
+mod instructions;
 mod postgres;
 mod postgres_programs;
 mod rehearse;
@@ -118,6 +119,15 @@ enum Task {
         #[arg(long, value_name = "NAME")]
         only: Vec<String>,
     },
+    /// Count the instructions that a session check takes, and compare them with the number that is kept in bench/instructions.txt.
+    ///
+    /// With valgrind's callgrind, which is installed where it is missing on Debian and Ubuntu when run as root; elsewhere the
+    /// task says what to install. It fails where a check has become dearer by more than 3 %.
+    Instructions {
+        /// Keep the number that is counted now.
+        #[arg(long)]
+        keep: bool,
+    },
     /// Everything that has to pass before a change is taken: format, lints, licences and advisories, docs,
     /// fuzzing for a moment, the API's document, tests.
     ///
@@ -139,6 +149,7 @@ fn main() -> ExitCode {
         Task::CheckDeploy => check_deploy::run(),
         Task::Rehearse => rehearse::run(),
         Task::Bench { quick, only } => bench::run(quick, &only),
+        Task::Instructions { keep } => instructions::run(keep),
         Task::Ci => ci::run(),
     };
     match done {

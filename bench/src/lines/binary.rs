@@ -1,7 +1,7 @@
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use crate::bench::{Bench, Line};
+use crate::measuring::{Bench, Line};
 
 const MOST_MEGABYTES: f64 = 25.0;
 

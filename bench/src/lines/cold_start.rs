@@ -1,7 +1,7 @@
 use anyhow::Result;
 
-use crate::bench::{Bench, Line};
 use crate::figures::Rounds;
+use crate::measuring::{Bench, Line};
 use crate::site::Start;
 
 const STARTS: usize = 21;

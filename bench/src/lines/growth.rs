@@ -4,9 +4,9 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::refresh::{CONNECTIONS, MOST_A_SECOND, SESSIONS_A_ROUND};
-use crate::bench::{Bench, Line};
 use crate::figures::Rounds;
 use crate::house::{Engine, FEW, House};
+use crate::measuring::{Bench, Line};
 use crate::wrk::{self, Load, Order};
 
 const MANY: u64 = 1_000_000;

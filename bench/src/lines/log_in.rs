@@ -1,10 +1,10 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::bench::{Bench, Line};
 use crate::figures::Rounds;
 use crate::hash_loop;
 use crate::house::{Engine, FEW, House};
+use crate::measuring::{Bench, Line};
 use crate::wrk::{self, Load, Order};
 
 const CONNECTIONS: usize = 8;

@@ -4,8 +4,8 @@ use anyhow::Result;
 use serde_json::json;
 use vestibule::ports::{Stopwatch, SystemStopwatch};
 
-use crate::bench::{Bench, Line};
 use crate::house::{Engine, FEW, House};
+use crate::measuring::{Bench, Line};
 use crate::site::rest;
 use crate::wrk::{self, Load, Order};
 

@@ -1,9 +1,9 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::bench::{Bench, Line};
 use crate::figures::Rounds;
 use crate::house::{Engine, FEW, House};
+use crate::measuring::{Bench, Line};
 use crate::wrk::{self, Load, Order};
 
 pub const CONNECTIONS: usize = 32;

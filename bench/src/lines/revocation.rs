@@ -6,9 +6,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use vestibule::ports::{Stopwatch, SystemStopwatch};
 
-use crate::bench::{Bench, Line};
 use crate::figures::Rounds;
 use crate::house::{Engine, FEW, House};
+use crate::measuring::{Bench, Line};
 use crate::population::PASSWORD;
 use crate::site::{Site, rest};
 use crate::wire::{Browser, Wire};

@@ -3,10 +3,10 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::bench::{Bench, Line};
 use crate::figures::Rounds;
 use crate::hello::Hello;
 use crate::house::{Engine, FEW, House};
+use crate::measuring::{Bench, Line};
 use crate::wire::request;
 use crate::wrk::{self, Load, Order};
 

@@ -6,8 +6,8 @@ use serde_json::json;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
-use crate::bench::{Bench, Line};
 use crate::house::{Engine, FEW, House};
+use crate::measuring::{Bench, Line};
 use crate::population::{PASSWORD, address};
 use crate::site::rest;
 use crate::wire::{Browser, Wire, request};

@@ -4,9 +4,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use vestibule::ports::{Stopwatch, SystemStopwatch};
 
-use crate::bench::{Bench, Line};
 use crate::figures::Rounds;
 use crate::house::{Engine, FEW, House};
+use crate::measuring::{Bench, Line};
 use crate::site::rest;
 use crate::wire::Wire;
 use crate::wrk::{self, Load, Order};
