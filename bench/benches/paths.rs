@@ -2,16 +2,11 @@
 
 use std::sync::LazyLock;
 
-use axum::http::{HeaderMap, HeaderValue, header};
 use bench::in_process::InProcess;
-use divan::{Bencher, black_box};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use tokio::runtime::Runtime;
-use vestibule::models::{
-    AccessClaims, CsrfToken, Device, KeyRing, RefreshToken, SecretKey, ServerKeys, SigningKey, UserId,
-};
+use vestibule::models::{SecretKey, ServerKeys};
 use vestibule::ports::{Clock, OsRandom, Random, SystemClock};
-use vestibule_web::{CookieNames, CookieValues};
 
 const RANDOM: &dyn Random = &OsRandom;
 
@@ -32,7 +27,12 @@ fn now() -> OffsetDateTime {
 }
 
 mod cookies {
-    use super::*;
+    use axum::http::{HeaderMap, HeaderValue, header};
+    use divan::{Bencher, black_box};
+    use vestibule::models::{Device, RefreshToken};
+    use vestibule_web::{CookieNames, CookieValues};
+
+    use super::{KEYS, RANDOM, SITE};
 
     #[divan::bench]
     fn read_the_header(bencher: Bencher) {
@@ -69,7 +69,10 @@ mod cookies {
 }
 
 mod csrf {
-    use super::*;
+    use divan::{Bencher, black_box};
+    use vestibule::models::CsrfToken;
+
+    use super::RANDOM;
 
     #[divan::bench]
     fn compare_the_token(bencher: Bencher) {
@@ -80,7 +83,11 @@ mod csrf {
 }
 
 mod access_token {
-    use super::*;
+    use divan::{Bencher, black_box};
+    use time::Duration;
+    use vestibule::models::{AccessClaims, KeyRing, RefreshToken, SigningKey, UserId};
+
+    use super::{KEYS, RANDOM, now};
 
     fn ring_and_claims() -> (KeyRing, AccessClaims) {
         let key = SigningKey::generate(1, now(), RANDOM).for_tokens_of(Duration::minutes(5));
@@ -111,7 +118,9 @@ mod access_token {
 }
 
 mod requests {
-    use super::*;
+    use divan::Bencher;
+
+    use super::{RUNTIME, SITE};
 
     #[divan::bench]
     fn health(bencher: Bencher) {

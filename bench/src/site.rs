@@ -9,7 +9,7 @@ use vestibule::ports::{Stopwatch, SystemStopwatch};
 
 use crate::wire::{Wire, request};
 
-const LONGEST_START: Duration = Duration::from_secs(60);
+const LONGEST_START: Duration = Duration::from_mins(1);
 
 /// The real program, serving. It ends with this value.
 pub struct Site {
