@@ -16,7 +16,9 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made")
 });
 static SITE: LazyLock<InProcess> =
-    LazyLock::new(|| RUNTIME.block_on(InProcess::open()).expect("the site can be opened"));
+    LazyLock::new(|| RUNTIME.block_on(InProcess::open(1000)).expect("the site can be opened"));
+static FORGETFUL_SITE: LazyLock<InProcess> =
+    LazyLock::new(|| RUNTIME.block_on(InProcess::open(0)).expect("the site can be opened"));
 
 fn main() {
     divan::main();
@@ -120,7 +122,7 @@ mod access_token {
 mod requests {
     use divan::Bencher;
 
-    use super::{RUNTIME, SITE};
+    use super::{FORGETFUL_SITE, RUNTIME, SITE};
 
     #[divan::bench]
     fn health(bencher: Bencher) {
@@ -128,7 +130,12 @@ mod requests {
     }
 
     #[divan::bench]
-    fn check_the_session(bencher: Bencher) {
+    fn check_a_session_that_is_read(bencher: Bencher) {
+        bencher.bench_local(|| RUNTIME.block_on(FORGETFUL_SITE.check()).expect("they are logged in"));
+    }
+
+    #[divan::bench]
+    fn check_a_session_that_is_remembered(bencher: Bencher) {
         bencher.bench_local(|| RUNTIME.block_on(SITE.check()).expect("they are logged in"));
     }
 

@@ -78,6 +78,15 @@ impl<'a> House<'a> {
         self.start.serve()
     }
 
+    /// The same with another setting.
+    pub fn second_server_with(&self, name: &'static str, value: &str) -> Result<Site> {
+        let Start { program, folder, settings } = &self.start;
+        let mut settings = settings.clone();
+        // The last one holds.
+        settings.push((name, value.to_owned()));
+        Start { program, folder: folder.clone(), settings }.serve()
+    }
+
     /// A command of the program, beside the server.
     pub fn command(&self, arguments: &[&str]) -> Result<()> {
         self.start.run(arguments)

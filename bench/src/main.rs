@@ -58,6 +58,9 @@ enum What {
     CheckSessions {
         /// How many times.
         times: u64,
+        /// How many sessions are remembered.
+        #[arg(long, default_value_t = 0)]
+        remembered: usize,
     },
     /// Answers `hello`.
     Hello {
@@ -80,7 +83,7 @@ fn main() -> ExitCode {
 fn run() -> Result<bool> {
     let on_all_cores = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match CommandLine::parse().what {
-        What::CheckSessions { times } => check_sessions(times).map(|()| true),
+        What::CheckSessions { times, remembered } => check_sessions(times, remembered).map(|()| true),
         What::Hello { port } => on_all_cores()?.block_on(hello::serve(port)).map(|()| true),
         What::Measure { program, postgres, json, quick, only } => {
             let (scratch, runtime) = (tempfile::tempdir()?, on_all_cores()?);
@@ -91,10 +94,10 @@ fn run() -> Result<bool> {
 }
 
 /// On one thread, so that two runs differ as little as can be.
-fn check_sessions(times: u64) -> Result<()> {
+fn check_sessions(times: u64, remembered: usize) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let site = InProcess::open().await?;
+        let site = InProcess::open(remembered).await?;
         for _ in 0..times {
             site.check().await?;
         }

@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,6 +16,8 @@ const MISSING: &str = "`valgrind` is missing, which counts instructions. Install
 /// So many checks in one run, and in another. The difference is free of what the start takes.
 const FEW: u64 = 200;
 const MANY: u64 = 1200;
+/// Whose session is read for each check, and whose is remembered; and how many the program is to remember.
+const KINDS: [(&str, &str); 2] = [("read", "0"), ("remembered", "1000")];
 /// How much more a check may take before somebody has to say that it is worth it. Threads that wait for each other take a
 /// few instructions more or less.
 const MOST_MORE: f64 = 0.03;
@@ -30,16 +33,24 @@ pub fn run(is_kept: bool) -> Result<()> {
     }
     cargo::run(&mut cargo(&["build", "--release", "--locked", "--quiet", "--package", "bench"]))?;
     let program = cargo::root().join("target/release/bench");
-    let counted = (count(&program, MANY)? - count(&program, FEW)?) / (MANY - FEW);
+    let counted = KINDS.map(|(kind, remembered)| (kind, of_one_check(&program, remembered)));
     let file = cargo::root().join(KEPT);
     if is_kept {
         return keep(&file, counted);
     }
-    let kept = read(&file)?;
+    for (kind, counted) in counted {
+        compare(kind, counted?, read(&file, kind)?)?;
+    }
+    Ok(())
+}
+
+fn compare(kind: &str, counted: u64, kept: u64) -> Result<()> {
     #[expect(clippy::cast_precision_loss, reason = "a check takes no 2^52 instructions")]
     let more = counted as f64 / kept as f64 - 1.0;
-    let told =
-        format!("a session check takes {counted} instructions, {:+.1} % of the {kept} kept", more * 100.0);
+    let more_in_hundred = more * 100.0;
+    let told = format!(
+        "a session check, {kind}: {counted} instructions, {more_in_hundred:+.1} % of the {kept} kept"
+    );
     if more > MOST_MORE {
         bail!(
             "{told}: more than {:.0} %. Where it is worth it, `cargo xtask instructions --keep` keeps the new number \
@@ -54,14 +65,18 @@ pub fn run(is_kept: bool) -> Result<()> {
     Ok(())
 }
 
+fn of_one_check(program: &Path, remembered: &str) -> Result<u64> {
+    Ok((count(program, MANY, remembered)? - count(program, FEW, remembered)?) / (MANY - FEW))
+}
+
 /// The instructions of a whole run of the program with so many checks.
-fn count(program: &Path, checks: u64) -> Result<u64> {
+fn count(program: &Path, checks: u64, remembered: &str) -> Result<u64> {
     let out: PathBuf = cargo::root().join(format!("target/instructions-{checks}.out"));
     let ran = Command::new("valgrind")
         .arg("--tool=callgrind")
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(program)
-        .args(["check-sessions", &checks.to_string()])
+        .args(["check-sessions", &checks.to_string(), "--remembered", remembered])
         .stdin(Stdio::null())
         .output()
         .context("valgrind cannot be run")?;
@@ -79,21 +94,23 @@ fn total(told: &str) -> Option<u64> {
     of("totals:").or_else(|| of("summary:"))
 }
 
-/// The number is the one line that is no comment.
-fn read(file: &Path) -> Result<u64> {
+/// The number of a kind stands before its name.
+fn read(file: &Path, kind: &str) -> Result<u64> {
     let text = fs::read_to_string(file).with_context(|| {
         format!("{} cannot be read; `cargo xtask instructions --keep` makes it", file.display())
     })?;
-    let number = text.lines().find(|line| !line.starts_with('#')).unwrap_or_default();
-    number.trim().parse().with_context(|| format!("{} holds no number", file.display()))
+    let number = text.lines().find_map(|line| line.strip_suffix(kind)).unwrap_or_default();
+    number.trim().parse().with_context(|| format!("{} holds no number for `{kind}`", file.display()))
 }
 
-fn keep(file: &Path, counted: u64) -> Result<()> {
-    let text =
-        format!("# Instructions of a session check, on x86-64: `cargo xtask instructions`.\n{counted}\n");
-    fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))?;
-    say::note(&format!("a session check takes {counted} instructions, which is kept in {KEPT}"));
-    Ok(())
+fn keep(file: &Path, counted: [(&str, Result<u64>); 2]) -> Result<()> {
+    let mut text = "# Instructions of a session check, on x86-64: `cargo xtask instructions`.\n".to_owned();
+    for (kind, counted) in counted {
+        let counted = counted?;
+        writeln!(text, "{counted} {kind}")?;
+        say::note(&format!("a session check, {kind}: {counted} instructions, which is kept in {KEPT}"));
+    }
+    fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
 }
 
 #[cfg(test)]
@@ -108,7 +125,9 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_kept() {
-        assert!(read(&cargo::root().join(KEPT)).unwrap() > 0);
+    fn a_number_is_kept_of_each_kind() {
+        for (kind, _) in KINDS {
+            assert!(read(&cargo::root().join(KEPT), kind).unwrap() > 0);
+        }
     }
 }

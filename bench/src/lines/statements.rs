@@ -9,11 +9,12 @@ use sqlx::{AssertSqlSafe, Connection};
 use crate::house::{Engine, FEW, House};
 use crate::measuring::{Bench, Line};
 use crate::population::{PASSWORD, address};
-use crate::site::rest;
+use crate::site::{Site, rest};
 use crate::wire::{Browser, Wire, request};
 
 /// What each flow promises.
 const ROUND_TRIPS: &str = include_str!("../../../docs/round-trips.md");
+const CACHE: &str = "VESTIBULE_SESSION_CACHE";
 /// Each flow is done so many times, by others each.
 const TIMES: u64 = 10;
 /// Long enough that whatever the workers ask by and by is seen.
@@ -22,7 +23,8 @@ const IDLE: Duration = Duration::from_secs(6);
 /// How often each flow really speaks to the database, as PostgreSQL counts it (`pg_stat_statements`), beside what the table of
 /// docs/round-trips.md tells.
 pub fn measure(bench: &Bench) -> Result<Vec<Line>> {
-    let house = House::open(bench, Engine::Postgres, FEW, &[])?;
+    // What is remembered is counted at the end, on a server of its own.
+    let house = House::open(bench, Engine::Postgres, FEW, &[(CACHE, "0")])?;
     let mut counter = Counter::of(bench, &house)?;
     // This one's connections are counted, for they were opened after that was switched on.
     let site = house.second_server()?;
@@ -115,7 +117,40 @@ pub fn measure(bench: &Bench) -> Result<Vec<Line>> {
         })
         .collect();
     flow("sign up", false, &mut || ask(&sign_ups, 201).map(drop))?;
+
+    let site = house.second_server_with(CACHE, "10000")?;
+    lines.push(remembered(&mut counter, &site, &house)?);
     Ok(lines)
+}
+
+/// Session checks of which nothing is read. That the server asks whether it missed a change is of the worker that follows them.
+fn remembered(counter: &mut Counter<'_>, site: &Site, house: &House<'_>) -> Result<Line> {
+    const FLOW: &str = "session check, remembered";
+    let checks = house.checks(TIMES)?;
+    let mut wire = Wire::open(&site.address)?;
+    let mut check_all = || -> Result<()> {
+        for check in &checks {
+            let answer = wire.ask(check)?;
+            ensure!(answer.status == 200, "a check is answered with {}", answer.status);
+        }
+        Ok(())
+    };
+    check_all()?;
+    // Once it is asked, the server follows closely, and says from then on that it misses nothing.
+    rest(Duration::from_secs(1));
+    check_all()?;
+    counter.reset()?;
+    check_all()?;
+    let (_, mut statements) = counter.count()?;
+    statements.retain(|text, _| text.contains("FROM sessions JOIN users"));
+    let (count, promised): (u64, u64) = (statements.values().sum(), promised(FLOW)?);
+    Ok(Line {
+        name: format!("statements: {FLOW}"),
+        measured: format!("{count} in {TIMES}"),
+        asked: format!("at most {promised}"),
+        holds: Some(count <= promised * TIMES),
+        figures: json!({ "statements of all": statements }),
+    })
 }
 
 /// A request of each of some people who are not those with the browsers above.
