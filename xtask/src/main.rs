@@ -5,6 +5,7 @@
 
 mod apt;
 mod authority;
+mod bench;
 mod browser;
 mod cargo;
 mod check_deploy;
@@ -12,6 +13,7 @@ mod ci;
 mod deny;
 mod environment;
 mod fuzz;
+mod instructions;
 mod postgres;
 mod postgres_programs;
 mod rehearse;
@@ -103,6 +105,29 @@ enum Task {
     /// server. On GitHub and with VESTIBULE_REQUIRE_REHEARSAL=1 `cargo xtask test` rehearses too, and fails where containers
     /// cannot run; elsewhere it says that it was left out.
     Rehearse,
+    /// Measure the real program, and say of each promise about speed, memory and size whether it holds.
+    ///
+    /// The site is built as for a release and driven with wrk, on a PostgreSQL of its own and on SQLite; what it is compared
+    /// with (a bare axum server, hashing alone) is measured in turn with it, on the same cores. Takes about half an hour, and a
+    /// machine that does nothing else meanwhile. The figures go to target/bench.json. wrk and PostgreSQL are installed where
+    /// they are missing on Debian and Ubuntu when run as root; elsewhere the task says what to install.
+    Bench {
+        /// About a minute: shows that everything runs, with rough figures and fewer users.
+        #[arg(long)]
+        quick: bool,
+        /// Only this line; may be given more than once. A wrong name is answered with all of them.
+        #[arg(long, value_name = "NAME")]
+        only: Vec<String>,
+    },
+    /// Count the instructions that a session check takes, and compare them with the number that is kept in bench/instructions.txt.
+    ///
+    /// With valgrind's callgrind, which is installed where it is missing on Debian and Ubuntu when run as root; elsewhere the
+    /// task says what to install. It fails where a check has become dearer by more than 3 %.
+    Instructions {
+        /// Keep the number that is counted now.
+        #[arg(long)]
+        keep: bool,
+    },
     /// Everything that has to pass before a change is taken: format, lints, licences and advisories, docs,
     /// fuzzing for a moment, the API's document, tests.
     ///
@@ -123,6 +148,8 @@ fn main() -> ExitCode {
         Task::Schemathesis => schemathesis::run(),
         Task::CheckDeploy => check_deploy::run(),
         Task::Rehearse => rehearse::run(),
+        Task::Bench { quick, only } => bench::run(quick, &only),
+        Task::Instructions { keep } => instructions::run(keep),
         Task::Ci => ci::run(),
     };
     match done {

@@ -9,10 +9,14 @@ use crate::{postgres_programs, say};
 
 /// What looks after the server. It is handed over as text: the user it runs as may not be able to read this repository.
 const KEEPER: &str = include_str!("postgres.sh");
+/// What is measured is measured on a server as Debian's package sets it up, durable and on a disk, which can count statements where
+/// it is told to.
+const AS_INSTALLED: &str = "shared_buffers = 128MB\nmax_wal_size = 1GB\nmin_wal_size = 80MB\n\
+    shared_preload_libraries = 'pg_stat_statements'\npg_stat_statements.track = none";
 /// PostgreSQL does not run as root. These are tried in its place.
 const OTHER_USERS: [&str; 2] = ["postgres", "nobody"];
 
-/// A PostgreSQL server for one test run, without durability: nothing in it is worth keeping.
+/// A PostgreSQL server for one run, of tests without durability: nothing in it is worth keeping.
 ///
 /// It is made, stopped and removed by one shell, the keeper, which waits for the end of its input. That input is a pipe
 /// of which only this process has the other end, so it ends when this value is dropped and also when this process dies,
@@ -26,6 +30,15 @@ pub struct Cluster {
 impl Cluster {
     /// Makes and starts one on 127.0.0.1.
     pub fn start() -> Result<Self> {
+        Self::start_with("")
+    }
+
+    /// The same to measure with: as a server is that somebody installed, and as slow on the disk.
+    pub fn start_as_installed() -> Result<Self> {
+        Self::start_with(AS_INSTALLED)
+    }
+
+    fn start_with(settings: &str) -> Result<Self> {
         let programs = postgres_programs::find_or_install()?;
         // Nothing holds the port until the server does. It is out of a large range, so a clash is rare, and loud.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
@@ -34,6 +47,7 @@ impl Cluster {
             .args(["-c", KEEPER, "vestibule-postgres-keeper"])
             .arg(programs)
             .arg(port.to_string())
+            .arg(settings)
             .args([std::env::temp_dir(), "/tmp".into()])
             // A folder that every user may be in.
             .current_dir("/")

@@ -1,9 +1,11 @@
 # shellcheck shell=sh disable=SC2317 # What a trap calls is reached.
-# Keeps one throw-away PostgreSQL for as long as its input is open: BIN PORT PLACE...
+# Keeps one throw-away PostgreSQL for as long as its input is open: BIN PORT SETTINGS PLACE...
+# SETTINGS are lines of postgresql.conf. Where there are any it is kept on a disk, as durable as they say.
 # Says `ready` when the server answers, and otherwise what went wrong.
 bin=$1
 port=$2
-shift 2
+settings=$3
+shift 3
 
 fail() {
   {
@@ -27,7 +29,7 @@ trap 'exit 1' HUP INT TERM
 trap '' PIPE
 
 # Memory is faster than a disk, where there is enough: every test leaves a database of some 8 MB, so 4 GiB at least.
-if [ -d /dev/shm ] && [ "$(df -Pk /dev/shm | awk 'NR == 2 { print $4 }')" -ge 4194304 ]; then
+if [ -z "$settings" ] && [ -d /dev/shm ] && [ "$(df -Pk /dev/shm | awk 'NR == 2 { print $4 }')" -ge 4194304 ]; then
   set -- /dev/shm "$@"
 fi
 for place in "$@"; do
@@ -41,19 +43,20 @@ log=$folder/log
   fail "initdb failed:"
 
 # No durability, little WAL, and connections enough for tests that run side by side.
-cat >> "$data/postgresql.conf" << CONF
-listen_addresses = '127.0.0.1'
-port = $port
-unix_socket_directories = '$folder'
-fsync = off
+not_durable="fsync = off
 synchronous_commit = off
 full_page_writes = off
 wal_level = minimal
 max_wal_senders = 0
 max_wal_size = 64MB
 max_connections = 400
-shared_buffers = 64MB
+shared_buffers = 64MB"
+cat >> "$data/postgresql.conf" << CONF
+listen_addresses = '127.0.0.1'
+port = $port
+unix_socket_directories = '$folder'
 log_min_messages = warning
+${settings:-$not_durable}
 CONF
 # From here on the log is the server's.
 : > "$log"

@@ -1,0 +1,133 @@
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cargo::{self, cargo};
+use crate::{apt, say};
+
+/// What was counted when somebody last looked at it.
+const KEPT: &str = "bench/instructions.txt";
+const MISSING: &str = "`valgrind` is missing, which counts instructions. Install it:\n  \
+    Debian, Ubuntu:  sudo apt-get install valgrind\n  \
+    Fedora:          sudo dnf install valgrind";
+/// So many checks in one run, and in another. The difference is free of what the start takes.
+const FEW: u64 = 200;
+const MANY: u64 = 1200;
+/// Whose session is read for each check, and whose is remembered; and how many the program is to remember.
+const KINDS: [(&str, &str); 2] = [("read", "0"), ("remembered", "1000")];
+/// How much more a check may take before somebody has to say that it is worth it. Threads that wait for each other take a
+/// few instructions more or less.
+const MOST_MORE: f64 = 0.03;
+
+/// Counts the instructions of a session check, and compares them with what is kept. `is_kept` keeps the new number instead.
+///
+/// Unlike time, the number is the same on a busy machine and on a quiet one; so a change that makes the most frequent request
+/// dearer is seen in the change itself. It depends on the compiler and on the kind of processor.
+pub fn run(is_kept: bool) -> Result<()> {
+    let has = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok();
+    if !has {
+        apt::install("valgrind", &["valgrind"], MISSING)?;
+    }
+    cargo::run(&mut cargo(&["build", "--release", "--locked", "--quiet", "--package", "bench"]))?;
+    let program = cargo::root().join("target/release/bench");
+    let counted = KINDS.map(|(kind, remembered)| (kind, of_one_check(&program, remembered)));
+    let file = cargo::root().join(KEPT);
+    if is_kept {
+        return keep(&file, counted);
+    }
+    for (kind, counted) in counted {
+        compare(kind, counted?, read(&file, kind)?)?;
+    }
+    Ok(())
+}
+
+fn compare(kind: &str, counted: u64, kept: u64) -> Result<()> {
+    #[expect(clippy::cast_precision_loss, reason = "a check takes no 2^52 instructions")]
+    let more = counted as f64 / kept as f64 - 1.0;
+    let more_in_hundred = more * 100.0;
+    let told = format!(
+        "a session check, {kind}: {counted} instructions, {more_in_hundred:+.1} % of the {kept} kept"
+    );
+    if more > MOST_MORE {
+        bail!(
+            "{told}: more than {:.0} %. Where it is worth it, `cargo xtask instructions --keep` keeps the new number \
+             in {KEPT}, and the commit says what it is worth",
+            MOST_MORE * 100.0
+        );
+    }
+    say::note(&told);
+    if more < -MOST_MORE {
+        say::note("that is better by so much that it should be kept: `cargo xtask instructions --keep`");
+    }
+    Ok(())
+}
+
+fn of_one_check(program: &Path, remembered: &str) -> Result<u64> {
+    Ok((count(program, MANY, remembered)? - count(program, FEW, remembered)?) / (MANY - FEW))
+}
+
+/// The instructions of a whole run of the program with so many checks.
+fn count(program: &Path, checks: u64, remembered: &str) -> Result<u64> {
+    let out: PathBuf = cargo::root().join(format!("target/instructions-{checks}.out"));
+    let ran = Command::new("valgrind")
+        .arg("--tool=callgrind")
+        .arg(format!("--callgrind-out-file={}", out.display()))
+        .arg(program)
+        .args(["check-sessions", &checks.to_string(), "--remembered", remembered])
+        .stdin(Stdio::null())
+        .output()
+        .context("valgrind cannot be run")?;
+    if !ran.status.success() {
+        bail!("the program failed under valgrind:\n{}", String::from_utf8_lossy(&ran.stderr));
+    }
+    let told = fs::read_to_string(&out).with_context(|| format!("{} cannot be read", out.display()))?;
+    total(&told).with_context(|| format!("{} has no total", out.display()))
+}
+
+/// The total of what callgrind wrote.
+fn total(told: &str) -> Option<u64> {
+    let of =
+        |key| told.lines().find_map(|line| line.strip_prefix(key)).and_then(|rest| rest.trim().parse().ok());
+    of("totals:").or_else(|| of("summary:"))
+}
+
+/// The number of a kind stands before its name.
+fn read(file: &Path, kind: &str) -> Result<u64> {
+    let text = fs::read_to_string(file).with_context(|| {
+        format!("{} cannot be read; `cargo xtask instructions --keep` makes it", file.display())
+    })?;
+    let number = text.lines().find_map(|line| line.strip_suffix(kind)).unwrap_or_default();
+    number.trim().parse().with_context(|| format!("{} holds no number for `{kind}`", file.display()))
+}
+
+fn keep(file: &Path, counted: [(&str, Result<u64>); 2]) -> Result<()> {
+    let mut text = "# Instructions of a session check, on x86-64: `cargo xtask instructions`.\n".to_owned();
+    for (kind, counted) in counted {
+        let counted = counted?;
+        writeln!(text, "{counted} {kind}")?;
+        say::note(&format!("a session check, {kind}: {counted} instructions, which is kept in {KEPT}"));
+    }
+    fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_read_from_what_callgrind_writes() {
+        assert_eq!(total("version: 1\nevents: Ir\nsummary: 7\n\ntotals: 12\n"), Some(12));
+        assert_eq!(total("summary: 7\n"), Some(7));
+        assert_eq!(total("events: Ir\n"), None);
+    }
+
+    #[test]
+    fn a_number_is_kept_of_each_kind() {
+        for (kind, _) in KINDS {
+            assert!(read(&cargo::root().join(KEPT), kind).unwrap() > 0);
+        }
+    }
+}
