@@ -30,7 +30,7 @@ const OVERLOADED: &str = "overloaded";
 const HELD: [&str; 3] = [WRONG, TOO_MANY, OVERLOADED];
 /// How long after the last of a request came some answers are given, at the earliest: that a password is wrong, that there was too
 /// much of something, that the server is busy, and whatever says the same to those who have an account and to those who have none
-/// ([`SameForAll`]).
+/// (`SameForAll`).
 ///
 /// Two reasons. The way there is a little longer where the account exists, by the reading of its row and what is written of it; and
 /// where nothing is looked up, who sends the mails may be at work meanwhile. A hash takes some hundred times as long, which does
