@@ -24,6 +24,7 @@ guide() { # COMMAND
     *) command=${command//203.0.113.7/127.0.0.1} ;;
   esac
   command=${command//20260501T030000Z-daily.backup.tar.gz.age/${guided_backup:-}}
+  command=${command//20260501T030000Z-put.backup.tar.gz/${guided_backup:-}}
   command=${command//20260501T030000Z-daily.backup.tar.gz/${guided_backup:-}}
   command=${command//s3:\/\/BUCKET\/NAME.backup.tar.gz.age/${guided_backup:-}}
   if guide_commands '#' | grep -qxF -- "$1"; then
@@ -39,6 +40,8 @@ guide() { # COMMAND
   # shellcheck disable=SC2317 # The command calls them.
   (
     docker() { cd "$repository" && build_image --file Dockerfile --build-context "program=$work/1.0.0" --build-arg VERSION=1.0.0 --build-arg "DEBIAN=$debian" "${@:2}"; }
+    # shellcheck disable=SC2086 # The options are words.
+    ssh() { command ssh -o BatchMode=yes $VESTIBULE_SSH_OPTIONS -p "$ssh_port" "$@"; }
     cargo() { install -D "$work/1.0.0/site" target/release/site; }
     cd "$reader" && eval "$command"
   )
