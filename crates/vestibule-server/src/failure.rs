@@ -7,6 +7,8 @@ use crate::terminal::{harmless_lines, wants_colours};
 
 /// `EX_CONFIG` of `sysexits.h`: something is wrong with the configuration.
 const EXIT_CONFIGURATION: u8 = 78;
+/// `EX_DATAERR` of `sysexits.h`: a backup that a later release made. `deploy/` then tries one that is kept, and after no other failure.
+const EXIT_OF_A_LATER_RELEASE: u8 = 65;
 
 /// Why a command was not carried out, in words for whoever gave it.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub(crate) enum Failure {
     Setting(SettingError),
     /// Anything else: what, why, and the way out where one is known.
     Other { what: String, way_out: Option<String> },
+    /// What was given is of a later release, which could do it: what, and the way out.
+    OfALaterRelease { what: String, way_out: String },
     /// Nobody reads the answer any more, as behind `| head`. What was asked is done, so this is told to nobody.
     NobodyReads,
     /// A signal, by its number, before the work was done.
@@ -56,6 +60,11 @@ impl Failure {
                     note(&format!("  {}", harmless_lines(way_out)));
                 }
                 ExitCode::FAILURE
+            }
+            Self::OfALaterRelease { what, way_out } => {
+                note(&format!("{red}{bold}error:{plain} {}", harmless_lines(what)));
+                note(&format!("  {}", harmless_lines(way_out)));
+                ExitCode::from(EXIT_OF_A_LATER_RELEASE)
             }
             Self::NobodyReads => ExitCode::SUCCESS,
             Self::Stopped(signal) => {

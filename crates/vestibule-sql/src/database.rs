@@ -263,7 +263,15 @@ impl Database {
             Pools::Sqlite { writer, .. } => {
                 Link::SqliteTransaction(writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?)
             }
-            Pools::Postgres(pool) => Link::PostgresTransaction(pool.begin().await.map_err(failed)?),
+            // In a task of its own, which comes to its end also where the request is given up meanwhile. sqlx 0.9 would give the
+            // connection back within a transaction that nobody ends: what others do on it later would be lost with it.
+            Pools::Postgres(pool) => {
+                let pool = pool.clone();
+                let begun = tokio::spawn(async move { pool.begin().await }).await;
+                Link::PostgresTransaction(
+                    begun.map_err(|_| sqlx::Error::WorkerCrashed).flatten().map_err(failed)?,
+                )
+            }
         };
         Ok(self.connection(link))
     }
@@ -357,33 +365,78 @@ impl Connection {
         Self { cache: Some(Arc::clone(cache)), ..self }
     }
 
-    /// Something is changed, which is told when it holds.
-    fn note_change(&mut self, changed: Changed) {
-        match self.link {
-            Link::Sqlite { .. } | Link::Postgres(_) => {
-                if let Some(cache) = &self.cache {
-                    cache.forget(changed);
-                }
+    /// What a statement changes, to be told when that holds: at its end, or with the commit.
+    fn untold(&mut self, changed: Changed) -> Untold {
+        let changed = match self.link {
+            Link::Sqlite { .. } | Link::Postgres(_) => vec![changed],
+            Link::SqliteTransaction(_) | Link::PostgresTransaction(_) => {
+                self.changed.push(changed);
+                Vec::new()
             }
-            Link::SqliteTransaction(_) | Link::PostgresTransaction(_) => self.changed.push(changed),
+        };
+        Untold { cache: self.cache.clone(), changed, engine: self.engine() }
+    }
+
+    fn engine(&self) -> Engine {
+        match self.link {
+            Link::Sqlite { .. } | Link::SqliteTransaction(_) => Engine::Sqlite,
+            Link::Postgres(_) | Link::PostgresTransaction(_) => Engine::Postgres,
         }
     }
 
     /// Makes everything that was done in this transaction hold. Outside one there is nothing to do.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.round_trips.fetch_add(1, Ordering::Relaxed);
+        let engine = self.engine();
+        let untold = Untold { cache: self.cache, changed: self.changed, engine };
         let committed = match self.link {
             Link::SqliteTransaction(transaction) => transaction.commit().await,
             Link::PostgresTransaction(transaction) => transaction.commit().await,
             Link::Sqlite { .. } | Link::Postgres(_) => Ok(()),
         };
         // Also after an error: the answer may have been lost, and not the commit.
-        for changed in self.changed {
-            if let Some(cache) = &self.cache {
+        untold.tell();
+        committed.map_err(|error| store_error("COMMIT", error))
+    }
+}
+
+/// Changes that the cache is still to be told of.
+///
+/// Dropped before that, the request was given up (somebody closed the page) while the database was at it, which goes on all the same.
+struct Untold {
+    cache: Option<Arc<SessionCache>>,
+    changed: Vec<Changed>,
+    engine: Engine,
+}
+
+impl Untold {
+    /// The database has answered, or failed: then too, as the answer may have been lost and not the change.
+    fn tell(mut self) {
+        self.tell_all();
+    }
+
+    fn tell_all(&mut self) {
+        if let Some(cache) = &self.cache {
+            for changed in self.changed.drain(..) {
                 cache.forget(changed);
             }
         }
-        committed.map_err(|error| store_error("COMMIT", error))
+    }
+}
+
+impl Drop for Untold {
+    fn drop(&mut self) {
+        if self.changed.is_empty() {
+            return;
+        }
+        match (self.engine, &self.cache) {
+            // Nobody tells of it when it holds, and a check could read what was before until then. So nothing is remembered until
+            // the one writing connection answers again, which is after that.
+            (Engine::Sqlite, Some(cache)) => cache.lost_track(),
+            // A trigger tells of it.
+            (Engine::Postgres, _) => self.tell_all(),
+            (Engine::Sqlite, None) => {}
+        }
     }
 }
 
@@ -462,12 +515,17 @@ fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
 /// Opens a file beside a database, which belongs to whom the database does where it had to be made: else a command of root's would
 /// lock the server out. Where there is no database yet, its folder tells. Whoever is not root makes it for themselves.
 fn private_file_beside(database: &Path, path: &Path) -> std::io::Result<std::fs::File> {
-    let is_new = !path.exists();
-    let file = private_file(path)?;
+    // Known to be new by the making: a name that is looked at before could be a link to something else a moment later.
+    let mut options = std::fs::OpenOptions::new();
+    options.create_new(true).append(true);
     #[cfg(unix)]
-    if is_new
-        && let Ok(owned) = std::fs::metadata(database).or_else(|_| std::fs::metadata(folder_of(database)))
-    {
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = match options.open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return private_file(path),
+        made => made?,
+    };
+    #[cfg(unix)]
+    if let Ok(owned) = std::fs::metadata(database).or_else(|_| std::fs::metadata(folder_of(database))) {
         use std::os::unix::fs::MetadataExt;
         drop(std::os::unix::fs::fchown(&file, Some(owned.uid()), Some(owned.gid())));
     }
@@ -477,6 +535,24 @@ fn private_file_beside(database: &Path, path: &Path) -> std::io::Result<std::fs:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_a_change_was_given_up_nothing_is_trusted_unless_somebody_tells_of_it() {
+        let cache = Arc::new(SessionCache::new(10));
+        let trust = || cache.knows_all_until(cache.moment());
+        let untold = |engine| Untold {
+            cache: Some(Arc::clone(&cache)),
+            changed: vec![Changed::Session([7; 32].into())],
+            engine,
+        };
+        trust();
+        untold(Engine::Sqlite).tell();
+        assert!(cache.state().is_trusted, "it was told");
+        drop(untold(Engine::Postgres));
+        assert!(cache.state().is_trusted, "a trigger tells of it");
+        drop(untold(Engine::Sqlite));
+        assert!(!cache.state().is_trusted);
+    }
 
     #[test]
     fn a_password_in_the_url_is_not_printed() {

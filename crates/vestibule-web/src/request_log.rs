@@ -26,8 +26,8 @@ const REFUSALS: [&str; 2] = ["csrf_failed", "forbidden"];
 const WRONG: &str = "invalid_credentials";
 const TOO_MANY: &str = "too_many_requests";
 const OVERLOADED: &str = "overloaded";
-/// The codes of problems that are told after a moment.
-const HELD: [&str; 3] = [WRONG, TOO_MANY, OVERLOADED];
+/// The codes of problems that are told after a moment to those who come too often.
+const TURNED_AWAY: [&str; 2] = [TOO_MANY, OVERLOADED];
 /// How long after the last of a request came some answers are given, at the earliest: that a password is wrong, that there was too
 /// much of something, that the server is busy, and whatever says the same to those who have an account and to those who have none
 /// (`SameForAll`).
@@ -36,7 +36,8 @@ const HELD: [&str; 3] = [WRONG, TOO_MANY, OVERLOADED];
 /// where nothing is looked up, who sends the mails may be at work meanwhile. A hash takes some hundred times as long, which does
 /// not hide it from somebody who asks often enough: it would tell who has an account. The moment hides it, as long as the work
 /// takes less. And programs that ask again as soon as they are refused are kept waiting: a refusal costs so little that a few
-/// hundred of them could else take all cores for refusals alone. At most 512 wait so: a request that waits holds its connection.
+/// hundred of them could else take all cores for refusals alone. At most 512 of each
+/// kind wait so: a request that waits holds its connection.
 pub const ANSWERS_ARE_HELD_FOR: Duration = Duration::from_millis(100);
 const REQUEST_ID: &str = "x-request-id";
 /// Where answers are for programs. Everything else is read by people.
@@ -102,11 +103,14 @@ pub(crate) async fn log_and_finish(
     }
 
     // After the lines above: who hangs up now is in the log all the same.
-    let is_held = match &problem {
-        Some(problem) => HELD.contains(&problem.code),
-        None => response.extensions().get::<SameForAll>().is_some(),
+    // What is cheap to provoke must not take the places of what must not tell who has an account.
+    let places = match problem.as_ref().map(|problem| problem.code) {
+        Some(code) if TURNED_AWAY.contains(&code) => Some(vestibule.pauses()),
+        Some(WRONG) => Some(vestibule.pauses_of_the_same()),
+        Some(_) => None,
+        None => response.extensions().get::<SameForAll>().map(|_| vestibule.pauses_of_the_same()),
     };
-    if is_held && let Ok(_paused) = vestibule.pauses().try_acquire() {
+    if let Some(Ok(_paused)) = places.map(tokio::sync::Semaphore::try_acquire) {
         tokio::time::sleep_until(arrival.at() + vestibule.answers_are_held_for()).await;
     }
 

@@ -26,6 +26,8 @@ struct Inner {
     cookie_names: CookieNames,
     origin: String,
     pauses: Semaphore,
+    /// For those that say the same to all, which refusals must not take from them.
+    pauses_of_the_same: Semaphore,
     /// Written once: it never changes while the server runs.
     openapi: String,
 }
@@ -68,7 +70,14 @@ impl Vestibule {
         let cookie_names = CookieNames::new(public_url.is_https());
         let origin = public_url.origin();
         let openapi = openapi::described(parts.openapi.take());
-        Self(Arc::new(Inner { parts, cookie_names, origin, pauses: Semaphore::new(PAUSES_AT_ONCE), openapi }))
+        Self(Arc::new(Inner {
+            parts,
+            cookie_names,
+            origin,
+            pauses: Semaphore::new(PAUSES_AT_ONCE),
+            pauses_of_the_same: Semaphore::new(PAUSES_AT_ONCE),
+            openapi,
+        }))
     }
 
     /// The accounts.
@@ -126,6 +135,10 @@ impl Vestibule {
     /// One for each refusal that waits a moment before it is told.
     pub(crate) fn pauses(&self) -> &Semaphore {
         &self.0.pauses
+    }
+
+    pub(crate) fn pauses_of_the_same(&self) -> &Semaphore {
+        &self.0.pauses_of_the_same
     }
 
     pub(crate) fn origin(&self) -> &str {

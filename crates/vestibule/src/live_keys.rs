@@ -43,8 +43,17 @@ impl LiveKeys {
         Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn replace(&self, ring: KeyRing) {
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+    /// Takes keys that were read. Says whether one is gone that was here before.
+    ///
+    /// Keys that lack the newest one of here were read before it was made, and came late: one that was thrown away since would be back.
+    pub(crate) fn replace(&self, ring: KeyRing) -> bool {
+        let mut here = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        if ring.newest_generation() < here.newest_generation() {
+            return false;
+        }
+        let is_one_gone = here.has_keys_beyond(&ring);
+        *here = Arc::new(ring);
+        is_one_gone
     }
 
     /// Of many requests that come with a new key at once, one reads and the others wait for it: none is refused only
@@ -87,6 +96,21 @@ mod tests {
         let keys = SecretKey::generate(&OsRandom).derive();
         let sealed = SigningKey::generate(1, NOON, &OsRandom).seal(&keys, &OsRandom);
         LiveKeys::new(KeyRing::open(&[sealed], &keys, "https://example.com".into()).unwrap())
+    }
+
+    #[test]
+    fn keys_that_were_read_before_a_newer_one_was_made_come_too_late() {
+        let keys = SecretKey::generate(&OsRandom).derive();
+        let ring = |generations: &[i64]| {
+            let sealed = generations
+                .iter()
+                .map(|&generation| SigningKey::generate(generation, NOON, &OsRandom).seal(&keys, &OsRandom));
+            KeyRing::open(&sealed.collect::<Vec<_>>(), &keys, "https://example.com".into()).unwrap()
+        };
+        let live = LiveKeys::new(ring(&[1]));
+        assert!(live.replace(ring(&[2])), "the first is gone");
+        assert!(!live.replace(ring(&[1])));
+        assert_eq!(live.ring().newest_generation(), 2);
     }
 
     #[test]

@@ -88,6 +88,8 @@ pub(crate) struct AskedAt {
 #[derive(Default)]
 struct Changes {
     last: u64,
+    /// When the track was lost last.
+    lost_at: Option<Duration>,
     /// What was asked before this one is forgotten altogether.
     floor: u64,
     sessions: HashMap<SessionIdHash, Change>,
@@ -149,14 +151,22 @@ impl SessionCache {
         self.is_asked.swap(false, Ordering::Relaxed)
     }
 
-    /// Every change of before a [moment](Self::moment) was told here.
+    /// Every change of before a [moment](Self::moment) was told here. One that is not over yet, or before the track was lost, says
+    /// nothing.
     pub fn knows_all_until(&self, moment: Duration) {
-        self.known_until.fetch_max(micros(moment), Ordering::AcqRel);
+        let changes = self.changes.write().unwrap_or_else(PoisonError::into_inner);
+        if moment <= self.stopwatch.elapsed() && changes.lost_at.is_none_or(|lost_at| moment > lost_at) {
+            self.known_until.fetch_max(micros(moment), Ordering::AcqRel);
+        }
+        drop(changes);
     }
 
     /// Changes may have been missed: nothing is remembered, and nothing answered until they are followed again.
     pub fn lost_track(&self) {
+        let mut changes = self.changes.write().unwrap_or_else(PoisonError::into_inner);
+        changes.lost_at = Some(self.stopwatch.elapsed());
         self.known_until.store(0, Ordering::Release);
+        drop(changes);
         self.forget_all();
     }
 
@@ -365,10 +375,20 @@ mod tests {
         assert!(!holds(&cache), "it was not shown for a second");
         cache.knows_all_until(cache.moment());
         assert!(holds(&cache), "nothing had changed");
+        let before = cache.moment();
         cache.lost_track();
         assert!(!holds(&cache));
+        cache.knows_all_until(before);
+        remember(&cache);
+        assert!(!holds(&cache), "that was asked before the track was lost");
+        hand.turn(Duration::from_micros(1));
+        cache.knows_all_until(cache.moment() + Duration::from_secs(1));
+        remember(&cache);
+        assert!(!holds(&cache), "nobody can know what will be");
         cache.knows_all_until(cache.moment());
         assert!(!holds(&cache), "something may have been missed");
+        remember(&cache);
+        assert!(holds(&cache));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::backups::sealing::Sealed;
 use crate::backups::{embedded, postgres};
 use crate::failure::{Failure, with_causes};
 use crate::house::{OF_A_LATER_RELEASE, difference, migrate};
+use crate::interruption;
 use crate::secret_file::existing_secret_keys;
 use crate::settings::Settings;
 
@@ -49,6 +50,13 @@ pub(crate) async fn run(
     asked: Asked,
     json: bool,
 ) -> Result<ExitCode, Failure> {
+    // What is read then ends, and all that was begun is removed or undone.
+    interruption::listen();
+    let done = restore(app, settings, asked, json).await;
+    done.map_err(|failure| interruption::stopped().unwrap_or(failure))
+}
+
+async fn restore(app: &App, settings: &Settings, asked: Asked, json: bool) -> Result<ExitCode, Failure> {
     let progress = Progress::new(json);
     let (backup, _fetched) = fetch(settings, &asked, progress).await?;
     let (told, _) = archive::read(&backup, progress, "verifying", |_| Ok(std::io::sink()))?;
@@ -78,6 +86,26 @@ async fn fetch(
 ) -> Result<(Sealed, Option<Draft>), Failure> {
     let identity = asked.identity.clone();
     let Some((bucket, object)) = bucket_and_rest(&asked.file) else {
+        if settings.database_url.file().is_none() {
+            // What goes into PostgreSQL does so while it is read again, and psql does what it says. So it is read again from where
+            // nobody else can write: whoever may write to the folder of backups could put other statements there meanwhile.
+            let draft = Draft::within(&std::env::temp_dir()).map_err(Failure::because)?;
+            let path = draft.join("backup");
+            let mut copy = new_private_file(&path).map_err(Failure::because)?;
+            let mut file = std::fs::File::open(&asked.file).map_err(|error| {
+                Failure::with_way_out(
+                    format!("the backup {} cannot be read: {error}", asked.file),
+                    "Look whether it is there and may be read by this user.",
+                )
+            })?;
+            std::io::copy(&mut file, &mut copy).map_err(|error| {
+                Failure::with_way_out(
+                    format!("the backup cannot be copied to {}: {error}", path.display()),
+                    "Set TMPDIR to a folder with room for it.",
+                )
+            })?;
+            return Ok((Sealed::new(path, asked.file.clone(), identity)?, Some(draft)));
+        }
         return Ok((Sealed::new(PathBuf::from(&asked.file), asked.file.clone(), identity)?, None));
     };
     let (prefix, name) = object.rsplit_once('/').unwrap_or(("", object));
@@ -118,13 +146,16 @@ fn expect_restorable(app: &App, settings: &Settings, manifest: &Manifest) -> Res
         if !later.is_empty() {
             let names: Vec<String> =
                 later.iter().map(|one| format!("{:04} {}", one.version, one.description)).collect();
-            return Err(Failure::with_way_out(
-                format!("the backup's schema is of a later release than this program: {}", names.join(", ")),
-                format!(
+            return Err(Failure::OfALaterRelease {
+                what: format!(
+                    "the backup's schema is of a later release than this program: {}",
+                    names.join(", ")
+                ),
+                way_out: format!(
                     "Restore it with {} {} or later. Nothing was changed.",
                     manifest.program, manifest.version
                 ),
-            ));
+            });
         }
         let state = migrations.compare(engine, &applied);
         if let (SchemaState::Changed(_), Some(difference)) = (&state, difference(&state)) {
@@ -308,19 +339,22 @@ impl Work<'_> {
 /// files are.
 #[cfg(unix)]
 fn give_to_the_same_owner(old: &Path, new: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, chown};
+    use std::os::unix::fs::{MetadataExt, fchown};
     let before = std::fs::metadata(old).ok();
     let owned =
         before.as_ref().map_or_else(|| std::fs::metadata(folder_of(old)), |before| Ok(before.clone()))?;
-    let made = std::fs::metadata(new)?;
+    // By the file itself and not by its name: whoever owns the folder could put a link to another file there.
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC;
+    let new = std::fs::File::from(rustix::fs::open(new, flags, rustix::fs::Mode::empty())?);
+    let made = new.metadata()?;
     if (owned.uid(), owned.gid()) != (made.uid(), made.gid()) {
-        match chown(new, Some(owned.uid()), Some(owned.gid())) {
+        match fchown(&new, Some(owned.uid()), Some(owned.gid())) {
             // Whoever is not root gives no file away; in a folder of somebody else's it stays theirs.
             Err(error) if before.is_none() && error.kind() == std::io::ErrorKind::PermissionDenied => {}
             given => given?,
         }
     }
-    before.map_or(Ok(()), |before| std::fs::set_permissions(new, before.permissions()))
+    before.map_or(Ok(()), |before| new.set_permissions(before.permissions()))
 }
 
 #[cfg(not(unix))]

@@ -56,6 +56,7 @@ pub(super) fn of_failure(failure: Failure, way_out: &str) -> Finding {
         Failure::Other { what, way_out: own } => {
             Finding::failure(what, own.unwrap_or_else(|| way_out.to_owned()))
         }
+        Failure::OfALaterRelease { what, way_out } => Finding::failure(what, way_out),
         Failure::NobodyReads => Finding::skipped("nobody reads the answer"),
         Failure::Stopped(_) => Finding::skipped("it was stopped"),
     }

@@ -21,3 +21,17 @@ CREATE TRIGGER vestibule_session_changed AFTER DELETE OR UPDATE OF is_revoked, u
 
 CREATE TRIGGER vestibule_user_changed AFTER DELETE OR UPDATE ON users
     FOR EACH ROW EXECUTE FUNCTION vestibule_tell_user();
+
+-- Everything at once. A letter that nobody knows has all forgotten.
+CREATE FUNCTION vestibule_tell_all() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('vestibule_changes', 'a');
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER vestibule_sessions_emptied AFTER TRUNCATE ON sessions
+    FOR EACH STATEMENT EXECUTE FUNCTION vestibule_tell_all();
+
+CREATE TRIGGER vestibule_users_emptied AFTER TRUNCATE ON users
+    FOR EACH STATEMENT EXECUTE FUNCTION vestibule_tell_all();

@@ -11,6 +11,13 @@ use super::{Database, DatabaseUrl, Pools, Target};
 
 /// What the triggers tell.
 const CHANGES: &str = "vestibule_changes";
+/// Whether they tell.
+const TRIGGERS: &str = "
+    SELECT count(*) = 2
+    FROM pg_trigger
+    WHERE tgrelid IN ('sessions'::regclass, 'users'::regclass)
+        AND tgname IN ('vestibule_session_changed', 'vestibule_user_changed')
+        AND tgenabled IN ('O', 'A')";
 /// How often it is shown that no change was missed, while anybody asks.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
 /// How often an embedded database is asked whether another program changed it, while anybody asks the cache.
@@ -34,6 +41,11 @@ pub enum FollowError {
     /// passes nothing on.
     #[error("what is told by the database does not arrive")]
     Silent,
+    /// The triggers that tell are not there, or are switched off.
+    #[error(
+        "the database does not tell what changes: the triggers of the migration `expand session changes` are missing or off"
+    )]
+    Untold,
     /// It did not answer in time.
     #[error("the database does not answer")]
     Late,
@@ -61,15 +73,13 @@ impl Database {
             let began = cache.moment();
             let error = match (&self.pools, &listen_at.0) {
                 (Pools::Sqlite { writer, writers, .. }, _) => look(writer, writers, cache).await,
-                (Pools::Postgres(_), Target::Postgres(options, _)) => {
-                    // Two connections of its own: one listens, and one shows that what is told arrives, however busy the others
-                    // are.
+                (Pools::Postgres(accounts), Target::Postgres(options, _)) => {
                     let options = (**options).clone().application_name("vestibule listener");
-                    let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT_WITHIN);
+                    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_WITHIN);
                     let pool = pool.connect_lazy_with(options);
-                    let error = listen(&pool, cache).await;
+                    let error = listen(&pool, accounts, cache).await;
                     // A cut connection may not end for long; nothing waits for it.
-                    tokio::spawn(async move { pool.close().await });
+                    tokio::spawn(async move { tokio::time::timeout(CONNECT_WITHIN, pool.close()).await });
                     error
                 }
                 (Pools::Postgres(_), Target::Sqlite(_)) => FollowError::Elsewhere,
@@ -87,17 +97,22 @@ impl Database {
 }
 
 /// Listens until that fails.
-async fn listen(pool: &PgPool, cache: &SessionCache) -> FollowError {
+async fn listen(pool: &PgPool, accounts: &PgPool, cache: &SessionCache) -> FollowError {
     let (mut listener, shown) = match tokio::time::timeout(CONNECT_WITHIN, connect(pool)).await {
         Ok(Ok(connected)) => connected,
         Ok(Err(error)) => return error.into(),
         Err(_) => return FollowError::Late,
     };
+    match sqlx::query_scalar(TRIGGERS).fetch_one(accounts).await {
+        Ok(true) => {}
+        Ok(false) => return FollowError::Untold,
+        Err(error) => return error.into(),
+    }
     // What changed before is not known.
     cache.lost_track();
     tokio::select! {
         error = hear(&mut listener, &shown, cache) => error,
-        error = show(pool, &shown, cache) => error,
+        error = show(accounts, &shown, cache) => error,
     }
 }
 
@@ -134,8 +149,9 @@ async fn hear(listener: &mut PgListener, shown: &str, cache: &SessionCache) -> F
     }
 }
 
-/// Tells this server the time by way of the database, while anybody asks the cache. Ends where that does not arrive.
-async fn show(pool: &PgPool, channel: &str, cache: &SessionCache) -> FollowError {
+/// Tells this server the time by way of the database in which the accounts are, while anybody asks the cache: what is told there must
+/// arrive here. Ends where it does not.
+async fn show(accounts: &PgPool, channel: &str, cache: &SessionCache) -> FollowError {
     let mut arrived_at = cache.moment();
     loop {
         let moment = cache.moment();
@@ -148,10 +164,9 @@ async fn show(pool: &PgPool, channel: &str, cache: &SessionCache) -> FollowError
         if is_asked {
             let told =
                 sqlx::query("SELECT pg_notify($1, $2)").bind(channel).bind(moment.as_micros().to_string());
-            match tokio::time::timeout(TRUSTED_FOR, told.execute(pool)).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return error.into(),
-                Err(_) => return FollowError::Late,
+            // Where that fails or waits, for the database is busy or away, nothing is trusted, and nothing is wrong with the listening.
+            if !matches!(tokio::time::timeout(TRUSTED_FOR, told.execute(accounts)).await, Ok(Ok(_))) {
+                arrived_at = cache.moment();
             }
         }
         tokio::time::sleep(SHOW_EVERY).await;

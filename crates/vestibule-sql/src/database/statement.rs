@@ -53,6 +53,7 @@ macro_rules! on_driver {
         let sql = $statement.sql;
         let span = traced(sql, &$statement.connection.link);
         let arguments = $statement.arguments.map_err(|error| StoreError::new(summary(sql), error))?;
+        let untold = $statement.changed.map(|changed| $statement.connection.untold(changed));
         let outcome = match (&mut $statement.connection.link, arguments, $statement.intent) {
             (Link::Sqlite { readers, .. }, Arguments::Sqlite(arguments), Intent::Read) => {
                 $function(&*readers, sql, arguments).instrument(span).await
@@ -71,9 +72,8 @@ macro_rules! on_driver {
             }
             _ => unreachable!("a statement's arguments are made for its connection's driver"),
         };
-        // Also after an error: the answer may have been lost, and not the change.
-        if let Some(changed) = $statement.changed {
-            $statement.connection.note_change(changed);
+        if let Some(untold) = untold {
+            untold.tell();
         }
         outcome.map_err(|error| store_error(sql, error))
     }};

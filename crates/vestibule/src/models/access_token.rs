@@ -160,6 +160,11 @@ impl KeyRing {
         (over > 0).then(|| self.keys[over].key.generation())
     }
 
+    /// The generation of the newest key.
+    pub(crate) fn newest_generation(&self) -> i64 {
+        self.keys.last().map_or(0, |key| key.key.generation())
+    }
+
     /// Whether it has a key that another ring lacks.
     pub(crate) fn has_keys_beyond(&self, other: &Self) -> bool {
         self.keys.iter().any(|key| other.keys.iter().all(|others| others.header != key.header))

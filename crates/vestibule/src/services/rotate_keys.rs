@@ -98,8 +98,7 @@ impl Accounts {
     pub async fn read_keys(&self) -> Result<(), OpenError> {
         let now = self.clock.now();
         let ring = read_ring(&*self.store, &self.keys, &*self.random, &self.policy, now).await?;
-        let is_one_gone = self.live_keys.ring().has_keys_beyond(&ring);
-        self.live_keys.replace(ring);
+        let is_one_gone = self.live_keys.replace(ring);
         // A token that was verified with a key that was thrown away is verified again.
         if is_one_gone {
             self.session_cache.forget_all();

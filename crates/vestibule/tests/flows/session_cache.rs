@@ -1,7 +1,9 @@
 //! What is remembered of sessions, on one server and on two.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration as Wait;
 
 use rstest::rstest;
@@ -427,4 +429,78 @@ async fn when_a_session_was_last_seen_is_written_once_a_minute(
     let current = house.current(&people[0]).await;
     house.accounts.log_out(&current, &client()).await.unwrap();
     assert_eq!(house.accounts.write_seen().await.unwrap(), 0);
+}
+
+/// Asks a future to go on so many times, and gives it up where it is not done, as a server does with the request of somebody who closed the page.
+async fn is_done_after(turns: u32, asked: impl Future) -> bool {
+    let mut asked = Box::pin(asked);
+    for turn in 0..turns {
+        if turn > 0 {
+            tokio::time::sleep(Wait::from_micros(40)).await;
+        }
+        if poll_fn(|context| Poll::Ready(asked.as_mut().poll(context).is_ready())).await {
+            return true;
+        }
+    }
+    false
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_out_that_was_given_up_and_holds_all_the_same_is_known(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let house = remembering(kind).await;
+    let _following = house.follow();
+    house.signed_up("ann").await;
+    let (mut given_up, mut held) = (0, 0);
+    for round in 0..48 {
+        let session = house.log_in("ann@example.com", PASSWORD).await.unwrap();
+        remembered(&house, &session).await;
+        let (current, before) = (house.current(&session).await, house.count_sessions().await);
+        let is_done = is_done_after(1 + round % 8, house.accounts.log_out(&current, &client())).await;
+        tokio::time::sleep(Wait::from_millis(20)).await;
+        let is_ended = house.count_sessions().await < before;
+        if is_ended {
+            let bound = if kind == Sqlite { Wait::from_millis(5) } else { TRUSTED_FOR };
+            assert!(refused_within(&house, &session, bound).await, "given up in round {round}");
+        } else {
+            assert!(check(&house, &session, Role::User).await.0);
+        }
+        given_up += u32::from(!is_done);
+        held += u32::from(!is_done && is_ended);
+    }
+    println!("{given_up} of 48 were given up, and {held} of them held");
+    if kind == Postgres {
+        // A connection that was left within a transaction would take with it what others do on it later.
+        let left = "SELECT COUNT(*) AS count FROM pg_stat_activity
+                    WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
+        assert_eq!(house.count(left).await, 0);
+    }
+    assert!(given_up > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_trusted_where_another_database_is_listened_to_or_this_one_does_not_tell() {
+    let house = remembering(Postgres).await;
+    let ann = house.signed_up("ann").await;
+    let elsewhere = TestDatabase::create(Postgres).await;
+    let nothing_is_remembered = async || {
+        let began = Instant::now();
+        while began.elapsed() < Wait::from_millis(1200) {
+            assert_eq!(check(&house, &ann, Role::User).await, (true, false));
+            tokio::time::sleep(Wait::from_millis(10)).await;
+        }
+    };
+    let following = house.follow_at(elsewhere.url());
+    nothing_is_remembered().await;
+    drop(following);
+    let switch = async |sql: &'static str| house.database.alone().write(sql).execute().await.unwrap();
+    switch("ALTER TABLE users DISABLE TRIGGER vestibule_user_changed").await;
+    let _following = house.follow();
+    nothing_is_remembered().await;
+    switch("ALTER TABLE users ENABLE TRIGGER vestibule_user_changed").await;
+    remembered(&house, &ann).await;
+    switch("TRUNCATE sessions").await;
+    assert!(refused_within(&house, &ann, TRUSTED_FOR).await, "a table that was emptied by hand");
 }
