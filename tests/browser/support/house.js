@@ -7,6 +7,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
+/** What another program changes is known to the server within a second: it remembers sessions. */
+const theServerKnows = () => new Promise((resolve) => { setTimeout(resolve, 1000); });
+
 const PROGRAM = resolve(process.env.VESTIBULE_BROWSER_SITE ?? '../../target/debug/site');
 export const PASSWORD = 'copper window thursday';
 export const OTHER_PASSWORD = 'velvet orchard seventeen';
@@ -70,12 +73,17 @@ export async function openHouse(settings = {}) {
     start,
     stop,
     log: () => log,
-    /** Runs a command of the program beside the server. */
-    command: (...args) => promisify(execFile)(PROGRAM, args, { cwd: folder, env }),
+    /** Runs a command of the program beside the server, and waits until the server knows what it changed. */
+    async command(...args) {
+      const ran = await promisify(execFile)(PROGRAM, args, { cwd: folder, env });
+      await theServerKnows();
+      return ran;
+    },
     /** Lets everybody's password be given long ago. The program's clock cannot be moved, so the moments in its database are. */
     async letPasswordsGrowOld() {
       const sql = "PRAGMA busy_timeout = 5000; UPDATE sessions SET password_given_at = '2020-01-01T00:00:00.000000Z'";
       await promisify(execFile)('sqlite3', [join(folder, 'data/vestibule.db'), sql]);
+      await theServerKnows();
     },
     /** Makes an account beside the server. */
     async addUser(email, name) {
