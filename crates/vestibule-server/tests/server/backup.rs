@@ -81,7 +81,9 @@ impl Site {
     /// What is refused with words.
     fn refused(&self, arguments: &[&str], words: &[&str]) {
         let (code, answer, told) = self.call(arguments);
-        assert!(code == 1 && answer.is_empty(), "{arguments:?}: {code} {answer} {told}");
+        // Scripts go on to another release after this one alone.
+        let expected = if words.contains(&"later release") { 65 } else { 1 };
+        assert!(code == expected && answer.is_empty(), "{arguments:?}: {code} {answer} {told}");
         for word in words {
             assert!(told.contains(word), "{arguments:?}: {word}: {told}");
         }
