@@ -19,6 +19,7 @@ mod postgres_dump;
 mod restored;
 mod statement;
 mod tables;
+mod untold;
 
 pub use columns::{At, Id};
 pub use embedded_file::{EmbeddedFile, EmbeddedFileError};
@@ -30,6 +31,7 @@ pub use restored::end_restored_sql;
 pub use statement::{Row, Statement, Value};
 
 use statement::store_error;
+use untold::Untold;
 
 /// How long SQLite waits for another process (a command of the operator's, a backup) to finish writing.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -400,46 +402,6 @@ impl Connection {
     }
 }
 
-/// Changes that the cache is still to be told of.
-///
-/// Dropped before that, the request was given up (somebody closed the page) while the database was at it, which goes on all the same.
-struct Untold {
-    cache: Option<Arc<SessionCache>>,
-    changed: Vec<Changed>,
-    engine: Engine,
-}
-
-impl Untold {
-    /// The database has answered, or failed: then too, as the answer may have been lost and not the change.
-    fn tell(mut self) {
-        self.tell_all();
-    }
-
-    fn tell_all(&mut self) {
-        if let Some(cache) = &self.cache {
-            for changed in self.changed.drain(..) {
-                cache.forget(changed);
-            }
-        }
-    }
-}
-
-impl Drop for Untold {
-    fn drop(&mut self) {
-        if self.changed.is_empty() {
-            return;
-        }
-        match (self.engine, &self.cache) {
-            // Nobody tells of it when it holds, and a check could read what was before until then. So nothing is remembered until
-            // the one writing connection answers again, which is after that.
-            (Engine::Sqlite, Some(cache)) => cache.lost_track(),
-            // A trigger tells of it.
-            (Engine::Postgres, _) => self.tell_all(),
-            (Engine::Sqlite, None) => {}
-        }
-    }
-}
-
 async fn connect_sqlite(options: &SqliteConnectOptions) -> Result<Pools, sqlx::Error> {
     let options = options
         .clone()
@@ -535,24 +497,6 @@ fn private_file_beside(database: &Path, path: &Path) -> std::io::Result<std::fs:
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn where_a_change_was_given_up_nothing_is_trusted_unless_somebody_tells_of_it() {
-        let cache = Arc::new(SessionCache::new(10));
-        let trust = || cache.knows_all_until(cache.moment());
-        let untold = |engine| Untold {
-            cache: Some(Arc::clone(&cache)),
-            changed: vec![Changed::Session([7; 32].into())],
-            engine,
-        };
-        trust();
-        untold(Engine::Sqlite).tell();
-        assert!(cache.state().is_trusted, "it was told");
-        drop(untold(Engine::Postgres));
-        assert!(cache.state().is_trusted, "a trigger tells of it");
-        drop(untold(Engine::Sqlite));
-        assert!(!cache.state().is_trusted);
-    }
 
     #[test]
     fn a_password_in_the_url_is_not_printed() {

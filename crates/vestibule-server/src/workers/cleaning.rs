@@ -4,6 +4,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use vestibule::Accounts;
 
+use super::is_to_go_on_after;
 use crate::failure::with_causes;
 
 const EVERY: Duration = Duration::from_hours(1);
@@ -23,9 +24,6 @@ pub(crate) async fn run(accounts: Arc<Accounts>, mut stop: watch::Receiver<bool>
                 EVERY
             }
         };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            stopped = stop.wait_for(|is_stopping| *is_stopping) => drop(stopped),
-        }
+        is_to_go_on_after(pause, &mut stop).await;
     }
 }

@@ -1,5 +1,6 @@
 use tokio::sync::watch;
 
+use super::is_to_go_on_after;
 use crate::certificates::keeper::Keeper;
 
 /// Keeps the certificate that the servers order themselves, until asked to stop.
@@ -8,9 +9,6 @@ pub(crate) async fn run(mut keeper: Keeper, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         let pause = keeper.look_after(is_first, &mut stop).await;
         is_first = false;
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            stopped = stop.wait_for(|is_stopping| *is_stopping) => drop(stopped),
-        }
+        is_to_go_on_after(pause, &mut stop).await;
     }
 }

@@ -8,3 +8,15 @@ pub(crate) mod mail;
 pub(crate) mod note_seen;
 pub(crate) mod reload_certificate;
 pub(crate) mod rotate_keys;
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// Waits for a pause. Says whether to go on: not where the program was asked to stop, which ends the pause.
+async fn is_to_go_on_after(pause: Duration, stop: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(pause) => true,
+        _ = stop.wait_for(|is_stopping| *is_stopping) => false,
+    }
+}

@@ -4,20 +4,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use vestibule::Accounts;
 
+use super::is_to_go_on_after;
 use crate::failure::with_causes;
 
 const EVERY: Duration = Duration::from_mins(1);
 
 /// Writes down which sessions were seen, once a minute, until asked to stop.
 pub(crate) async fn run(accounts: Arc<Accounts>, mut stop: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
-            stopped = stop.wait_for(|is_stopping| *is_stopping) => {
-                drop(stopped);
-                return;
-            }
-        }
+    while is_to_go_on_after(EVERY, &mut stop).await {
         if let Err(error) = accounts.write_seen().await {
             let cause = with_causes(&error);
             tracing::warn!(

@@ -5,6 +5,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use vestibule::ports::{Clock, SystemClock};
 
+use super::is_to_go_on_after;
 use crate::certificates::Served;
 use crate::certificates::files::{Fingerprint, doubts, fingerprint, read};
 use crate::settings::CertificateFiles;
@@ -27,14 +28,7 @@ pub(crate) async fn run(
     // What was seen last and not taken, and whether that was told.
     let mut refused: Option<(String, bool)> = None;
     let mut told: Option<Instant> = None;
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
-            stopped = stop.wait_for(|is_stopping| *is_stopping) => {
-                drop(stopped);
-                return;
-            }
-        }
+    while is_to_go_on_after(EVERY, &mut stop).await {
         let is_due = told.is_none_or(|told| told.elapsed() >= TELL_AGAIN_AFTER);
         if let Some(doubts) = served.current().and_then(|now| doubts(&now, &host, SystemClock.now()))
             && is_due

@@ -4,6 +4,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use vestibule::Accounts;
 
+use super::is_to_go_on_after;
 use crate::failure::with_causes;
 
 /// So soon a server knows of a key that was made elsewhere. A new key waits far longer before it signs; this is how long a
@@ -12,14 +13,7 @@ const EVERY: Duration = Duration::from_secs(30);
 
 /// Reads the keys that sign access tokens again and again, until asked to stop.
 pub(crate) async fn run(accounts: Arc<Accounts>, mut stop: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
-            stopped = stop.wait_for(|is_stopping| *is_stopping) => {
-                drop(stopped);
-                return;
-            }
-        }
+    while is_to_go_on_after(EVERY, &mut stop).await {
         if let Err(error) = accounts.read_keys().await {
             let cause = with_causes(&error);
             tracing::warn!(

@@ -120,8 +120,9 @@ async fn listen(pool: &PgPool, accounts: &PgPool, cache: &SessionCache) -> Follo
 async fn connect(pool: &PgPool) -> Result<(PgListener, String), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.eager_reconnect(false);
-    let process: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut listener).await?;
-    let shown = format!("vestibule_shown_{process}");
+    // Of a name that nobody guesses: who may connect to the database could else show what is not so.
+    let name = "SELECT 'vestibule_shown_' || gen_random_uuid()";
+    let shown: String = sqlx::query_scalar(name).fetch_one(&mut listener).await?;
     listener.listen_all([CHANGES, &shown]).await?;
     Ok((listener, shown))
 }
