@@ -15,8 +15,9 @@ const FETCH_LIMIT: Duration = Duration::from_mins(1);
 /// Checks the dependencies against deny.toml and the published advisories.
 pub fn check() -> Result<()> {
     if !cargo::has("deny") {
-        say::note("installing cargo-deny, which takes some minutes");
-        cargo::run(&mut cargo(&["install", "--locked", "--quiet", "cargo-deny"]))?;
+        say::note("installing cargo-deny, which takes a few minutes");
+        // Not optimised: it reads a graph of a few hundred crates, and most of the time is that of its compilation.
+        cargo::run(&mut cargo(&["install", "--locked", "--quiet", "--debug", "cargo-deny"]))?;
     }
     cargo::run(&mut cargo(&["deny", "--locked", "check", "bans", "licenses", "sources"]))?;
     // Apart from the check itself: its exit code does not tell an advisory from a network that is down.

@@ -1,4 +1,5 @@
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,10 +33,20 @@ pub fn run(seconds: u32, names: &[String]) -> Result<()> {
          `cargo update --workspace --manifest-path fuzz/Cargo.toml` brings it up to date",
     )?;
 
-    for target in targets.iter().filter(|target| names.is_empty() || names.contains(target)) {
-        say::note(&format!("fuzzing {target} for {seconds} s"));
-        let program = built.join(&host).join("release").join(target);
-        fuzz(&program, target, &folder.join("corpus").join(target), &built, seconds)?;
+    let programs = built.join(&host).join("release");
+    let corpus = folder.join("corpus");
+    let asked: Vec<&String> =
+        targets.iter().filter(|target| names.is_empty() || names.contains(target)).collect();
+    // One for each core.
+    for some in asked.chunks(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)) {
+        let together = some.iter().map(|target| target.as_str()).collect::<Vec<_>>().join(", ");
+        say::note(&format!("fuzzing {together} for {seconds} s"));
+        std::thread::scope(|threads| {
+            let fuzz_one =
+                |target: &str| fuzz(&programs.join(target), target, &corpus.join(target), &built, seconds);
+            let running: Vec<_> = some.iter().map(|target| threads.spawn(move || fuzz_one(target))).collect();
+            running.into_iter().try_for_each(|one| one.join().expect("fuzzing does not panic"))
+        })?;
     }
     Ok(())
 }

@@ -102,8 +102,8 @@ enum Task {
     ///
     /// It is provisioned, gets releases under load, a broken one that goes back by itself, a rollback, crashes, a restart and a
     /// restore, and the data is compared after each. Takes root, and some minutes. VESTIBULE_REHEARSAL_KEEP=1 keeps the
-    /// server. On GitHub and with VESTIBULE_REQUIRE_REHEARSAL=1 `cargo xtask test` rehearses too, and fails where containers
-    /// cannot run; elsewhere it says that it was left out.
+    /// server. `cargo xtask test` rehearses too. Where containers cannot run it says so and goes on; on GitHub and with
+    /// VESTIBULE_REQUIRE_REHEARSAL=1 it fails.
     Rehearse,
     /// Measure the real program, and say of each promise about speed, memory and size whether it holds.
     ///

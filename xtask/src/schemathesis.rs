@@ -1,8 +1,9 @@
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -29,14 +30,33 @@ pub fn run() -> Result<()> {
     let program = install()?;
     cargo::run(&mut cargo(&["build", "--package", "site", "--locked"]))?;
     let site = Site::start()?;
-    say::note("schemathesis, as a stranger");
-    cargo::run(&mut site.judged_by(&program))?;
-    say::note("schemathesis, as somebody who is logged in");
+    let mut stranger = site.judged_by(&program, "stranger")?;
     let (cookies, csrf) = site.sign_up()?;
-    let mut known = site.judged_by(&program);
+    let mut known = site.judged_by(&program, "known")?;
     known.args(["--exclude-path-regex", ENDS_THE_SESSION]);
     known.args(["--header", &format!("Cookie: {cookies}"), "--header", &format!("X-CSRF-Token: {csrf}")]);
-    cargo::run(&mut known)
+    say::note("schemathesis, as a stranger and at the same time as somebody who is logged in");
+    // Most of the time is schemathesis's own, and each uses one core.
+    let known = thread::spawn(move || known.output());
+    let stranger = stranger.output();
+    let known = known.join().expect("starting a program does not panic");
+    // Both are told, also where one failed.
+    [("a stranger", stranger), ("who is logged in", known)]
+        .map(|(who, judged)| tell(who, judged))
+        .into_iter()
+        .collect()
+}
+
+/// What it said of somebody's requests.
+fn tell(who: &str, judged: io::Result<Output>) -> Result<()> {
+    let judged = judged.context("schemathesis cannot be started")?;
+    say::note(&format!("of the requests of {who}:"));
+    io::stdout().write_all(&judged.stdout)?;
+    io::stderr().write_all(&judged.stderr)?;
+    if !judged.status.success() {
+        bail!("schemathesis found something in the requests of {who} ({})", judged.status);
+    }
+    Ok(())
 }
 
 /// Puts it into a folder of its own below `target`, where it is not there yet.
@@ -103,15 +123,17 @@ impl Site {
         Ok(site)
     }
 
-    fn judged_by(&self, program: &Path) -> Command {
+    fn judged_by(&self, program: &Path, who: &str) -> Result<Command> {
+        // What it remembers of earlier runs stays out of the repository.
+        let folder = self.folder.join(who);
+        fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         let mut command = Command::new(program);
         command.args(["run", &format!("http://{}/api/openapi.json", self.address)]);
         command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", REQUESTS]);
         command.args(["--continue-on-failure", "--generation-deterministic", "--exclude-checks", NOT_ASKED]);
         command.args(["--suppress-health-check", "all", "--warnings", "off"]);
-        // What it remembers of earlier runs stays out of the repository.
-        command.current_dir(&self.folder).stdin(Stdio::null());
-        command
+        command.current_dir(folder).stdin(Stdio::null());
+        Ok(command)
     }
 
     /// The cookies of a new account, and its CSRF token.

@@ -11,8 +11,8 @@ use vestibule::models::Role;
 use vestibule::ports::OsRandom;
 use vestibule_sql::Database;
 use vestibule_web::{
-    ANSWERS_ARE_HELD_FOR, CurrentUser, DefaultLayout, DevMailbox, Layout, Parts, Readiness, Route, Routes,
-    TrustedProxies, Vestibule, Who, routes,
+    CurrentUser, DefaultLayout, DevMailbox, Layout, Parts, Readiness, Route, Routes, TrustedProxies,
+    Vestibule, Who, routes,
 };
 
 use crate::{Anonymous, Browser, DatabaseKind, FakeClock, House, HouseOptions, Program, TestDatabase};
@@ -41,7 +41,8 @@ pub struct ServerOptions {
     pub trusted_proxies: TrustedProxies,
     /// The development mailbox, where its pages are wanted.
     pub dev_mailbox: Option<DevMailbox>,
-    /// How long after the last of a request came a denial is told. Nothing is for what measures what is behind it.
+    /// How long after the last of a request came an answer is given where the time must not tell. Nothing, unless a test is about
+    /// that moment.
     pub answers_are_held_for: Duration,
     /// The application's own routes, in place of the examples of [`TestServer`].
     pub routes: fn(&Vestibule, &Database) -> Routes,
@@ -54,7 +55,7 @@ impl Default for ServerOptions {
             layout: Arc::new(DefaultLayout),
             trusted_proxies: TrustedProxies::default(),
             dev_mailbox: None,
-            answers_are_held_for: ANSWERS_ARE_HELD_FOR,
+            answers_are_held_for: Duration::ZERO,
             routes: example_routes,
         }
     }

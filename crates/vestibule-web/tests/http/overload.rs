@@ -12,6 +12,7 @@ use vestibule::models::{CandidatePassword, Password, PasswordHash, Quota, SignUp
 use vestibule::ports::{HasherError, Judgement, Overloaded, PasswordHasher, Standing};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 use vestibule_testkit::{Answer, HouseOptions, PASSWORD, ServerOptions, TestDatabase, TestServer, generous};
+use vestibule_web::ANSWERS_ARE_HELD_FOR;
 
 use crate::{ACCESS, sign_up_of, signed_up};
 
@@ -39,7 +40,8 @@ impl PasswordHasher for Full {
 
 async fn overloaded_server(kind: DatabaseKind) -> TestServer {
     let house = HouseOptions { hasher: Some(Arc::new(Full)), ..HouseOptions::default() };
-    let options = ServerOptions { house, ..ServerOptions::default() };
+    let options =
+        ServerOptions { house, answers_are_held_for: ANSWERS_ARE_HELD_FOR, ..ServerOptions::default() };
     TestServer::start_on(&TestDatabase::create(kind).await, options).await
 }
 
@@ -99,7 +101,8 @@ async fn a_refusal_is_told_a_moment_after_the_last_of_the_request_came() {
         policy
     };
     let house = HouseOptions { policy, ..HouseOptions::default() };
-    let options = ServerOptions { house, ..ServerOptions::default() };
+    let options =
+        ServerOptions { house, answers_are_held_for: ANSWERS_ARE_HELD_FOR, ..ServerOptions::default() };
     let limited = TestServer::start_on(&TestDatabase::create(Sqlite).await, options).await;
     assert_eq!(limited.anonymous().post_json("/api/auth/log-in", &sign_up_of("ann")).await.status, 401);
     for (server, status) in [(limited, 429), (overloaded_server(Sqlite).await, 503)] {
@@ -126,7 +129,8 @@ async fn a_refusal_is_told_a_moment_after_the_last_of_the_request_came() {
 async fn what_must_not_tell_who_has_an_account_is_answered_after_a_moment() {
     let policy = |policy| Policy { sign_up: SignUpMode::ConfirmFirst, ..generous(policy) };
     let house = HouseOptions { policy, ..HouseOptions::default() };
-    let options = ServerOptions { house, ..ServerOptions::default() };
+    let options =
+        ServerOptions { house, answers_are_held_for: ANSWERS_ARE_HELD_FOR, ..ServerOptions::default() };
     let server = TestServer::start_on(&TestDatabase::create(Sqlite).await, options).await;
     let email = json!({ "email": "ann@example.com" });
     let fields = [("name", "Ann"), ("email", "ann@example.com"), ("password", PASSWORD)];
