@@ -19,7 +19,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1::{Builder, UpgradeableConnection};
 use hyper::server::conn::http2::Connection as Http2Connection;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -237,12 +237,15 @@ async fn answer(
     request: Request<Incoming>,
     patience: Patience,
     turns: Option<Arc<Semaphore>>,
-) -> Result<Response<Body>, Infallible> {
+) -> Result<Response<Answering>, Infallible> {
     let work = patience.work();
-    let mut request = request.map(|body| Body::new(Arriving::new(body, turns)));
+    let mut request = request.map(|body| {
+        // Most requests have none, and nothing to wait for.
+        if body.is_end_stream() { Body::empty() } else { Body::new(Arriving::new(body, turns)) }
+    });
     request.extensions_mut().insert(ConnectInfo(peer));
     let response = router.oneshot(request).await?;
-    Ok(response.map(|body| Body::new(Answering::new(body, work))))
+    Ok(response.map(|body| Answering::new(body, work)))
 }
 
 /// Says no more than once a minute that it is time to say something.

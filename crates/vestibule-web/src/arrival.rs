@@ -9,29 +9,37 @@ use tokio::time::Instant;
 
 /// When the last part of a request came that was read.
 #[derive(Clone)]
-pub(crate) struct Arrival(Arc<Mutex<Instant>>);
+pub(crate) enum Arrival {
+    /// It has no body: all of it came with the headers.
+    Whole(Instant),
+    /// It has one, and it is read while the request is answered.
+    Read(Arc<Mutex<Instant>>),
+}
 
 impl Arrival {
     /// Watches a request whose headers came now.
     pub(crate) fn watch(request: Request) -> (Self, Request) {
-        let arrival = Self(Arc::new(Mutex::new(Instant::now())));
-        let watched = arrival.clone();
-        (arrival, request.map(|body| Body::new(Watched { body, arrival: watched })))
+        let now = Instant::now();
+        if request.body().is_end_stream() {
+            return (Self::Whole(now), request);
+        }
+        let last = Arc::new(Mutex::new(now));
+        let arrival = Self::Read(Arc::clone(&last));
+        (arrival, request.map(|body| Body::new(Watched { body, last })))
     }
 
     /// When that was.
     pub(crate) fn at(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note_now(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        match self {
+            Self::Whole(at) => *at,
+            Self::Read(last) => *last.lock().unwrap_or_else(PoisonError::into_inner),
+        }
     }
 }
 
 struct Watched {
     body: Body,
-    arrival: Arrival,
+    last: Arc<Mutex<Instant>>,
 }
 
 impl HttpBody for Watched {
@@ -44,7 +52,7 @@ impl HttpBody for Watched {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if frame.is_ready() {
-            self.arrival.note_now();
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         }
         frame
     }

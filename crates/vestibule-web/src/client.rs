@@ -2,11 +2,9 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 
 use ::vestibule::models::Client;
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, header};
-use axum::middleware::Next as Inner;
-use axum::response::Response;
 
 use crate::vestibule::Vestibule;
 
@@ -14,16 +12,11 @@ use crate::vestibule::Vestibule;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientAddress(pub Option<IpAddr>);
 
-/// The outermost layer: finds out where the request comes from. Headers are believed where a trusted proxy wrote them.
-pub(crate) async fn find_address(
-    State(vestibule): State<Vestibule>,
-    mut request: Request,
-    inner: Inner,
-) -> Response {
+/// Finds out where a request comes from. Headers are believed where a trusted proxy wrote them.
+pub(crate) fn note_address(vestibule: &Vestibule, request: &mut Request) {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     let address = peer.and_then(|peer| vestibule.trusted_proxies().client_address(peer, request.headers()));
     request.extensions_mut().insert(ClientAddress(address));
-    inner.run(request).await
 }
 
 /// Where a request comes from: its address, and the `User-Agent`. What a client claims by itself is not believed.

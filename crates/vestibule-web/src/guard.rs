@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ::vestibule::models::{CsrfProof, CsrfToken, Role, Session, User, UserId};
 use ::vestibule::services::{Asked, CheckError, CurrentSession, PresentedSession, ShownBy};
 use axum::body::Body;
-use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next as Inner;
@@ -141,14 +141,13 @@ impl PageVisit {
 pub(crate) struct RequestOf(pub UserId);
 
 /// What a guard knows: the house, and who may pass.
-#[derive(Clone)]
 pub(crate) struct Guard {
     pub vestibule: Vestibule,
     pub who: Who,
 }
 
 /// Stands before a route of the API.
-pub(crate) async fn guard_api(State(guard): State<Guard>, request: Request, inner: Inner) -> Response {
+pub(crate) async fn guard_api(guard: &Guard, request: Request, inner: Inner) -> Response {
     if guard.who.must_come_from_this_site()
         && let Err(problem) = check_from_this_site(&guard.vestibule, request.method(), request.headers())
     {
@@ -203,7 +202,7 @@ async fn check_api(
 
 /// Stands before a page. Where only the access token is over, the session is refreshed within the same request,
 /// so that a form posted after a long pause is not lost.
-pub(crate) async fn guard_page(State(guard): State<Guard>, request: Request, inner: Inner) -> Response {
+pub(crate) async fn guard_page(guard: &Guard, request: Request, inner: Inner) -> Response {
     if guard.who.must_come_from_this_site()
         && let Err(problem) = check_from_this_site(&guard.vestibule, request.method(), request.headers())
     {
@@ -218,7 +217,7 @@ pub(crate) async fn guard_page(State(guard): State<Guard>, request: Request, inn
         },
         _ => (body, None),
     };
-    let visited = visit(&guard, &parts, form_token.as_deref(), received_at).await;
+    let visited = visit(guard, &parts, form_token.as_deref(), received_at).await;
     let mut request = Request::from_parts(parts, body);
     match visited {
         Ok((Some(current), set)) => run_as(CurrentUser(Arc::new(current)), set, request, inner).await,
@@ -233,14 +232,14 @@ pub(crate) async fn guard_page(State(guard): State<Guard>, request: Request, inn
 
 /// Stands before the page that says that there is none at this address. Its menu is of who asks, where a person looks at
 /// it: nobody's session is read for a picture that is missing.
-pub(crate) async fn guard_nowhere(State(guard): State<Guard>, request: Request, inner: Inner) -> Response {
+pub(crate) async fn guard_nowhere(guard: &Guard, request: Request, inner: Inner) -> Response {
     let accepts_page = request
         .headers()
         .get(header::ACCEPT)
         .and_then(|kinds| kinds.to_str().ok())
         .is_some_and(|kinds| kinds.contains("text/html"));
     if accepts_page && request.method().is_safe() {
-        guard_page(State(guard), request, inner).await
+        guard_page(guard, request, inner).await
     } else {
         inner.run(request).await
     }

@@ -1,6 +1,4 @@
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::Next as Inner;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::Response;
 
 use crate::vestibule::Vestibule;
@@ -56,32 +54,38 @@ const OF_PAGES_WITH_TOKENS: &str = "strict-origin";
 /// An invitation leads to a page that is there without one too.
 const INVITED: (&str, &str) = ("/sign-up", "invite=");
 
-pub(crate) async fn add_defaults(
-    State(vestibule): State<Vestibule>,
-    request: Request,
-    inner: Inner,
-) -> Response {
-    let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
-    let is_invited = path == INVITED.0 && query.contains(INVITED.1);
-    let has_token = is_invited || PAGES_WITH_TOKENS.contains(&path);
-    let mut response = inner.run(request).await;
-    if response.headers().contains_key(header::SET_COOKIE) {
+/// What of an address matters for the headers of its answer.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    has_token: bool,
+}
+
+impl Place {
+    pub(crate) fn of(address: &Uri) -> Self {
+        let (path, query) = (address.path(), address.query().unwrap_or_default());
+        let is_invited = path == INVITED.0 && query.contains(INVITED.1);
+        Self { has_token: is_invited || PAGES_WITH_TOKENS.contains(&path) }
+    }
+}
+
+/// The defaults of a site on https, or on plain http.
+pub(crate) fn defaults(is_https: bool) -> HeaderMap {
+    let hsts = is_https.then_some((header::STRICT_TRANSPORT_SECURITY, HSTS));
+    let all = DEFAULTS.into_iter().chain(hsts);
+    all.map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
+}
+
+/// Adds to an answer what it does not set itself.
+pub(crate) fn add_defaults(vestibule: &Vestibule, place: Place, response: &mut Response) {
+    let own = std::mem::replace(response.headers_mut(), vestibule.default_headers().clone());
+    let headers = response.headers_mut();
+    // The first value of a name takes the place of the default.
+    headers.extend(own);
+    if headers.contains_key(header::SET_COOKIE) {
         // Whatever a handler thought of its own data: a cookie is for one browser.
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(PRIVATE));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(PRIVATE));
     }
-    if has_token {
-        response
-            .headers_mut()
-            .insert(header::REFERRER_POLICY, HeaderValue::from_static(OF_PAGES_WITH_TOKENS));
+    if place.has_token {
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static(OF_PAGES_WITH_TOKENS));
     }
-    for (name, value) in DEFAULTS {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
-    }
-    if vestibule.accounts().policy().public_url.is_https() {
-        response
-            .headers_mut()
-            .entry(header::STRICT_TRANSPORT_SECURITY)
-            .or_insert(HeaderValue::from_static(HSTS));
-    }
-    response
 }

@@ -21,6 +21,7 @@ mod client;
 mod cookies;
 mod dev_mailbox;
 mod draft;
+mod entrance;
 pub mod guard;
 mod headers;
 mod layout;

@@ -4,9 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderValue, Method, header};
-use axum::middleware::Next as Inner;
 use axum::response::{Html, IntoResponse, Response};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -47,14 +46,17 @@ const API_PREFIXES: [&str; 5] = ["/api/", "/.well-known/", "/healthz", "/readyz"
 #[derive(Clone, Copy)]
 pub(crate) struct SameForAll;
 
-/// The outermost layer: gives the request its id, which stands on every log line about it, writes one line when it
+/// Gives the request its id, which stands on every log line about it, writes one line when it
 /// is answered, and finishes what problems ask for:
 /// removes the cookies of a session that is over, and tells people in a page what programs are told in JSON.
-pub(crate) async fn log_and_finish(
-    State(vestibule): State<Vestibule>,
+pub(crate) async fn log_and_finish<F>(
+    vestibule: &Vestibule,
     request: Request,
-    inner: Inner,
-) -> Response {
+    inner: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     let accounts = vestibule.accounts();
     let started = accounts.now();
     let (arrival, request) = Arrival::watch(request);
@@ -78,7 +80,7 @@ pub(crate) async fn log_and_finish(
         http.response.status_code = tracing::field::Empty,
         request.id = %id,
     );
-    let response = inner.run(request).instrument(traced.clone()).instrument(span).await;
+    let response = inner(request).instrument(traced.clone()).instrument(span).await;
     traced.record("http.response.status_code", response.status().as_u16());
     if response.status().is_server_error() {
         traced.record("otel.status_code", "ERROR");
@@ -115,7 +117,7 @@ pub(crate) async fn log_and_finish(
     }
 
     let mut response = match problem {
-        Some(problem) => finish(&vestibule, &path, id, &problem, response),
+        Some(problem) => finish(vestibule, &path, id, &problem, response),
         None => response,
     };
     let id = HeaderValue::try_from(id.to_string()).expect("a UUID is visible ASCII");

@@ -1,17 +1,16 @@
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{Method, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
-use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::guard::{Guard, Who, guard_api, guard_nowhere, guard_page};
+use crate::entrance::{Entrance, LeadsTo, enter};
+use crate::guard::{Guard, Who};
 use crate::problem::Problem;
 use crate::vestibule::Vestibule;
-use crate::{client, headers, request_log};
 
 /// A list of routes, each with who may call it, which grows into a [`Router`].
 ///
@@ -60,8 +59,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         path: &'static str,
         handler: H,
     ) -> Self {
-        let guard = self.guard(who.clone());
-        let guarded = on(filter(&method), handler).route_layer(from_fn_with_state(guard, guard_api));
+        let entrance = self.entrance(who.clone(), LeadsTo::Api);
+        let guarded = on(filter(&method), handler).route_layer(from_fn_with_state(entrance, enter));
         self.add(Route { method, path, who, face: Face::Api }, guarded)
     }
 
@@ -74,8 +73,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         path: &'static str,
         handler: H,
     ) -> Self {
-        let guard = self.guard(who.clone());
-        let guarded = on(filter(&method), handler).route_layer(from_fn_with_state(guard, guard_page));
+        let entrance = self.entrance(who.clone(), LeadsTo::Page);
+        let guarded = on(filter(&method), handler).route_layer(from_fn_with_state(entrance, enter));
         self.add(Route { method, path, who, face: Face::Page }, guarded)
     }
 
@@ -97,8 +96,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         &self.list
     }
 
-    fn guard(&self, who: Who) -> Guard {
-        Guard { vestibule: self.vestibule.clone(), who }
+    fn entrance(&self, who: Who, leads_to: LeadsTo) -> Arc<Entrance> {
+        Arc::new(Entrance { guard: Guard { vestibule: self.vestibule.clone(), who }, leads_to })
     }
 
     fn add(mut self, route: Route, guarded: MethodRouter<S, Infallible>) -> Self {
@@ -109,17 +108,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 }
 
 impl Routes {
-    /// The router, with everything around it: what is answered where nothing is, headers, the log, and from
-    /// where a request comes.
+    /// The router, with what is answered where nothing is.
     pub fn into_router(self) -> Router {
-        let guard = from_fn_with_state(self.guard(Who::Anyone), guard_nowhere);
+        let nowhere = from_fn_with_state(self.entrance(Who::Anyone, LeadsTo::Nowhere), enter);
         self.router
-            .fallback(not_found.layer(guard.clone()))
-            .method_not_allowed_fallback(method_not_allowed.layer(guard))
-            .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn_with_state(self.vestibule.clone(), request_log::log_and_finish))
-            .layer(from_fn_with_state(self.vestibule.clone(), headers::add_defaults))
-            .layer(from_fn_with_state(self.vestibule, client::find_address))
+            .fallback(not_found.layer(nowhere.clone()))
+            .method_not_allowed_fallback(method_not_allowed.layer(nowhere))
     }
 }
 
@@ -133,21 +127,4 @@ async fn not_found(_: Uri) -> Problem {
 
 async fn method_not_allowed() -> Problem {
     Problem::method_not_allowed()
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("a handler panicked: {0}")]
-struct Panicked(String);
-
-/// A defect of ours: told like any other, and the server goes on.
-#[expect(clippy::needless_pass_by_value, reason = "the layer that catches panics gives the payload away")]
-fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
-    let message = payload
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("no message");
-    let problem = Problem::internal(Panicked(message.to_owned()));
-    debug_assert_eq!(problem.status, StatusCode::INTERNAL_SERVER_ERROR);
-    problem.into_response()
 }

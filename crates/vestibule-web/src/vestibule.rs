@@ -4,12 +4,14 @@ use std::time::Duration;
 use ::vestibule::Accounts;
 use ::vestibule::ports::Random;
 use async_trait::async_trait;
+use axum::http::HeaderMap;
 use tokio::sync::Semaphore;
 use utoipa::openapi::OpenApi;
 
 use crate::api::openapi;
 use crate::cookies::CookieNames;
 use crate::dev_mailbox::DevMailbox;
+use crate::headers;
 use crate::layout::Layout;
 use crate::observer::RequestObserver;
 use crate::trusted_proxies::TrustedProxies;
@@ -25,6 +27,8 @@ struct Inner {
     parts: Parts,
     cookie_names: CookieNames,
     origin: String,
+    /// Of answers that do not set them themselves.
+    default_headers: HeaderMap,
     pauses: Semaphore,
     /// For those that say the same to all, which refusals must not take from them.
     pauses_of_the_same: Semaphore,
@@ -69,11 +73,13 @@ impl Vestibule {
         let public_url = &parts.accounts.policy().public_url;
         let cookie_names = CookieNames::new(public_url.is_https());
         let origin = public_url.origin();
+        let default_headers = headers::defaults(public_url.is_https());
         let openapi = openapi::described(parts.openapi.take());
         Self(Arc::new(Inner {
             parts,
             cookie_names,
             origin,
+            default_headers,
             pauses: Semaphore::new(PAUSES_AT_ONCE),
             pauses_of_the_same: Semaphore::new(PAUSES_AT_ONCE),
             openapi,
@@ -126,6 +132,10 @@ impl Vestibule {
 
     pub(crate) fn cookie_names(&self) -> &CookieNames {
         &self.0.cookie_names
+    }
+
+    pub(crate) fn default_headers(&self) -> &HeaderMap {
+        &self.0.default_headers
     }
 
     pub(crate) fn answers_are_held_for(&self) -> Duration {

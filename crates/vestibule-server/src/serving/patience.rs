@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::http2::FOR_TAKING;
 
@@ -13,6 +14,8 @@ const FOR_HEADERS: Duration = Duration::from_secs(10);
 /// Between two requests. Longer than a proxy keeps a connection that it does not use (60 s in nginx), so that it never
 /// sends one into a connection that is being closed here.
 const FOR_NEXT_REQUEST: Duration = Duration::from_secs(75);
+/// The shortest that anything is waited for, but in a crowd.
+const SHORTEST: Duration = FOR_HEADERS;
 
 /// How long a connection is waited for. Cheap to clone.
 #[derive(Clone)]
@@ -20,7 +23,7 @@ pub(super) struct Patience(Arc<Inner>);
 
 struct Inner {
     state: Mutex<State>,
-    changed: Notify,
+    is_idle_in_a_crowd: Notify,
     crowd: watch::Receiver<bool>,
 }
 
@@ -77,7 +80,7 @@ impl Patience {
             next_work: 0,
             is_writing: false,
         };
-        Self(Arc::new(Inner { state: Mutex::new(state), changed: Notify::new(), crowd }))
+        Self(Arc::new(Inner { state: Mutex::new(state), is_idle_in_a_crowd: Notify::new(), crowd }))
     }
 
     /// Several requests may be under way on this connection.
@@ -91,19 +94,22 @@ impl Patience {
         if state.works == 0 && state.waiting == Waiting::Next && !state.expects_many {
             state.waiting = Waiting::Headers;
             state.since = Instant::now();
-            self.0.changed.notify_one();
         }
     }
 
     /// Some of an answer goes out, or all of it is out. Who takes it slowly is not idle.
     pub(super) fn writing(&self, is_writing: bool) {
         let mut state = self.state();
-        if state.is_writing != is_writing && !state.expects_many {
-            state.is_writing = is_writing;
-            if state.waiting == Waiting::Next {
-                state.since = Instant::now();
-            }
-            self.0.changed.notify_one();
+        if state.is_writing == is_writing || state.expects_many {
+            return;
+        }
+        state.is_writing = is_writing;
+        if state.waiting == Waiting::Next {
+            state.since = Instant::now();
+        }
+        drop(state);
+        if !is_writing {
+            self.tell_if_crowded();
         }
     }
 
@@ -115,34 +121,41 @@ impl Patience {
             state.next_work += 1;
             state.next_work
         };
-        self.0.changed.notify_one();
         Work { patience: self.clone(), number }
     }
 
     /// Waits until it was waited long enough, and says for what.
+    ///
+    /// Nobody tells when the moment moves, which it does several times with each request: whoever waits looks again by themselves,
+    /// as often as the shortest patience is long. So no moment that comes up meanwhile is missed.
     pub(super) async fn over(&self) -> Waiting {
         let mut crowd = self.0.crowd.clone();
+        let mut alarm = pin!(sleep(Duration::ZERO));
         loop {
             let is_crowded = *crowd.borrow_and_update();
-            let (_, until) = self.deadline(is_crowded);
-            let too_long = async {
-                match until {
-                    Some(until) => tokio::time::sleep_until(until).await,
-                    None => std::future::pending().await,
+            let (waiting, until) = self.deadline(is_crowded);
+            let now = Instant::now();
+            match until {
+                Some(until) if until <= now => return waiting,
+                until => {
+                    alarm.as_mut().reset(until.map_or(now + SHORTEST, |until| until.min(now + SHORTEST)))
                 }
-            };
+            }
             tokio::select! {
-                // What was owed may have been taken meanwhile.
-                () = too_long => match self.deadline(is_crowded) {
-                    (waiting, Some(until)) if until <= Instant::now() => return waiting,
-                    _ => {}
-                },
-                () = self.0.changed.notified() => {}
+                () = alarm.as_mut() => {}
+                () = self.0.is_idle_in_a_crowd.notified() => {}
                 changed = crowd.changed() => if changed.is_err() {
                     // The door is closed: what is here ends by itself or is ended.
                     std::future::pending::<()>().await;
                 },
             }
+        }
+    }
+
+    /// In a crowd nobody waits for who is idle.
+    fn tell_if_crowded(&self) {
+        if *self.0.crowd.borrow() {
+            self.0.is_idle_in_a_crowd.notify_one();
         }
     }
 
@@ -172,7 +185,6 @@ impl Work {
         let mut state = self.patience.state();
         if state.expects_many {
             state.owed.insert(self.number, Instant::now());
-            self.patience.0.changed.notify_one();
         }
     }
 
@@ -190,7 +202,8 @@ impl Drop for Work {
         if state.works == 0 {
             state.waiting = Waiting::Next;
             state.since = Instant::now();
-            self.patience.0.changed.notify_one();
         }
+        drop(state);
+        self.patience.tell_if_crowded();
     }
 }

@@ -1,0 +1,74 @@
+//! What every request goes through on its way to a handler, outermost first: where it comes from, the headers of its answer, the
+//! log, panics, the guard.
+//!
+//! It is one layer, where there could be five: for each request axum copies at each layer all that lies below it, so five cost
+//! more than the check of a session.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next as Inner;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
+
+use crate::guard::{Guard, guard_api, guard_nowhere, guard_page};
+use crate::problem::Problem;
+use crate::{client, headers, request_log};
+
+/// The way to one route.
+pub(crate) struct Entrance {
+    pub guard: Guard,
+    pub leads_to: LeadsTo,
+}
+
+/// What is behind an entrance, which says how a request is guarded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum LeadsTo {
+    Api,
+    Page,
+    /// What is answered where nothing is.
+    Nowhere,
+}
+
+pub(crate) async fn enter(
+    State(entrance): State<Arc<Entrance>>,
+    mut request: Request,
+    inner: Inner,
+) -> Response {
+    let Entrance { guard, leads_to } = &*entrance;
+    client::note_address(&guard.vestibule, &mut request);
+    let place = headers::Place::of(request.uri());
+    let guarded = |request| async {
+        let answered = async {
+            match leads_to {
+                LeadsTo::Api => guard_api(guard, request, inner).await,
+                LeadsTo::Page => guard_page(guard, request, inner).await,
+                LeadsTo::Nowhere => guard_nowhere(guard, request, inner).await,
+            }
+        };
+        // What is left half done is of this request alone: nothing else sees it.
+        AssertUnwindSafe(answered).catch_unwind().await.unwrap_or_else(|payload| panicked(&*payload))
+    };
+    let mut response = request_log::log_and_finish(&guard.vestibule, request, guarded).await;
+    headers::add_defaults(&guard.vestibule, place, &mut response);
+    response
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a handler panicked: {0}")]
+struct Panicked(String);
+
+/// A defect of ours: told like any other, and the server goes on.
+fn panicked(payload: &(dyn Any + Send)) -> Response {
+    let message = payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    let problem = Problem::internal(Panicked(message.to_owned()));
+    debug_assert_eq!(problem.status, StatusCode::INTERNAL_SERVER_ERROR);
+    problem.into_response()
+}
