@@ -138,7 +138,7 @@ impl Patience {
             match until {
                 Some(until) if until <= now => return waiting,
                 until => {
-                    alarm.as_mut().reset(until.map_or(now + SHORTEST, |until| until.min(now + SHORTEST)))
+                    alarm.as_mut().reset(until.map_or(now + SHORTEST, |until| until.min(now + SHORTEST)));
                 }
             }
             tokio::select! {
