@@ -4,7 +4,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::cargo::{self, cargo};
-use crate::{check_deploy, deny, fuzz, say, schemathesis, test};
+use crate::{check_deploy, deny, fuzz, instructions, say, schemathesis, test};
 
 /// How long each target is fuzzed: enough to find what a change has broken. Longer runs are for people.
 const FUZZ_SECONDS: u32 = 10;
@@ -39,6 +39,11 @@ pub fn run() -> Result<()> {
         fuzz::run(FUZZ_SECONDS, &[])
     })?;
     step("the API's document", "mend what differs, the document or the server", schemathesis::run)?;
+    step(
+        "instructions of a session check",
+        "`cargo xtask instructions --as-tested` counts them alone",
+        || instructions::run(instructions::Built::AsTested, false),
+    )?;
     step("tests", "`cargo xtask test` runs them alone", || test::run(&[]))
 }
 

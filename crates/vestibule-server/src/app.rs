@@ -103,7 +103,7 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
     let within_runtime = runtime.enter();
     let traces = settings.traces.as_ref().filter(|_| is_serving).map(|setting| (setting, app.name));
     // Sends what was traced until the end.
-    let _traces = telemetry::start(settings.log_format, is_serving, traces)?;
+    let _telemetry = telemetry::start(settings.log_format, is_serving, traces)?;
     drop(within_runtime);
     for warning in &settings.warnings {
         tracing::warn!("{warning}");

@@ -2,11 +2,13 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::filter::{EnvFilter, Targets};
 use tracing_subscriber::fmt::Layer as Lines;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry};
 
 use crate::failure::Failure;
+use crate::log_output::{Gatherer, LogOutput};
 use crate::settings::LogFormat;
 use crate::traces::{Traces, TracesSetting};
 
@@ -17,16 +19,27 @@ const COMMAND_FILTER: &str = "warn";
 /// Under this name requests and statements are traced.
 const TRACED: &str = "vestibule_trace";
 
-/// Starts the log, on standard error: lines for people, or one JSON object a line for machines. Where traces are wanted, what is
-/// given back sends them as long as it lives.
+/// What writes the log and sends traces, for as long as it lives.
+pub(crate) struct Telemetry {
+    _traces: Option<Traces>,
+    // Last, so that what the others tell at their end is written.
+    _gatherer: Option<Gatherer>,
+}
+
+/// Starts the log, on standard error: lines for people, or one JSON object a line for machines. Traces are sent where that is wanted.
 pub(crate) fn start(
     format: LogFormat,
     is_serving: bool,
     traces: Option<(&TracesSetting, &'static str)>,
-) -> Result<Option<Traces>, Failure> {
+) -> Result<Telemetry, Failure> {
     let default = if is_serving { DEFAULT_FILTER } else { COMMAND_FILTER };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let lines = Lines::<Registry>::new().with_writer(std::io::stderr);
+    // What a command says is also on standard error, line by line.
+    let gathered =
+        is_serving.then(|| LogOutput::gather(std::io::stderr())).transpose().map_err(Failure::because)?;
+    let (output, gatherer) = gathered.unzip();
+    let output = output.map_or_else(|| BoxMakeWriter::new(std::io::stderr), BoxMakeWriter::new);
+    let lines = Lines::<Registry>::new().with_writer(output);
     let lines = match format {
         LogFormat::Pretty => {
             lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).with_filter(filter).boxed()
@@ -43,5 +56,5 @@ pub(crate) fn start(
             .with_filter(only)
     });
     tracing_subscriber::registry().with(lines).with(layer).init();
-    Ok(traces)
+    Ok(Telemetry { _traces: traces, _gatherer: gatherer })
 }

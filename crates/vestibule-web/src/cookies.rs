@@ -113,18 +113,18 @@ impl CookieNames {
 
 /// The values of our cookies in a request: all of each name, in the order sent.
 #[derive(Clone, Default)]
-pub struct CookieValues {
-    access: Vec<String>,
-    refresh: Vec<String>,
-    csrf: Vec<String>,
-    device: Vec<String>,
-    sign_up: Vec<String>,
+pub struct CookieValues<'h> {
+    access: Vec<&'h str>,
+    refresh: Vec<&'h str>,
+    csrf: Vec<&'h str>,
+    device: Vec<&'h str>,
+    sign_up: Vec<&'h str>,
 }
 
-impl CookieValues {
+impl<'h> CookieValues<'h> {
     /// Reads the `Cookie` headers. What is not text is no cookie of ours, and does not hide those beside it: browsers
     /// send all cookies in one header, also those that a neighbouring host has set.
-    pub fn read(headers: &HeaderMap, names: &CookieNames) -> Self {
+    pub fn read(headers: &'h HeaderMap, names: &CookieNames) -> Self {
         let mut values = Self::default();
         let pairs = headers
             .get_all(header::COOKIE)
@@ -141,32 +141,34 @@ impl CookieValues {
                 name if name == names.sign_up => &mut values.sign_up,
                 _ => continue,
             };
-            of_name.push(value.to_owned());
+            of_name.push(value);
         }
         values
     }
 
     /// What the service is shown.
-    pub(crate) fn presented<'a>(&'a self, csrf: CsrfProof<'a>) -> PresentedSession<'a> {
-        let texts = |values: &'a [String]| values.iter().map(String::as_str).collect();
+    pub(crate) fn presented<'a>(&self, csrf: CsrfProof<'a>) -> PresentedSession<'a>
+    where
+        'h: 'a,
+    {
         PresentedSession {
-            access: texts(&self.access),
-            refresh: texts(&self.refresh),
-            csrf_cookies: texts(&self.csrf),
+            access: self.access.clone(),
+            refresh: self.refresh.clone(),
+            csrf_cookies: self.csrf.clone(),
             csrf,
             received_at: None,
-            devices: self.devices(),
+            devices: self.device.clone(),
         }
     }
 
     /// The browser's own names, as a log-in or a sign-up is shown them.
-    pub(crate) fn devices(&self) -> Vec<&str> {
-        self.device.iter().map(String::as_str).collect()
+    pub(crate) fn devices(&self) -> Vec<&'h str> {
+        self.device.clone()
     }
 
     /// The sign-ups that the browser began.
-    pub(crate) fn sign_ups(&self) -> Vec<&str> {
-        self.sign_up.iter().map(String::as_str).collect()
+    pub(crate) fn sign_ups(&self) -> Vec<&'h str> {
+        self.sign_up.clone()
     }
 
     /// Whether there is anything to check.
@@ -183,6 +185,9 @@ impl CookieValues {
 /// Adds cookies to an answer, except those that it sets itself: a log-out after a refresh in the same request
 /// must not bring the session's cookies back.
 pub(crate) fn add_unless_set(headers: &mut HeaderMap, cookies: Vec<HeaderValue>) {
+    if cookies.is_empty() {
+        return;
+    }
     let name_of =
         |cookie: &HeaderValue| cookie.as_bytes().split(|byte| *byte == b'=').next().map(<[u8]>::to_vec);
     let already_set: Vec<_> = headers.get_all(header::SET_COOKIE).iter().map(name_of).collect();
@@ -205,10 +210,9 @@ mod tests {
     #[test]
     fn all_values_of_a_name_are_read_in_order() {
         let names = CookieNames::new(false);
-        let read = CookieValues::read(
-            &headers(&["vestibule_access=one; other=x;vestibule_access=two", "vestibule_csrf=three"]),
-            &names,
-        );
+        let headers =
+            headers(&["vestibule_access=one; other=x;vestibule_access=two", "vestibule_csrf=three"]);
+        let read = CookieValues::read(&headers, &names);
         assert_eq!(read.access, ["one", "two"]);
         assert_eq!(read.csrf, ["three"]);
         assert!(read.refresh.is_empty() && read.has_duplicates());
@@ -217,8 +221,8 @@ mod tests {
     #[test]
     fn on_https_a_bare_cookie_is_not_ours() {
         let names = CookieNames::new(true);
-        let read =
-            CookieValues::read(&headers(&["vestibule_access=planted; __Host-vestibule_access=real"]), &names);
+        let headers = headers(&["vestibule_access=planted; __Host-vestibule_access=real"]);
+        let read = CookieValues::read(&headers, &names);
         assert_eq!(read.access, ["real"]);
     }
 

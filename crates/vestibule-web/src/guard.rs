@@ -220,7 +220,7 @@ pub(crate) async fn guard_page(guard: &Guard, request: Request, inner: Inner) ->
     let visited = visit(guard, &parts, form_token.as_deref(), received_at).await;
     let mut request = Request::from_parts(parts, body);
     match visited {
-        Ok((Some(current), set)) => run_as(CurrentUser(Arc::new(current)), set, request, inner).await,
+        Ok((Some(current), set)) => visit_as(CurrentUser(Arc::new(current)), set, request, inner).await,
         Ok((None, _)) => {
             let visit = PageVisit::of(&request, None);
             request.extensions_mut().insert(visit);
@@ -320,14 +320,25 @@ async fn check_or_refresh(
 /// Runs a request as somebody, and leaves on the answer whose it was and the cookies to set.
 async fn run_as(current: CurrentUser, set: Vec<HeaderValue>, mut request: Request, inner: Inner) -> Response {
     let of = RequestOf(current.user().id);
-    let visit = PageVisit::of(&request, Some(current.clone()));
     request.extensions_mut().insert(current);
-    request.extensions_mut().insert(visit.clone());
     let mut response = inner.run(request).await;
     response.extensions_mut().insert(of);
+    add_unless_set(response.headers_mut(), set);
+    response
+}
+
+/// The same for a page.
+async fn visit_as(
+    current: CurrentUser,
+    set: Vec<HeaderValue>,
+    mut request: Request,
+    inner: Inner,
+) -> Response {
+    let visit = PageVisit::of(&request, Some(current.clone()));
+    request.extensions_mut().insert(visit.clone());
+    let mut response = run_as(current, set, request, inner).await;
     // For the page that tells an error in the site's layout.
     response.extensions_mut().insert(visit);
-    add_unless_set(response.headers_mut(), set);
     response
 }
 
@@ -404,7 +415,7 @@ fn leaving_cookies(problem: Problem) -> Problem {
 }
 
 /// Where none of several cookies of a name fits, all are removed: otherwise the person could not get out.
-pub(crate) fn clearing_duplicates(cookies: &CookieValues, mut problem: Problem) -> Problem {
+pub(crate) fn clearing_duplicates(cookies: &CookieValues<'_>, mut problem: Problem) -> Problem {
     let is_refused_session = problem.status == axum::http::StatusCode::UNAUTHORIZED;
     problem.is_session_over |= is_refused_session && cookies.has_duplicates();
     problem
