@@ -75,7 +75,10 @@ class Verifier:
         # A header can be nested deeper than Python counts.
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise Refused(str(error)) from error
-        if not isinstance(claims["iat"], int) or claims["iat"] > time.time() + IAT_LEEWAY_SECONDS:
+        # The library would also take a text for a number.
+        if not all(isinstance(claims[name], int) for name in ("iat", "exp")):
+            raise Refused("its times are no numbers")
+        if claims["iat"] > time.time() + IAT_LEEWAY_SECONDS:
             raise Refused("issued in the future")
         return claims
 
