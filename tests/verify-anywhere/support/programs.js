@@ -15,7 +15,7 @@ const PYTHON = process.env.VESTIBULE_VERIFY_PYTHON ?? join(ROOT, 'target/verify-
 const BY_ITSELF = '`cargo xtask verify-anywhere` installs it where it can';
 
 /** What the seconds of the hurried copies are. */
-export const HURRIED = { fresh: 1, kept: 4, pause: 1 };
+export const HURRIED = { fresh: 1, kept: 6, pause: 1 };
 
 /** Each language: its file, how the file says its seconds, and how it is run from a folder. */
 export const LANGUAGES = {
@@ -92,11 +92,11 @@ export function secondsOf(name) {
 
 /** Makes copies of all files that can be run, with the seconds as they are or hurried. Ends with `remove`. */
 export function prepare({ isHurried = false } = {}) {
+  for (const name of NAMES) LANGUAGES[name].require();
   const root = mkdtempSync(join(tmpdir(), 'vestibule-verify-'));
   const commands = {};
   for (const name of NAMES) {
-    const { file, seconds, require, prepare: build, command } = LANGUAGES[name];
-    require();
+    const { file, seconds, prepare: build, command } = LANGUAGES[name];
     const folder = mkdtempSync(join(root, `${name}-`));
     let text = source(name);
     for (const [what, [before, after]] of isHurried ? Object.entries(seconds) : []) {
