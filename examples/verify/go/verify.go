@@ -32,7 +32,7 @@ const (
 	pause          = 10 * time.Second
 	timeout        = 3 * time.Second
 	maxAnswerBytes = 64 * 1024
-	// A token has some 700 characters.
+	// A token has about a third of this.
 	maxTokenLength = 2048
 	// How far the site's clock may be ahead of this one. exp has no leeway, as at the site itself.
 	iatLeeway = 30 * time.Second

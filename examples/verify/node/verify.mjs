@@ -19,7 +19,7 @@ const KEPT_MS = 600_000;
 // Anybody can write a token that names a key nobody has. Between two looks for new keys passes this time.
 const PAUSE_MS = 10_000;
 const TIMEOUT_MS = 3_000;
-// A token has some 700 characters.
+// A token has about a third of this.
 const MAX_TOKEN_LENGTH = 2048;
 // How far the site's clock may be ahead of this one. `exp` has no leeway, as at the site itself.
 const IAT_LEEWAY_SECONDS = 30;

@@ -28,7 +28,7 @@ const KEPT_SECONDS = 600;
 const PAUSE_SECONDS = 10;
 const TIMEOUT_SECONDS = 3;
 const MAX_ANSWER_BYTES = 64 * 1024;
-// A token has some 700 characters.
+// A token has about a third of this.
 const MAX_TOKEN_LENGTH = 2048;
 // How far the site's clock may be ahead of this one. `exp` has no leeway, as at the site itself.
 const IAT_LEEWAY_SECONDS = 30;

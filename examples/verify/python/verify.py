@@ -26,7 +26,7 @@ KEPT_SECONDS = 600
 PAUSE_SECONDS = 10
 TIMEOUT_SECONDS = 3
 MAX_ANSWER_BYTES = 64 * 1024
-# A token has some 700 characters.
+# A token has about a third of this.
 MAX_TOKEN_LENGTH = 2048
 # How far the site's clock may be ahead of this one. `exp` has no leeway, as at the site itself.
 IAT_LEEWAY_SECONDS = 30
