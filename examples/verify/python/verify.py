@@ -72,7 +72,7 @@ class Verifier:
                 audience=self._url,
                 options={"require": ["iss", "aud", "sub", "sid", "iat", "exp"], "strict_aud": True, "verify_iat": False},
             )
-        # A header can be nested deeper than Python counts.
+        # A header can be nested deeper than Python counts; older releases of the library let that through.
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise Refused(str(error)) from error
         # The library would also take a text for a number.
