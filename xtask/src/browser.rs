@@ -11,9 +11,9 @@ const NO_CHROMIUM: &str = "Chromium is not on this machine. Install it:\n  \
     Debian, Ubuntu:  sudo apt-get install chromium\n  \
     Fedora:          sudo dnf install chromium\n\
     or set VESTIBULE_BROWSER_CHROMIUM to the path of a Chromium or Chrome";
-const NO_NODE: &str = "Node.js 20 or newer with npm is not on this machine, and the browser tests are written for it. \
+const NO_NODE: &str = "Node.js 20 or newer with npm is not on this machine, and tests of the whole program are written for it. \
     Install it from https://nodejs.org or with your system's packages";
-const NO_SQLITE: &str = "sqlite3 is not on this machine, and some browser tests move time in the site's database with it. \
+const NO_SQLITE: &str = "sqlite3 is not on this machine, and some tests move time in the site's database with it. \
     Install it from https://sqlite.org or with your system's packages";
 /// The oldest Node.js that the tests run on.
 const OLDEST_NODE: u32 = 20;
@@ -82,7 +82,8 @@ fn find_chromium() -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-fn require_node() -> Result<()> {
+/// Installs Node.js with npm where it is missing.
+pub fn require_node() -> Result<()> {
     if !has_node() {
         apt::install("Node.js", &["nodejs", "npm"], NO_NODE)?;
     }
@@ -92,7 +93,8 @@ fn require_node() -> Result<()> {
     Ok(())
 }
 
-fn require_sqlite() -> Result<()> {
+/// Installs sqlite3 where it is missing, with which tests move time in the site's database.
+pub fn require_sqlite() -> Result<()> {
     let has_sqlite = || Command::new("sqlite3").arg("--version").stdout(Stdio::null()).status().is_ok();
     if !has_sqlite() {
         apt::install("sqlite3", &["sqlite3"], NO_SQLITE)?;

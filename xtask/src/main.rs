@@ -16,11 +16,13 @@ mod fuzz;
 mod instructions;
 mod postgres;
 mod postgres_programs;
+mod python;
 mod rehearse;
 mod say;
 mod schemathesis;
 mod smtp;
 mod test;
+mod verify_anywhere;
 
 use std::process::ExitCode;
 
@@ -37,7 +39,7 @@ struct CommandLine {
 #[derive(Subcommand)]
 #[expect(clippy::doc_markdown, reason = "these texts are the help, which is no Markdown")]
 enum Task {
-    /// Run every test, on SQLite, on a PostgreSQL of its own, in a browser and over a mail server.
+    /// Run every test, on SQLite, on a PostgreSQL of its own, in a browser, in other languages and over a mail server.
     ///
     /// A throw-away PostgreSQL is started for the run and removed after it, whatever happens. It is installed where it
     /// is missing on Debian and Ubuntu when run as root; elsewhere the task says what to install. Where the variable
@@ -56,6 +58,15 @@ enum Task {
     /// says what to install. `cargo xtask test` runs these tests too.
     Browser {
         /// Handed to Node's test runner: `--test-name-pattern=draft`, a file, ...
+        #[arg(last = true)]
+        runner: Vec<String>,
+    },
+    /// Run the tests of examples/verify alone: what verifies access tokens in Python, Node, Go and PHP.
+    ///
+    /// Go, PHP and Python are installed where they are missing on Debian and Ubuntu when run as root; elsewhere the task says
+    /// what to install. `cargo xtask test` runs these tests too.
+    VerifyAnywhere {
+        /// Handed to Node's test runner: `--test-name-pattern=rotat`, a file, ...
         #[arg(last = true)]
         runner: Vec<String>,
     },
@@ -145,6 +156,7 @@ fn main() -> ExitCode {
     let done = match CommandLine::parse().task {
         Task::Test { runner } => test::run(&runner),
         Task::Browser { runner } => browser::test(&runner),
+        Task::VerifyAnywhere { runner } => verify_anywhere::test(&runner),
         Task::Smtp => smtp::test(),
         Task::Tls => authority::test(),
         Task::Screenshots { folder } => browser::screenshots(&folder),

@@ -9,13 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::cargo::{self, cargo};
-use crate::{apt, browser, environment, say};
+use crate::{browser, environment, python, say};
 
 /// The release of it that the exceptions below were written for.
 const RELEASE: &str = "4.32.5";
-const NO_PYTHON: &str = "Python 3.10 or newer with `venv` is not on this machine, and schemathesis is written in it. Install it:\n  \
-    Debian, Ubuntu:  sudo apt-get install python3 python3-venv\n  \
-    Fedora:          sudo dnf install python3";
 /// How many requests are made up for each operation.
 const REQUESTS: &str = "60";
 /// What a description of forms cannot say: whose link a token is, and which password is the right one.
@@ -67,20 +64,8 @@ fn install() -> Result<PathBuf> {
         return Ok(program);
     }
     say::note(&format!("fetching schemathesis {RELEASE} from PyPI"));
-    let make = || {
-        let mut python = Command::new("python3");
-        python.args(["-m", "venv", "--clear"]).arg(&folder).stdin(Stdio::null()).stdout(Stdio::null());
-        python.status().is_ok_and(|status| status.success())
-    };
-    if !make() {
-        apt::install("Python's venv", &["python3", "python3-venv"], NO_PYTHON)?;
-        if !make() {
-            bail!(NO_PYTHON);
-        }
-    }
-    let mut pip = Command::new(folder.join("bin/pip"));
-    pip.args(["--quiet", "--disable-pip-version-check", "install", &format!("schemathesis=={RELEASE}")]);
-    cargo::run(pip.stdin(Stdio::null())).context("schemathesis cannot be fetched")?;
+    python::make(&folder)?;
+    python::install(&folder, &[&format!("schemathesis=={RELEASE}")])?;
     Ok(program)
 }
 

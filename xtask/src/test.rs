@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::cargo::{self, cargo};
 use crate::postgres::Cluster;
 use crate::say;
-use crate::{apt, authority, browser, environment, rehearse, smtp};
+use crate::{apt, authority, browser, environment, rehearse, smtp, verify_anywhere};
 
 const SERVER_VARIABLE: &str = "VESTIBULE_TEST_POSTGRES_URL";
 
@@ -57,6 +57,7 @@ fn run_on(server: &str, arguments: &[String]) -> Result<()> {
         let mut doc_tests = cargo(&["test", "--doc", "--workspace", "--locked", "--quiet"]);
         cargo::run(doc_tests.env(SERVER_VARIABLE, server))?;
         browser::test(&[])?;
+        verify_anywhere::test(&[])?;
         rehearse::run_where_it_can_be()?;
     }
     let mut runner = if cargo::has("nextest") {

@@ -1,0 +1,268 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Vestibule;
+
+use Exception;
+use SodiumException;
+
+/*
+ * Verifies the access tokens of a Vestibule site. Needs PHP 8.1 or newer with sodium, which Debian's php-cli and php-fpm bring.
+ *
+ *     $verifier = new Vestibule\Verifier('https://example.com', '/var/lib/my-app/vestibule-keys.json');
+ *     $claims = $verifier->verify($token);   // quick; sees no log-out until the token is over
+ *     $who = $verifier->ask($token);         // asks the site; a log-out holds at once
+ *
+ * The first argument is the site's VESTIBULE_PUBLIC_URL. The second is a file that keeps the copy of the keys between requests,
+ * as PHP forgets everything after each. Its folder belongs to your program alone: who can write this file says whose tokens are
+ * good. Never a folder like /tmp.
+ *
+ * By hand, with a token on each line: php verify.php https://example.com [token|session|cookies] [FILE OF THE KEYS]
+ */
+
+// The site says of its keys: max-age=300, stale-if-error=300.
+const FRESH_SECONDS = 300;
+const KEPT_SECONDS = 600;
+// Anybody can write a token that names a key nobody has. Between two looks for new keys passes this time.
+const PAUSE_SECONDS = 10;
+const TIMEOUT_SECONDS = 3;
+const MAX_ANSWER_BYTES = 64 * 1024;
+// A token has about a third of this.
+const MAX_TOKEN_LENGTH = 2048;
+// How far the site's clock may be ahead of this one. `exp` has no leeway, as at the site itself.
+const IAT_LEEWAY_SECONDS = 30;
+
+/** The token or the session is not good: answer 401. */
+final class Refused extends Exception
+{
+}
+
+/** The site cannot be asked, so nobody can tell: answer 503, and let nobody in. */
+final class Unavailable extends Exception
+{
+}
+
+final class Verifier
+{
+    private string $url;
+    /** @var array{keys: array<string, string>, fetched_at: int, tried_at: int} */
+    private array $copy = ['keys' => [], 'fetched_at' => 0, 'tried_at' => 0];
+
+    public function __construct(string $publicUrl, private ?string $cacheFile = null)
+    {
+        $this->url = rtrim($publicUrl, '/');
+    }
+
+    /**
+     * The claims of a good token.
+     *
+     * @throws Refused|Unavailable
+     */
+    public function verify(#[\SensitiveParameter] string $token): array
+    {
+        $parts = explode('.', $token);
+        if (strlen($token) > MAX_TOKEN_LENGTH || count($parts) !== 3) {
+            throw new Refused('no token');
+        }
+        $header = self::json(self::bytes($parts[0]));
+        // The header is only compared. It chooses no algorithm, and of the keys one of the site's own.
+        if (($header['alg'] ?? null) !== 'EdDSA' || ($header['typ'] ?? null) !== 'at+jwt' || isset($header['crit'])) {
+            throw new Refused('not an access token of this kind');
+        }
+        $key = $this->key(is_string($header['kid'] ?? null) ? $header['kid'] : '');
+        $signature = self::bytes($parts[2]);
+        if (
+            strlen($signature) !== SODIUM_CRYPTO_SIGN_BYTES
+            || !sodium_crypto_sign_verify_detached($signature, "$parts[0].$parts[1]", $key)
+        ) {
+            throw new Refused('wrong signature');
+        }
+        $claims = self::json(self::bytes($parts[1]));
+        if (($claims['iss'] ?? null) !== $this->url || ($claims['aud'] ?? null) !== $this->url) {
+            throw new Refused('of or for another site');
+        }
+        if (!is_int($claims['exp'] ?? null) || $claims['exp'] <= time()) {
+            throw new Refused('expired');
+        }
+        if (!is_int($claims['iat'] ?? null) || $claims['iat'] > time() + IAT_LEEWAY_SECONDS) {
+            throw new Refused('issued in the future, or nobody knows when');
+        }
+        if (!is_string($claims['sub'] ?? null) || !is_string($claims['sid'] ?? null)) {
+            throw new Refused('of nobody');
+        }
+        return $claims;
+    }
+
+    /**
+     * The user and the session of a token, told by the site.
+     *
+     * @throws Refused|Unavailable
+     */
+    public function ask(#[\SensitiveParameter] string $token): array
+    {
+        return $this->askWith("Authorization: Bearer $token");
+    }
+
+    /**
+     * The same for the `Cookie` header of a browser, for programs behind the site's own host name.
+     *
+     * @throws Refused|Unavailable
+     */
+    public function askWithCookies(#[\SensitiveParameter] string $cookies): array
+    {
+        return $this->askWith("Cookie: $cookies");
+    }
+
+    /** A key of the site, by its name. */
+    private function key(string $kid): string
+    {
+        $this->read();
+        $has = isset($this->copy['keys'][$kid]);
+        // By the clock on the wall, which other processes share. Where it was put back, the copy counts as old.
+        $age = abs(time() - $this->copy['fetched_at']);
+        if (!$has || $age >= FRESH_SECONDS) {
+            $this->fetchUnlessJustTried($has && $age < KEPT_SECONDS);
+        }
+        if (abs(time() - $this->copy['fetched_at']) >= KEPT_SECONDS) {
+            throw new Unavailable("the site's keys cannot be fetched");
+        }
+        return $this->copy['keys'][$kid] ?? throw new Refused('signed with a key that the site does not have');
+    }
+
+    /** One request fetches. Others wait for it, except where they have a key that may still be used. */
+    private function fetchUnlessJustTried(bool $isUsable): void
+    {
+        $lock = $this->cacheFile === null ? null : fopen("$this->cacheFile.lock", 'c');
+        if ($lock === false) {
+            throw new Unavailable("no file can be made beside $this->cacheFile");
+        }
+        if ($lock !== null && !flock($lock, $isUsable ? LOCK_EX | LOCK_NB : LOCK_EX)) {
+            return;
+        }
+        $this->read();
+        if (abs(time() - $this->copy['tried_at']) < PAUSE_SECONDS) {
+            return;
+        }
+        $this->copy['tried_at'] = time();
+        [$status, $body] = $this->get('/.well-known/jwks.json');
+        $listed = $status === 200 ? json_decode($body, true) : null;
+        $keys = [];
+        foreach ($listed['keys'] ?? [] as $jwk) {
+            $x = ($jwk['crv'] ?? null) === 'Ed25519' ? self::bytes($jwk['x'] ?? '') : '';
+            if (strlen($x) === SODIUM_CRYPTO_SIGN_PUBLICKEYBYTES) {
+                $keys[$jwk['kid']] = $x;
+            }
+        }
+        // Else the copy is good for a while longer.
+        if ($keys !== []) {
+            $this->copy['keys'] = $keys;
+            $this->copy['fetched_at'] = time();
+        }
+        $this->write();
+    }
+
+    private function read(): void
+    {
+        $text = $this->cacheFile !== null && is_file($this->cacheFile) ? file_get_contents($this->cacheFile) : '';
+        $copy = json_decode($text, true);
+        if (is_array($copy)) {
+            $copy['keys'] = array_map(base64_decode(...), $copy['keys']);
+            $this->copy = $copy;
+        }
+    }
+
+    private function write(): void
+    {
+        if ($this->cacheFile === null) {
+            return;
+        }
+        $copy = $this->copy;
+        $copy['keys'] = array_map(base64_encode(...), $copy['keys']);
+        // In one step, so that nobody reads a half.
+        $new = "$this->cacheFile.new";
+        if (file_put_contents($new, json_encode($copy)) === false || !rename($new, $this->cacheFile)) {
+            throw new Unavailable("$this->cacheFile cannot be written");
+        }
+    }
+
+    private function askWith(string $header): array
+    {
+        if (preg_match('/^[\x20-\x7e]+$/D', $header) !== 1) {
+            throw new Refused('not the text of a header');
+        }
+        [$status, $body] = $this->get('/api/auth/session', [$header]);
+        if ($status === 401 || $status === 403) {
+            throw new Refused('the site refuses this session');
+        }
+        $who = $status === 200 ? json_decode($body, true) : null;
+        return is_array($who) ? $who : throw new Unavailable("the site answers $status");
+    }
+
+    /** @return array{int, string} The status, 0 where nobody answers, and the body. */
+    private function get(string $path, array $headers = []): array
+    {
+        $http = [
+            'header' => $headers,
+            'timeout' => TIMEOUT_SECONDS,
+            'ignore_errors' => true,
+            // A redirect would take the token to another place.
+            'follow_location' => 0,
+        ];
+        $answer = @fopen($this->url . $path, 'r', false, stream_context_create(['http' => $http]));
+        if ($answer === false) {
+            return [0, ''];
+        }
+        $body = (string) stream_get_contents($answer, MAX_ANSWER_BYTES);
+        preg_match('{^HTTP/\S+ (\d{3})}', stream_get_meta_data($answer)['wrapper_data'][0] ?? '', $status);
+        fclose($answer);
+        return [(int) ($status[1] ?? 0), $body];
+    }
+
+    private static function bytes(string $part): string
+    {
+        try {
+            return sodium_base642bin($part, SODIUM_BASE64_VARIANT_URLSAFE_NO_PADDING);
+        } catch (SodiumException) {
+            throw new Refused('no token');
+        }
+    }
+
+    private static function json(string $text): array
+    {
+        $value = json_decode($text, true, 8);
+        return is_array($value) ? $value : throw new Refused('no token');
+    }
+}
+
+function main(array $arguments): int
+{
+    $what = $arguments[2] ?? 'token';
+    if (count($arguments) < 2 || count($arguments) > 4 || !in_array($what, ['token', 'session', 'cookies'], true)) {
+        fwrite(STDERR, "usage: verify.php PUBLIC_URL [token|session|cookies] [FILE], with one on each line of the standard input\n");
+        return 1;
+    }
+    $verifier = new Verifier($arguments[1], $arguments[3] ?? null);
+    $good = $bad = 0;
+    while (($line = fgets(STDIN)) !== false) {
+        $line = trim($line);
+        try {
+            $told = match ($what) {
+                'token' => $verifier->verify($line),
+                'session' => $verifier->ask($line),
+                'cookies' => $verifier->askWithCookies($line),
+            };
+            echo json_encode($told, JSON_UNESCAPED_SLASHES), "\n";
+            $good++;
+        } catch (Refused | Unavailable $error) {
+            $word = $error instanceof Refused ? 'Refused' : 'Unavailable';
+            fwrite(STDERR, "$word: {$error->getMessage()}\n");
+            $bad++;
+        }
+    }
+    return $good > 0 && $bad === 0 ? 0 : 1;
+}
+
+if (PHP_SAPI === 'cli' && realpath($_SERVER['SCRIPT_FILENAME']) === __FILE__) {
+    exit(main($argv));
+}

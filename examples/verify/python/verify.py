@@ -1,0 +1,158 @@
+"""Verifies the access tokens of a Vestibule site. Needs Python 3.9 or newer and `pip install 'PyJWT[crypto]'`.
+
+In a program: keep one Verifier for its whole life, as it holds the copy of the keys.
+
+    verifier = Verifier("https://example.com")   # the site's VESTIBULE_PUBLIC_URL
+    claims = verifier.verify(token)              # quick; sees no log-out until the token is over
+    who = verifier.ask(token)                    # asks the site; a log-out holds at once
+
+By hand, with a token on each line: python verify.py https://example.com [token|session|cookies]
+"""
+
+import http.client
+import json
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import jwt
+
+# The site says of its keys: max-age=300, stale-if-error=300.
+FRESH_SECONDS = 300
+KEPT_SECONDS = 600
+# Anybody can write a token that names a key nobody has. Between two looks for new keys passes this time.
+PAUSE_SECONDS = 10
+TIMEOUT_SECONDS = 3
+MAX_ANSWER_BYTES = 64 * 1024
+# A token has about a third of this.
+MAX_TOKEN_LENGTH = 2048
+# How far the site's clock may be ahead of this one. `exp` has no leeway, as at the site itself.
+IAT_LEEWAY_SECONDS = 30
+
+
+class Refused(Exception):
+    """The token or the session is not good: answer 401."""
+
+
+class Unavailable(Exception):
+    """The site cannot be asked, so nobody can tell: answer 503, and let nobody in."""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would take the token to another place."""
+
+    def redirect_request(self, *_):
+        return None
+
+
+class Verifier:
+    def __init__(self, public_url):
+        self._url = public_url.rstrip("/")
+        self._http = urllib.request.build_opener(_NoRedirect)
+        self._lock = threading.Lock()
+        self._keys = {}
+        self._fetched_at = self._tried_at = float("-inf")
+
+    def verify(self, token):
+        """The claims of a good token. Raises Refused or Unavailable."""
+        if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH:
+            raise Refused("no token")
+        try:
+            header = jwt.get_unverified_header(token)
+            if header.get("alg") != "EdDSA" or header.get("typ") != "at+jwt":
+                raise Refused("not an access token of this kind")
+            claims = jwt.decode(
+                token,
+                self._key(header.get("kid")),
+                # Never the algorithm that the token names.
+                algorithms=["EdDSA"],
+                issuer=self._url,
+                audience=self._url,
+                options={"require": ["iss", "aud", "sub", "sid", "iat", "exp"], "strict_aud": True, "verify_iat": False},
+            )
+        # A header can be nested deeper than Python counts; older releases of the library let that through.
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
+            raise Refused(str(error)) from error
+        # The library would also take a text for a number.
+        if not all(isinstance(claims[name], int) for name in ("iat", "exp")):
+            raise Refused("its times are no numbers")
+        if claims["iat"] > time.time() + IAT_LEEWAY_SECONDS:
+            raise Refused("issued in the future")
+        return claims
+
+    def ask(self, token):
+        """The user and the session of a token, told by the site. Raises Refused or Unavailable."""
+        return self._ask("Authorization", f"Bearer {token}")
+
+    def ask_with_cookies(self, cookies):
+        """The same for the `Cookie` header of a browser, for programs behind the site's own host name."""
+        return self._ask("Cookie", cookies)
+
+    def _key(self, kid):
+        """A key of the site, by its name."""
+        found, age = self._keys.get(kid), time.monotonic() - self._fetched_at
+        if found and age < FRESH_SECONDS:
+            return found
+        # Who has a key that may still be used waits for nobody who fetches.
+        if self._lock.acquire(blocking=not (found and age < KEPT_SECONDS)):
+            try:
+                self._fetch_unless_just_tried()
+            finally:
+                self._lock.release()
+        if time.monotonic() - self._fetched_at >= KEPT_SECONDS:
+            raise Unavailable("the site's keys cannot be fetched")
+        if kid not in self._keys:
+            raise Refused("signed with a key that the site does not have")
+        return self._keys[kid]
+
+    def _fetch_unless_just_tried(self):
+        now = time.monotonic()
+        if now - self._tried_at < PAUSE_SECONDS:
+            return
+        self._tried_at = now
+        try:
+            listed = self._get("/.well-known/jwks.json")["keys"]
+            keys = {jwk["kid"]: jwt.PyJWK(jwk, "EdDSA") for jwk in listed if jwk.get("crv") == "Ed25519"}
+        except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, jwt.PyJWTError):
+            return  # The copy is good for a while longer.
+        self._keys, self._fetched_at = keys, now
+
+    def _ask(self, name, value):
+        if not value.isascii() or not value.isprintable():
+            raise Refused("not the text of a header")
+        try:
+            return self._get("/api/auth/session", {name: value})
+        except urllib.error.HTTPError as error:
+            if error.code in (401, 403):
+                raise Refused("the site refuses this session") from error
+            raise Unavailable(f"the site answers {error.code}") from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise Unavailable(str(error)) from error
+
+    def _get(self, path, headers=None):
+        request = urllib.request.Request(self._url + path, headers=headers or {})
+        with self._http.open(request, timeout=TIMEOUT_SECONDS) as answer:
+            return json.loads(answer.read(MAX_ANSWER_BYTES))
+
+
+def main():
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["token"], ["session"], ["cookies"]):
+        sys.exit("usage: verify.py PUBLIC_URL [token|session|cookies], with one on each line of the standard input")
+    verifier = Verifier(sys.argv[1])
+    checks = {"token": verifier.verify, "session": verifier.ask, "cookies": verifier.ask_with_cookies}
+    check = checks[(sys.argv[2:] or ["token"])[0]]
+    good = bad = 0
+    for line in sys.stdin:
+        try:
+            print(json.dumps(check(line.strip())), flush=True)
+            good += 1
+        except (Refused, Unavailable) as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            bad += 1
+    sys.exit(0 if good and not bad else 1)
+
+
+if __name__ == "__main__":
+    main()
