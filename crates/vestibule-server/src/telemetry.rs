@@ -35,9 +35,9 @@ pub(crate) fn start(
     let default = if is_serving { DEFAULT_FILTER } else { COMMAND_FILTER };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     // What a command says is also on standard error, line by line.
-    let gathered =
+    let gathering =
         is_serving.then(|| LogOutput::gather(std::io::stderr())).transpose().map_err(Failure::because)?;
-    let (output, gatherer) = gathered.unzip();
+    let (output, gatherer) = gathering.unzip();
     let output = output.map_or_else(|| BoxMakeWriter::new(std::io::stderr), BoxMakeWriter::new);
     let lines = Lines::<Registry>::new().with_writer(output);
     let lines = match format {

@@ -48,7 +48,7 @@ async fn no_line_of_the_log_holds_an_address_a_token_or_a_password() {
     assert_eq!(post("/api/auth/confirm-email", right).await, 200);
     assert_eq!(post("/api/auth/reset-password", json!({ "token": resetting, "password": NEW })).await, 204);
     token(&client, origin, "/reset-password").await;
-    drop(program);
+    program.stop();
 
     let log = std::fs::read_to_string(log).unwrap();
     assert!(log.contains("mail sent") && log.contains("/api/auth/reset-password"), "{log}");

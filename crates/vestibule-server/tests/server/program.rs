@@ -101,6 +101,12 @@ impl Program {
         self.child.wait().unwrap();
     }
 
+    /// As whoever runs it would, and waits until it has ended.
+    pub fn stop(mut self) {
+        let sent = std::process::Command::new("kill").arg(self.pid().to_string()).status().unwrap();
+        assert!(sent.success() && self.child.wait().unwrap().success());
+    }
+
     /// Waits until it has ended by itself.
     pub fn wait(mut self) -> std::process::ExitStatus {
         self.child.wait().unwrap()
