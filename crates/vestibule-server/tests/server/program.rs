@@ -103,7 +103,7 @@ impl Program {
 
     /// As whoever runs it would, and waits until it has ended.
     pub fn stop(mut self) {
-        let sent = std::process::Command::new("kill").arg(self.pid().to_string()).status().unwrap();
+        let sent = Command::new("kill").arg(self.pid().to_string()).status().unwrap();
         assert!(sent.success() && self.child.wait().unwrap().success());
     }
 
