@@ -12,6 +12,8 @@ export { VestibuleError };
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
 /** The server is waited for no longer than this, in milliseconds. */
 const PATIENCE = 10_000;
+/** How long the CSRF cookie is kept, in seconds: 400 days, as the server sets it. */
+const LONGEST_MAX_AGE = 34_560_000;
 /** What is passed on of a request, for the audit trail and for mails. The server believes it of trusted proxies alone. */
 const PASSED_ON = ['user-agent', 'x-forwarded-for'];
 
@@ -24,8 +26,8 @@ export function createServerClient({ publicUrl, url = publicUrl, fetch: send = (
     if (!answer.ok) throw await VestibuleError.from(answer);
     return answer;
   });
-  /** Refreshes that are under way, by the cookies that they are made with. */
-  const refreshing = new Map();
+  /** Questions that are under way, by the cookies that they are asked with. */
+  const asking = new Map();
   /** What was found out for a request. */
   const known = new WeakMap();
 
@@ -75,7 +77,8 @@ export function createServerClient({ publicUrl, url = publicUrl, fetch: send = (
     if (shown.bearer) return sessionOf(await ask('/api/auth/session', { headers: { ...shown.passedOn, authorization: shown.bearer } }));
     if (!SAFE_METHODS.includes(shown.method) && !shown.csrf.includes(shown.csrfHeader)) throw csrfFailed();
     if (shown.access.some(isInTime)) {
-      const answer = await ask('/api/auth/session', { headers: { ...shown.passedOn, cookie: shown.ours } });
+      const asked = { headers: { ...shown.passedOn, cookie: shown.ours } };
+      const answer = await share(`session ${shown.ours}`, () => ask('/api/auth/session', asked));
       const session = await sessionOf(answer);
       if (session) return session;
       const { code } = await VestibuleError.from(answer);
@@ -86,6 +89,12 @@ export function createServerClient({ publicUrl, url = publicUrl, fetch: send = (
     return refreshed.error ? null : refreshed.session;
   }
 
+  /** The parts of a page, and the requests that a page makes at once, share an answer. None is kept beyond. */
+  function share(key, make) {
+    if (!asking.has(key)) asking.set(key, make().finally(() => asking.delete(key)));
+    return asking.get(key);
+  }
+
   async function sessionOf(answer) {
     if (answer.status === 401) return null;
     if (!answer.ok) throw await VestibuleError.from(answer);
@@ -93,11 +102,8 @@ export function createServerClient({ publicUrl, url = publicUrl, fetch: send = (
     return { user, session, setCookie: answer.headers.getSetCookie() };
   }
 
-  /** One refresh at a time for the same cookies: the parts of a page, and the requests that a page makes at once, share it. */
   function refreshOnce(shown) {
-    const key = [...shown.refresh, ...shown.csrf].join(' ');
-    if (!refreshing.has(key)) refreshing.set(key, refresh(shown).finally(() => refreshing.delete(key)));
-    return refreshing.get(key);
+    return share(`refresh ${shown.refresh} ${shown.csrf}`, () => refresh(shown));
   }
 
   /** Gives `{ session, access, setCookie }`, or `{ error, setCookie }` where there is surely no session to refresh. */
@@ -111,7 +117,10 @@ export function createServerClient({ publicUrl, url = publicUrl, fetch: send = (
       return { error, setCookie };
     }
     const access = setCookie.find((cookie) => cookie.startsWith(`${ACCESS}=`))?.split(';')[0];
-    return { session: await sessionOf(answer), access, setCookie };
+    // All three, so that they are of one session whatever another tab's log-in sets meanwhile.
+    const secure = prefix ? '; Secure' : '';
+    setCookie.push(`${CSRF}=${shown.csrf[0]}; Path=/; Max-Age=${LONGEST_MAX_AGE}; SameSite=Lax${secure}`);
+    return { session: { ...(await sessionOf(answer)), setCookie }, access, setCookie };
   }
 
   async function refreshIfNeeded(source) {

@@ -4,7 +4,7 @@
 const CLOCK_LEEWAY = 30;
 /** The server's are a third of this. */
 const MAX_LENGTH = 2048;
-/** Keys are asked for no more often than this, in milliseconds, whatever strangers send. */
+/** After a load for the sake of an unknown key, or one that failed, none for so long, in milliseconds: strangers make up keys. */
 const COOL_DOWN = 10_000;
 /** How long keys are kept where the server does not say, in seconds. */
 const MAX_AGE = 300;
@@ -27,7 +27,7 @@ export function makeVerifier(issuer, loadKeys) {
   let mayLoadAt = 0;
   let loading = null;
 
-  async function load() {
+  async function load(isForUnknownKey) {
     mayLoadAt = Date.now() + COOL_DOWN;
     try {
       const answer = await loadKeys();
@@ -41,15 +41,17 @@ export function makeVerifier(issuer, loadKeys) {
       const seconds = (name, otherwise) => Number(caching.match(new RegExp(`\\b${name}=(\\d+)`))?.[1] ?? otherwise);
       freshUntil = Date.now() + seconds('max-age', MAX_AGE) * 1000;
       usableUntil = freshUntil + seconds('stale-if-error', 0) * 1000;
+      if (!isForUnknownKey) mayLoadAt = 0;
     } catch (error) {
       failure = error;
     }
   }
 
   async function keyOf(header) {
-    const isWanting = Date.now() >= freshUntil || (!keys.has(header) && OUR_HEADER.test(textOf(header)));
-    if (isWanting && (loading || Date.now() >= mayLoadAt)) {
-      loading ??= load().finally(() => { loading = null; });
+    const isStale = Date.now() >= freshUntil;
+    const isUnknown = !isStale && !keys.has(header) && OUR_HEADER.test(textOf(header));
+    if ((isStale || isUnknown) && (loading || Date.now() >= mayLoadAt)) {
+      loading ??= load(isUnknown).finally(() => { loading = null; });
       await loading;
     }
     // Without keys nobody can be refused either.
