@@ -49,7 +49,8 @@ export function createServerClient({ publicUrl, url = publicUrl, fetch: send = (
     if (typeof source?.getAll === 'function') {
       throw new TypeError('give the request, its headers or its Cookie header: a jar of cookies may hold new ones beside the old');
     }
-    const headers = typeof source === 'string' ? new Headers({ cookie: source }) : (source.headers ?? source);
+    const isHeaders = typeof source?.get === 'function';
+    const headers = typeof source === 'string' ? new Headers({ cookie: source }) : isHeaders ? source : source.headers;
     const pairs = (headers.get('cookie') ?? '').split(';').map((pair) => pair.trim()).filter(Boolean);
     const valuesOf = (name) => pairs.filter((pair) => pair.startsWith(`${name}=`)).map((pair) => pair.slice(name.length + 1));
     const passedOn = PASSED_ON.filter((name) => headers.get(name)).map((name) => [name, headers.get(name)]);
