@@ -55,16 +55,21 @@ export function createServerClient({ publicUrl, url = publicUrl, fetch: send = (
     const valuesOf = (name) => pairs.filter((pair) => pair.startsWith(`${name}=`)).map((pair) => pair.slice(name.length + 1));
     const passedOn = PASSED_ON.filter((name) => headers.get(name)).map((name) => [name, headers.get(name)]);
     return {
-      method: source.method ?? 'GET',
+      isSafe: SAFE_METHODS.includes(source.method ?? 'GET'),
       bearer: headers.get('authorization')?.match(/^bearer .*/i)?.[0],
       csrfHeader: headers.get('x-csrf-token'),
       access: valuesOf(ACCESS),
       refresh: valuesOf(REFRESH),
       csrf: valuesOf(CSRF),
       pairs,
-      ours: pairs.filter((pair) => [ACCESS, REFRESH, CSRF].some((name) => pair.startsWith(`${name}=`))).join('; '),
       passedOn: Object.fromEntries(passedOn),
     };
+  }
+
+  /** The headers with which the server is asked in the name of a browser: our cookies alone. */
+  function asBrowser({ access, refresh, csrf, passedOn }) {
+    const named = (name, values) => values.map((value) => `${name}=${value}`);
+    return { ...passedOn, cookie: [...named(ACCESS, access), ...named(REFRESH, refresh), ...named(CSRF, csrf)].join('; ') };
   }
 
   function getSession(source) {
@@ -76,10 +81,14 @@ export function createServerClient({ publicUrl, url = publicUrl, fetch: send = (
 
   async function findSession(shown) {
     if (shown.bearer) return sessionOf(await ask('/api/auth/session', { headers: { ...shown.passedOn, authorization: shown.bearer } }));
-    if (!SAFE_METHODS.includes(shown.method) && !shown.csrf.includes(shown.csrfHeader)) throw csrfFailed();
+    if (!shown.isSafe) {
+      // The server then says whether the token in the header is the session's own.
+      shown.csrf = shown.csrf.filter((value) => value && value === shown.csrfHeader);
+      if (shown.csrf.length === 0) throw csrfFailed();
+    }
     if (shown.access.some(isInTime)) {
-      const asked = { headers: { ...shown.passedOn, cookie: shown.ours } };
-      const answer = await share(`session ${shown.ours}`, () => ask('/api/auth/session', asked));
+      const headers = asBrowser(shown);
+      const answer = await share(`session ${headers.cookie}`, () => ask('/api/auth/session', { headers }));
       const session = await sessionOf(answer);
       if (session) return session;
       const { code } = await VestibuleError.from(answer);
@@ -109,7 +118,7 @@ export function createServerClient({ publicUrl, url = publicUrl, fetch: send = (
 
   /** Gives `{ session, access, setCookie }`, or `{ error, setCookie }` where there is surely no session to refresh. */
   async function refresh(shown) {
-    const headers = { ...shown.passedOn, cookie: shown.ours, 'x-csrf-token': shown.csrf[0] ?? '' };
+    const headers = { ...asBrowser(shown), 'x-csrf-token': shown.csrf[0] ?? '' };
     const answer = await ask('/api/auth/refresh', { method: 'POST', headers });
     const setCookie = answer.headers.getSetCookie();
     if (!answer.ok) {

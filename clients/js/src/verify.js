@@ -39,7 +39,7 @@ export function makeVerifier(issuer, loadKeys) {
       keys = new Map(await Promise.all(imported));
       const caching = answer.headers.get('Cache-Control') ?? '';
       const seconds = (name, otherwise) => Number(caching.match(new RegExp(`\\b${name}=(\\d+)`))?.[1] ?? otherwise);
-      freshUntil = Date.now() + seconds('max-age', MAX_AGE) * 1000;
+      freshUntil = Date.now() + Math.max(seconds('max-age', MAX_AGE) * 1000, COOL_DOWN);
       usableUntil = freshUntil + seconds('stale-if-error', 0) * 1000;
       if (!isForUnknownKey) mayLoadAt = 0;
     } catch (error) {

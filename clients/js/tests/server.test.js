@@ -78,7 +78,11 @@ test('a request that changes something needs the CSRF token', async () => {
     await assert.rejects(async () => server.getSession(request({ method: 'POST', headers: more })), { code: 'csrf_failed', status: 403 });
   }
   assert.ok(await server.getSession(request({ method: 'POST', headers: { 'x-csrf-token': token } })));
-  // One that a neighbour has planted fits itself and not the session.
+  // One that a neighbour has planted, beside the own one and in its place, fits itself and not the session.
+  const both = new Request(house.url, { method: 'POST', headers: { cookie: `vestibule_csrf=planted; ${jar.header()}`, 'x-csrf-token': 'planted' } });
+  await assert.rejects(server.getSession(both), { code: 'csrf_failed' });
+  const empty = new Request(house.url, { method: 'POST', headers: { cookie: jar.header().replace(token, ''), 'x-csrf-token': '' } });
+  await assert.rejects(server.getSession(empty), { code: 'csrf_failed' });
   jar.cookies.set('vestibule_csrf', { value: 'planted' });
   await assert.rejects(server.getSession(request({ method: 'POST', headers: { 'x-csrf-token': 'planted' } })), { code: 'csrf_failed' });
 });

@@ -1,10 +1,12 @@
-// What a page pays for the client.
+// What a page pays for the client, and what its types promise.
 
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { readdirSync } from 'node:fs';
+import { createClient } from '../src/index.js';
+import { createServerClient } from '../src/server.js';
 
 const source = (name) => new URL(`../src/${name}`, import.meta.url);
 
@@ -27,5 +29,15 @@ test('it depends on nothing', async () => {
   for (const name of readdirSync(source('.')).filter((name) => name.endsWith('.js'))) {
     const text = await readFile(source(name), 'utf8');
     assert.deepEqual([...text.matchAll(/from '([^.][^']*)'|import\(/g)].map(String), [], name);
+  }
+});
+
+test('the types name what is there', async () => {
+  const clients = [['index', 'Client', createClient()], ['server', 'ServerClient', createServerClient({ publicUrl: 'http://localhost:3000' })]];
+  for (const [file, name, client] of clients) {
+    const types = await readFile(source(`${file}.d.ts`), 'utf8');
+    const described = types.match(new RegExp(`interface ${name} \\{(.*?)\\n\\}`, 's'))[1];
+    const methods = [...described.matchAll(/^ {2}(\w+)\(/gm)].map(([, method]) => method);
+    assert.deepEqual(methods.sort(), Object.keys(client).sort());
   }
 });
