@@ -59,6 +59,14 @@ enum Task {
         #[arg(last = true)]
         runner: Vec<String>,
     },
+    /// Run the tests of the client for JavaScript and of the example with Next.js alone, with a real Chromium.
+    ///
+    /// What they need is installed as for the browser tests. `cargo xtask test` runs these tests too.
+    Clients {
+        /// Handed to Node's test runner: `--test-name-pattern=tabs`, ...
+        #[arg(last = true)]
+        runner: Vec<String>,
+    },
     /// Run the tests with a real mail server alone: what Exim takes from the real program, with STARTTLS and with TLS from the
     /// first byte, arrives, and its links work.
     ///
@@ -141,6 +149,7 @@ fn main() -> ExitCode {
     let done = match CommandLine::parse().task {
         Task::Test { runner } => test::run(&runner),
         Task::Browser { runner } => browser::test(&runner),
+        Task::Clients { runner } => browser::test_clients(&runner),
         Task::Smtp => smtp::test(),
         Task::Tls => authority::test(),
         Task::Screenshots { folder } => browser::screenshots(&folder),

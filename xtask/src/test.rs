@@ -57,6 +57,7 @@ fn run_on(server: &str, arguments: &[String]) -> Result<()> {
         let mut doc_tests = cargo(&["test", "--doc", "--workspace", "--locked", "--quiet"]);
         cargo::run(doc_tests.env(SERVER_VARIABLE, server))?;
         browser::test(&[])?;
+        browser::test_clients(&[])?;
         rehearse::run_where_asked_for()?;
     }
     let mut runner = if cargo::has("nextest") {
