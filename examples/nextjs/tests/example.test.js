@@ -9,7 +9,7 @@ import { openHouse, PASSWORD } from '../../../clients/js/tests/support/house.js'
 import { openBrowser, send } from '../../../tests/browser/support/browser.js';
 
 const FOLDER = new URL('..', import.meta.url).pathname;
-const NEXT = new URL('../node_modules/next/dist/bin/next', import.meta.url).pathname;
+const NEXT = new URL('../next.mjs', import.meta.url).pathname;
 const SUBMIT = 'main form button';
 /**
  * The shortest there is: the access token is over whenever a test has waited a moment. It ends with a full second, so now and then
