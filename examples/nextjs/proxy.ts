@@ -13,7 +13,7 @@ const PROTECTED = ['/dashboard', '/parts'];
 export async function proxy(request: NextRequest) {
   const { isLoggedOut, cookie, setCookie } = await vestibule.refreshIfNeeded(request);
   const headers = new Headers(request.headers);
-  headers.set('cookie', cookie);
+  if (cookie) headers.set('cookie', cookie);
   const { pathname, search } = request.nextUrl;
   const isProtected = PROTECTED.some((path) => pathname === path || pathname.startsWith(`${path}/`));
   const answer =

@@ -93,6 +93,9 @@ export function createServerClient({ publicUrl, url = publicUrl, fetch: send = (
       if (session) return session;
       const { code } = await VestibuleError.from(answer);
       if (code !== 'unauthenticated') return null;
+      // Where the token is good the refresh cookie is not: the request is an old one, and its secret stale. A refresh with that
+      // would be taken for a replay and end the session.
+      if (await verifies(shown.access)) return null;
     }
     if (shown.refresh.length === 0) return null;
     const refreshed = await refreshOnce(shown);
@@ -103,6 +106,11 @@ export function createServerClient({ publicUrl, url = publicUrl, fetch: send = (
   function share(key, make) {
     if (!asking.has(key)) asking.set(key, make().finally(() => asking.delete(key)));
     return asking.get(key);
+  }
+
+  async function verifies(tokens) {
+    const found = await Promise.all(tokens.map(verify));
+    return found.some(Boolean);
   }
 
   async function sessionOf(answer) {
@@ -137,7 +145,7 @@ export function createServerClient({ publicUrl, url = publicUrl, fetch: send = (
     const shown = read(source);
     const unchanged = { isLoggedOut: false, cookie: shown.pairs.join('; '), setCookie: [] };
     try {
-      for (const token of shown.access) if (await verify(token)) return unchanged;
+      if (await verifies(shown.access)) return unchanged;
       if (shown.refresh.length === 0) return { ...unchanged, isLoggedOut: true };
       const { error, access, setCookie } = await refreshOnce(shown);
       if (error) return { ...unchanged, isLoggedOut: true, setCookie };

@@ -125,6 +125,22 @@ test('cookies that never reach the browser log nobody out', async () => {
   assert.ok(await browser.session(), 'beyond the ten seconds for which a stale secret is honoured');
 });
 
+test('an old request is refused and ends nothing', async () => {
+  const old = headers();
+  await browser.refresh();
+  assert.ok(await browser.session());
+  await settle(11_000);
+  assert.equal(await server.getSession(old), null);
+  assert.ok(await browser.session());
+  assert.equal(asked.count(REFRESH), 0);
+});
+
+test('an access token whose key was thrown away is refreshed', async () => {
+  jar.cookies.get('vestibule_access').value = jar.cookies.get('vestibule_access').value.replace(/\.[^.]*$/, `.${'A'.repeat(86)}`);
+  assert.ok(await server.getSession(headers()));
+  assert.equal(asked.count(REFRESH), 1);
+});
+
 test('a proxy refreshes before a page is rendered, and leaves alone what needs no refresh', async () => {
   const still = await server.refreshIfNeeded(request());
   assert.deepEqual(still, { isLoggedOut: false, cookie: headers().get('cookie'), setCookie: [] });
