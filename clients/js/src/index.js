@@ -35,7 +35,14 @@ export function createClient({ baseUrl, fetch: send = (...call) => globalThis.fe
   }
 
   function tell(change) {
-    listeners.forEach((listener) => listener(change));
+    for (const listener of listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        // A listener that fails is no failure of the session.
+        (globalThis.reportError ?? console.error)(error);
+      }
+    }
   }
 
   function tellAllTabs(change) {

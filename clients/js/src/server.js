@@ -72,7 +72,7 @@ export function createServerClient({ publicUrl, url = publicUrl, fetch: send = (
     return { ...passedOn, cookie: [...named(ACCESS, access), ...named(REFRESH, refresh), ...named(CSRF, csrf)].join('; ') };
   }
 
-  function getSession(source) {
+  async function getSession(source) {
     // The parts of a page that is rendered hold the same headers, and ask once.
     if (typeof source === 'string') return findSession(read(source));
     if (!known.has(source)) known.set(source, findSession(read(source)));

@@ -102,6 +102,16 @@ test('a session that was ended is told once, and asks no more', async () => {
   assert.equal(jar.count(REFRESH), 0);
 });
 
+test('a listener that fails is no failure of the session', async (t) => {
+  const reported = t.mock.method(console, 'error', () => {});
+  const stop = client.onChange(() => { throw new Error('of the application'); });
+  await client.signUp(person('fay'));
+  expireAccess();
+  assert.equal((await client.fetch('/api/account')).status, 200);
+  assert.equal(reported.mock.callCount(), 2);
+  stop();
+});
+
 test('a refresh that is refused is not repeated in a storm', async () => {
   await client.signUp(person('finn'));
   expireAccess();

@@ -47,7 +47,7 @@ test('it says who sends a request, by request, headers or cookies', async () => 
     assert.deepEqual(setCookie, []);
   }
   assert.deepEqual(asked.asked, [SESSION, SESSION, SESSION]);
-  assert.throws(() => server.getSession({ getAll: () => [], get: () => undefined }), TypeError);
+  await assert.rejects(server.getSession({ getAll: () => [], get: () => undefined }), TypeError);
 });
 
 test('without our cookies nobody is asked', async () => {
