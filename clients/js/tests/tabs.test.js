@@ -78,8 +78,9 @@ test('a log-out in one tab is told in the other at once', async () => {
   await one.evaluate(() => client.logOut());
   await told(other, 'logged-out');
   assert.equal(await other.evaluate(() => client.session()), null);
+  await one.evaluate(() => { told.length = 0; });
   await other.evaluate((fields) => client.logIn(fields), { email: 'bo@example.com', password: PASSWORD });
-  await one.waitForFunction(() => told.filter((word) => word === 'logged-in').length === 2);
+  await told(one, 'logged-in');
   assert.equal((await one.evaluate(() => client.session())).user.name, 'bo');
   await context.close();
 });
@@ -117,10 +118,13 @@ test("the client hears the pages of the site itself, and they hear the client", 
   await page.goto('/notes');
   await app.evaluate(() => client.logOut());
   await page.waitForURL('**/log-in?next=%2Fnotes');
+  // The script of the page has run when passwords can be shown.
+  await page.waitForSelector('.reveal');
   await page.fill('#email', 'eve@example.com');
   await page.fill('#password', PASSWORD);
+  await app.evaluate(() => { told.length = 0; });
   await page.click('main form button[type=submit]');
-  await app.waitForFunction(() => told.filter((word) => word === 'logged-in').length === 2);
+  await told(app, 'logged-in');
   await context.close();
 });
 
