@@ -63,7 +63,8 @@ impl Browser {
     /// Runs the tests of a folder. `arguments` go to Node's test runner.
     fn test(&self, folder: &str, arguments: &[String]) -> Result<()> {
         let mut node = Command::new("node");
-        node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);
+        // What hangs ends, and is named: in milliseconds, for a file.
+        node.args(["--test", "--test-concurrency=1", "--test-timeout=900000", "--test-reporter=spec"]);
         self.run(folder, node.args(arguments))
     }
 

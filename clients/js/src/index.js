@@ -94,7 +94,10 @@ export function createClient({ baseUrl, fetch: send = (...call) => globalThis.fe
     const first = await locks.request(LOCK, { ifAvailable: true }, (lock) => lock && renew(token));
     if (first !== null) return first;
     const signal = AbortSignal.timeout(LOCK_PATIENCE);
-    const second = async () => (await ask(address('/api/auth/session'))).ok || renew(token);
+    const second = async () => {
+      const answer = await ask(address('/api/auth/session'), { signal: AbortSignal.timeout(PATIENCE) });
+      return answer.ok || renew(token);
+    };
     return locks.request(LOCK, { signal }, second).catch((error) => {
       if (error instanceof VestibuleError) throw error;
       return renew(token);
