@@ -18,38 +18,68 @@ const NO_SQLITE: &str = "sqlite3 is not on this machine, and some tests move tim
 /// The oldest Node.js that the tests run on.
 const OLDEST_NODE: u32 = 20;
 
+/// The tests of the website.
+const WEBSITE: &str = "tests/browser";
+/// The client for JavaScript. It depends on nothing, and its tests use the browser of those of the website.
+const CLIENT: &str = "clients/js";
+/// The example with Next.js, which is built and served for its tests.
+const EXAMPLE: &str = "examples/nextjs";
+
 /// Runs the browser tests: the real program, a real Chromium. `arguments` go to Node's test runner.
 pub fn test(arguments: &[String]) -> Result<()> {
-    let mut node = Command::new("node");
-    node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);
-    node.args(arguments);
-    run(&mut node)
+    Browser::prepare()?.test(WEBSITE, arguments)
+}
+
+/// Runs the tests of the client for JavaScript and of the example with Next.js: the real program, a real Chromium.
+pub fn test_clients(arguments: &[String]) -> Result<()> {
+    let browser = Browser::prepare()?;
+    browser.test(CLIENT, arguments)?;
+    fetch_packages(EXAMPLE)?;
+    browser.test(EXAMPLE, arguments)
 }
 
 /// Takes a picture of every page.
 pub fn screenshots(folder: &Path) -> Result<()> {
     let folder = std::path::absolute(folder).context("the folder has no absolute path")?;
-    run(Command::new("node").arg("screenshots.js").arg(folder))
+    Browser::prepare()?.run(WEBSITE, Command::new("node").arg("screenshots.js").arg(folder))
 }
 
-/// Runs a command of the tests' folder when all that it needs is there.
-fn run(command: &mut Command) -> Result<()> {
-    let chromium = find_or_install_chromium()?;
-    require_node()?;
-    require_sqlite()?;
-    let folder = folder();
-    say::note("fetching what the browser tests are written with (npm ci)");
-    cargo::run(Command::new("npm").args(["ci", "--silent"]).current_dir(&folder).stdin(Stdio::null()))?;
-    cargo::run(&mut cargo(&["build", "--package", "site", "--locked"]))?;
-    command.current_dir(&folder).env(CHROMIUM_VARIABLE, chromium).env("VESTIBULE_BROWSER_SITE", site()?);
-    cargo::run(command)
+/// All that tests in a browser need is there.
+struct Browser {
+    chromium: PathBuf,
+    site: PathBuf,
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask is a folder of the repository")
-        .join("tests/browser")
+impl Browser {
+    fn prepare() -> Result<Self> {
+        let chromium = find_or_install_chromium()?;
+        require_node()?;
+        require_sqlite()?;
+        fetch_packages(WEBSITE)?;
+        cargo::run(&mut cargo(&["build", "--package", "site", "--locked"]))?;
+        Ok(Self { chromium, site: site()? })
+    }
+
+    /// Runs the tests of a folder. `arguments` go to Node's test runner.
+    fn test(&self, folder: &str, arguments: &[String]) -> Result<()> {
+        let mut node = Command::new("node");
+        // What hangs ends, and is named: in milliseconds, for a file.
+        node.args(["--test", "--test-concurrency=1", "--test-timeout=900000", "--test-reporter=spec"]);
+        self.run(folder, node.args(arguments))
+    }
+
+    /// Runs a command in a folder of the repository.
+    fn run(&self, folder: &str, command: &mut Command) -> Result<()> {
+        let command = command.current_dir(cargo::root().join(folder));
+        cargo::run(command.env(CHROMIUM_VARIABLE, &self.chromium).env("VESTIBULE_BROWSER_SITE", &self.site))
+    }
+}
+
+fn fetch_packages(folder: &str) -> Result<()> {
+    say::note(&format!("fetching what {folder} is written with (npm ci)"));
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--silent"]).current_dir(cargo::root().join(folder)).stdin(Stdio::null());
+    cargo::run(&mut npm)
 }
 
 /// Where cargo puts the program.

@@ -70,6 +70,14 @@ enum Task {
         #[arg(last = true)]
         runner: Vec<String>,
     },
+    /// Run the tests of the client for JavaScript and of the example with Next.js alone, with a real Chromium.
+    ///
+    /// What they need is installed as for the browser tests. `cargo xtask test` runs these tests too.
+    Clients {
+        /// Handed to Node's test runner: `--test-name-pattern=tabs`, ...
+        #[arg(last = true)]
+        runner: Vec<String>,
+    },
     /// Run the tests with a real mail server alone: what Exim takes from the real program, with STARTTLS and with TLS from the
     /// first byte, arrives, and its links work.
     ///
@@ -157,6 +165,7 @@ fn main() -> ExitCode {
         Task::Test { runner } => test::run(&runner),
         Task::Browser { runner } => browser::test(&runner),
         Task::VerifyAnywhere { runner } => verify_anywhere::test(&runner),
+        Task::Clients { runner } => browser::test_clients(&runner),
         Task::Smtp => smtp::test(),
         Task::Tls => authority::test(),
         Task::Screenshots { folder } => browser::screenshots(&folder),

@@ -58,6 +58,7 @@ fn run_on(server: &str, arguments: &[String]) -> Result<()> {
         cargo::run(doc_tests.env(SERVER_VARIABLE, server))?;
         browser::test(&[])?;
         verify_anywhere::test(&[])?;
+        browser::test_clients(&[])?;
         rehearse::run_where_it_can_be()?;
     }
     let mut runner = if cargo::has("nextest") {
