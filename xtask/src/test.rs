@@ -54,7 +54,7 @@ fn install_backup_programs() {
 
 /// The reverse proxies of `deploy/proxies`. Where one cannot be installed the tests still run, and those that need it say so.
 fn install_proxies() {
-    for (program, argument, package) in [("nginx", "-v", "nginx-light"), ("caddy", "version", "caddy")] {
+    for (program, argument, package) in [("nginx", "-v", "nginx"), ("caddy", "version", "caddy")] {
         let mut asked = Command::new(program);
         if asked.arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok() {
             continue;

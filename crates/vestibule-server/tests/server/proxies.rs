@@ -199,9 +199,11 @@ fn nginx(folder: &Path, port: u16, upstream: u16, application: u16) -> Child {
     let log = std::fs::File::create(folder.join("proxy.log")).unwrap();
     let mut command = Command::new("nginx");
     command.args(["-e", "stderr", "-c"]).arg(folder.join("nginx.conf")).arg("-p").arg(folder);
-    command.stdout(Stdio::null()).stderr(log).spawn().expect(
-        "nginx is not on this machine: `apt-get install nginx-light`, or run `cargo xtask test` as root",
-    )
+    command
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("nginx is not on this machine: `apt-get install nginx`, or run `cargo xtask test` as root")
 }
 
 fn caddy(folder: &Path, port: u16, upstream: u16, application: u16) -> Child {
@@ -213,8 +215,7 @@ fn caddy(folder: &Path, port: u16, upstream: u16, application: u16) -> Child {
             ("127.0.0.1:8000", format!("127.0.0.1:{application}")),
         ],
     );
-    std::fs::write(folder.join("Caddyfile"), format!("{{\n\tadmin off\n\tpersist_config off\n}}\n{site}"))
-        .unwrap();
+    std::fs::write(folder.join("Caddyfile"), format!("{{\n\tadmin off\n}}\n{site}")).unwrap();
     let log = std::fs::File::create(folder.join("proxy.log")).unwrap();
     let mut command = Command::new("caddy");
     command.args(["run", "--adapter", "caddyfile", "--config"]).arg(folder.join("Caddyfile"));
@@ -399,9 +400,8 @@ async fn what_cannot_be_read_does_not_come_through(#[values(Kind::Nginx, Kind::C
         "/app/public/../notes",
         "/app/%2e%2e/app/notes",
         "/app/..;/admin/",
-        "/app/x/..%2fadmin",
+        "/app/x/..%2fadmin/",
         "/app/%c0%ae%c0%ae/",
-        "/app/\"",
     ] {
         let status = place.status_of_raw(path, &cookies).await;
         assert!(["400", "401"].contains(&status.as_str()), "{path}: {status}");
