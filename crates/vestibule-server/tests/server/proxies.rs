@@ -152,10 +152,10 @@ async fn application() -> (u16, Arc<AtomicUsize>) {
         let (parts, body) = request.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
         let headers = parts.headers.iter();
-        let headers: String = headers
-            .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())))
-            .collect();
-        format!("{} {}\n{headers}\n{}", parts.method, parts.uri, String::from_utf8_lossy(&body))
+        let headers =
+            headers.map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
+        let headers = headers.collect::<Vec<_>>().join("\n");
+        format!("{} {}\n{headers}\n\n{}", parts.method, parts.uri, String::from_utf8_lossy(&body))
     }
     let came_through = Arc::new(AtomicUsize::new(0));
     let router = Router::new().fallback(echo).with_state(Arc::clone(&came_through));
@@ -187,13 +187,12 @@ fn nginx(folder: &Path, port: u16, upstream: u16, application: u16) -> Child {
     std::fs::write(folder.join("site.conf"), site).unwrap();
     // What Debian's own file says around it, with nothing outside of the folder, and one process, which ends when it is killed.
     let here = folder.display();
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|name| format!("{name}_temp_path {here}/{name};\n"))
-        .collect();
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|name| format!("{name}_temp_path {here}/{name};"))
+        .join("\n");
     let around = format!(
         "daemon off; master_process off; pid {here}/nginx.pid; error_log stderr;\nevents {{}}\n\
-         http {{ access_log off;\n{temporary}include {here}/site.conf; }}\n"
+         http {{ access_log off;\n{temporary}\ninclude {here}/site.conf; }}\n"
     );
     std::fs::write(folder.join("nginx.conf"), around).unwrap();
     let log = std::fs::File::create(folder.join("proxy.log")).unwrap();

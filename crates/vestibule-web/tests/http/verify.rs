@@ -242,7 +242,7 @@ async fn of_any_made_up_headers_only_good_ones_pass_and_none_makes_it_fail() {
             "x-forwarded-for" => value.contains([',', ':']),
             "forwarded" => value.contains('='),
             "x-forwarded-host" => value.contains(['a', '0']),
-            "x-original-url" | "x-forwarded-proto" | "x-forwarded-method" | "x-original-method" => false,
+            // Of these no good one can be made of the letters above.
             _ => false,
         });
         assert!(status(&answer) == 401 || (status(&answer) == 200 && is_known), "{sent:?}: {answer:?}");
