@@ -13,6 +13,7 @@ const SERVER_VARIABLE: &str = "VESTIBULE_TEST_POSTGRES_URL";
 pub fn run(arguments: &[String]) -> Result<()> {
     install_fail2ban();
     install_backup_programs();
+    install_proxies();
     smtp::prepare_or_say_why();
     authority::prepare_or_say_why();
     if let Some(url) = environment::variable(SERVER_VARIABLE) {
@@ -48,6 +49,25 @@ fn install_backup_programs() {
         if let Err(error) = apt::install(program, &[package], &missing) {
             say::note(&format!("{error}"));
         }
+    }
+}
+
+/// The reverse proxies of `deploy/proxies`. Where one cannot be installed the tests still run, and those that need it say so.
+fn install_proxies() {
+    for (program, argument, package) in [("nginx", "-v", "nginx"), ("caddy", "version", "caddy")] {
+        let mut asked = Command::new(program);
+        if asked.arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok() {
+            continue;
+        }
+        let missing =
+            format!("`{program}` is missing, and tests of reverse proxies need it: install {package}");
+        if let Err(error) = apt::install(program, &[package], &missing) {
+            say::note(&format!("{error}"));
+            continue;
+        }
+        // Tests start their own. The package's would serve a page of its own on port 80 of this machine from now on.
+        let mut stop = Command::new("systemctl");
+        let _ = stop.args(["disable", "--now", program]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
 

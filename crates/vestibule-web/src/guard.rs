@@ -26,6 +26,7 @@ const CSRF_HEADER: &str = "x-csrf-token";
 const CSRF_FIELD: &str = "csrf_token";
 const CONFIRMATION_PAGE: &str = "/confirm-email/resend";
 const PASSWORD_PAGE: &str = "/confirm-password";
+const REFRESH_PAGE: &str = "/refresh";
 
 /// Who may call a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,7 +177,7 @@ pub(crate) async fn guard_api(guard: &Guard, request: Request, inner: Inner) -> 
 }
 
 /// Who asks, by the token in the header or, without one, by the cookies.
-async fn check_api(
+pub(crate) async fn check_api(
     vestibule: &Vestibule,
     headers: &HeaderMap,
     asked: Asked,
@@ -233,16 +234,17 @@ pub(crate) async fn guard_page(guard: &Guard, request: Request, inner: Inner) ->
 /// Stands before the page that says that there is none at this address. Its menu is of who asks, where a person looks at
 /// it: nobody's session is read for a picture that is missing.
 pub(crate) async fn guard_nowhere(guard: &Guard, request: Request, inner: Inner) -> Response {
-    let accepts_page = request
-        .headers()
-        .get(header::ACCEPT)
-        .and_then(|kinds| kinds.to_str().ok())
-        .is_some_and(|kinds| kinds.contains("text/html"));
-    if accepts_page && request.method().is_safe() {
+    if accepts_page(request.headers()) && request.method().is_safe() {
         guard_page(guard, request, inner).await
     } else {
         inner.run(request).await
     }
+}
+
+/// Whether a page would be looked at.
+pub(crate) fn accepts_page(headers: &HeaderMap) -> bool {
+    let kinds = headers.get(header::ACCEPT).and_then(|kinds| kinds.to_str().ok());
+    kinds.is_some_and(|kinds| kinds.contains("text/html"))
 }
 
 /// Who visits a page, and the cookies that this changes. On pages for everybody a failed check makes a stranger.
@@ -283,7 +285,7 @@ async fn visit(
         .map_err(|problem| clearing_duplicates(&cookies, problem))
 }
 
-async fn check_or_refresh(
+pub(crate) async fn check_or_refresh(
     vestibule: &Vestibule,
     request: &Parts,
     presented: &PresentedSession<'_>,
@@ -359,14 +361,14 @@ fn check_from_this_site(vestibule: &Vestibule, method: &Method, headers: &Header
     if is_foreign { Err(Problem::csrf_failed()) } else { Ok(()) }
 }
 
-enum Bearer<'a> {
+pub(crate) enum Bearer<'a> {
     Token(&'a str),
     Malformed,
     None,
 }
 
 /// The access token of a program that is no browser. Other schemes are not ours: they may be those of a proxy.
-fn bearer(headers: &HeaderMap) -> Bearer<'_> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Bearer<'_> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         return Bearer::None;
@@ -431,15 +433,8 @@ fn refuse_page(request: &Request, problem: Problem) -> Response {
             page_of_the_form(request.headers())
         }
     };
-    let page = match problem.way_out {
-        Some(WayOut::ConfirmEmail) => CONFIRMATION_PAGE.to_owned(),
-        Some(WayOut::ConfirmPassword) if request.method().is_safe() => next().link(PASSWORD_PAGE),
-        // The password lets them come back, and not what was posted: it may be another thing than they remember.
-        Some(WayOut::ConfirmPassword) => {
-            Next::parse(next().or(DEFAULT_NEXT)).saying_not_yet().link(PASSWORD_PAGE)
-        }
-        None if problem.status == axum::http::StatusCode::UNAUTHORIZED => next().link("/log-in"),
-        None => return problem.into_response(),
+    let Some(page) = page_for(&problem, request.method(), next) else {
+        return problem.into_response();
     };
     let mut response = Redirect::to(&page).into_response();
     // The problem's own answer is not told, but its cookies are to be cleared.
@@ -447,9 +442,24 @@ fn refuse_page(request: &Request, problem: Problem) -> Response {
     response
 }
 
+/// The page on which somebody can do what is missing, and from which they come back to `next`.
+pub(crate) fn page_for(problem: &Problem, method: &Method, next: impl FnOnce() -> Next) -> Option<String> {
+    Some(match problem.way_out {
+        Some(WayOut::ConfirmEmail) => CONFIRMATION_PAGE.to_owned(),
+        Some(WayOut::ConfirmPassword) if method.is_safe() => next().link(PASSWORD_PAGE),
+        // The password lets them come back, and not what was posted: it may be another thing than they remember.
+        Some(WayOut::ConfirmPassword) => {
+            Next::parse(next().or(DEFAULT_NEXT)).saying_not_yet().link(PASSWORD_PAGE)
+        }
+        Some(WayOut::Refresh) => next().link(REFRESH_PAGE),
+        None if problem.status == axum::http::StatusCode::UNAUTHORIZED => next().link("/log-in"),
+        None => return None,
+    })
+}
+
 /// The page that a form was on: the address it was posted to may have no page of its own. Without what the page said was
 /// done before.
-fn page_of_the_form(headers: &HeaderMap) -> Next {
+pub(crate) fn page_of_the_form(headers: &HeaderMap) -> Next {
     let referer = headers.get(header::REFERER).and_then(|value| value.to_str().ok());
     let path = referer.and_then(|referer| url::Url::parse(referer).ok()).map(|url| match url.query() {
         Some(query) => format!("{}?{query}", url.path()),

@@ -31,6 +31,8 @@ pub(crate) enum WayOut {
     ConfirmEmail,
     /// Where one gives one's password once more, and then goes on.
     ConfirmPassword,
+    /// Where the session is renewed without anybody noticing.
+    Refresh,
 }
 
 /// Why something was not done, as told to who asked: to programs as RFC 9457 `application/problem+json`, to people
@@ -412,7 +414,8 @@ impl From<CheckError> for Problem {
             CheckError::NotLoggedIn => Self::unauthenticated(),
             CheckError::AccessTokenExpired => {
                 let detail = "The access token is missing or has expired. Refresh the session and try again.";
-                Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+                let problem = Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
+                Self { way_out: Some(WayOut::Refresh), ..problem }
             }
             CheckError::SessionEnded(ended) => ended.into(),
             CheckError::CsrfFailed => Self::csrf_failed(),

@@ -46,6 +46,10 @@ const API_PREFIXES: [&str; 5] = ["/api/", "/.well-known/", "/healthz", "/readyz"
 #[derive(Clone, Copy)]
 pub(crate) struct SameForAll;
 
+/// Says of an answer of the API that a person looks at it.
+#[derive(Clone, Copy)]
+pub(crate) struct ReadByPeople;
+
 /// Gives the request its id, which stands on every log line about it, writes one line when it
 /// is answered, and finishes what problems ask for:
 /// removes the cookies of a session that is over, and tells people in a page what programs are told in JSON.
@@ -183,7 +187,8 @@ fn finish(vestibule: &Vestibule, path: &str, id: Uuid, problem: &Problem, respon
     let is_page_made =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind != "application/problem+json")
             || response.status().is_redirection();
-    let is_for_programs = API_PREFIXES.iter().any(|prefix| path.starts_with(prefix));
+    let is_for_programs = API_PREFIXES.iter().any(|prefix| path.starts_with(prefix))
+        && response.extensions().get::<ReadByPeople>().is_none();
     let mut response = if is_page_made || is_for_programs {
         response
     } else {

@@ -110,6 +110,8 @@ pub fn routes<S: Clone + Send + Sync + 'static>(vestibule: &Vestibule) -> Routes
         // Who writes programs against the API.
         .api(Anyone, Method::GET, "/api/openapi.json", api::openapi::openapi)
         .page(Anyone, Method::GET, "/api/docs", pages::api_docs::api_docs)
+        // Reverse proxies. Has a check of its own, which is about another request.
+        .api_of_any_method(&Anyone, "/api/auth/verify", api::verify::verify)
         // Who verifies access tokens without asking us.
         .api(Anyone, Method::GET, "/.well-known/jwks.json", api::jwks::jwks)
         // Password managers.

@@ -5,7 +5,7 @@ use axum::Router;
 use axum::handler::Handler;
 use axum::http::{Method, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::routing::{MethodFilter, MethodRouter, any, on};
 
 use crate::entrance::{Entrance, LeadsTo, enter};
 use crate::guard::{Guard, Who};
@@ -62,6 +62,25 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let entrance = self.entrance(who.clone(), LeadsTo::Api);
         let guarded = on(filter(&method), handler).route_layer(from_fn_with_state(entrance, enter));
         self.add(Route { method, path, who, face: Face::Api }, guarded)
+    }
+
+    /// Adds a route for programs that takes every method, those that are no standard too. On the list it stands once for each
+    /// that is often sent.
+    #[must_use]
+    pub fn api_of_any_method<H: Handler<T, S>, T: 'static>(
+        mut self,
+        who: &Who,
+        path: &'static str,
+        handler: H,
+    ) -> Self {
+        let entrance = self.entrance(who.clone(), LeadsTo::Api);
+        let guarded = any(handler.layer(from_fn_with_state(entrance, enter)));
+        self.router = self.router.route(path, guarded);
+        let methods =
+            [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+        let route = |method| Route { method, path, who: who.clone(), face: Face::Api };
+        self.list.extend(methods.map(route));
+        self
     }
 
     /// Adds a page, or the address that a page's form is sent to.

@@ -109,7 +109,7 @@ fn is_escaped(before: &[u8]) -> bool {
 }
 
 /// `192.0.2.1`, `2001:db8::1`, and what some proxies write: `192.0.2.1:4711`, `[2001:db8::1]:4711`, `[2001:db8::1]`.
-fn address_of_entry(entry: &[u8]) -> Option<IpAddr> {
+pub(crate) fn address_of_entry(entry: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(entry).ok()?;
     if let Ok(ip) = text.parse() {
         return Some(ip);

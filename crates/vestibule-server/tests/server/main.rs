@@ -21,6 +21,7 @@ mod operator;
 mod outbox;
 mod pebble;
 mod program;
+mod proxies;
 mod resend;
 mod session_cache;
 mod smtp;

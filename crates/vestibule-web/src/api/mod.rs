@@ -25,3 +25,4 @@ pub mod refresh;
 pub mod resend_confirmation;
 pub mod reset_password;
 pub mod sign_up;
+pub mod verify;

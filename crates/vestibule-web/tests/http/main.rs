@@ -39,6 +39,7 @@ mod simulation;
 mod timing;
 mod two_servers;
 mod unauthorized;
+mod verify;
 
 use reqwest::Method;
 use serde_json::{Value, json};

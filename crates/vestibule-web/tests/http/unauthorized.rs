@@ -12,7 +12,7 @@ use crate::{ACCESS, CHANGING, FORM, JSON, signed_up};
 const ADMIN: Who = Who::Recently(Role::Admin);
 
 /// Every route of the library, then those of the test server.
-const EXPECTED: [(&str, &str, Who); 87] = [
+const EXPECTED: [(&str, &str, Who); 93] = [
     ("GET", "/sign-up", Who::Stranger),
     ("POST", "/sign-up", Who::Stranger),
     ("GET", "/sign-up/sent", Who::Stranger),
@@ -73,6 +73,12 @@ const EXPECTED: [(&str, &str, Who); 87] = [
     ("GET", "/api/account/export", Who::AccountHolder),
     ("GET", "/api/openapi.json", Who::Anyone),
     ("GET", "/api/docs", Who::Anyone),
+    ("GET", "/api/auth/verify", Who::Anyone),
+    ("POST", "/api/auth/verify", Who::Anyone),
+    ("PUT", "/api/auth/verify", Who::Anyone),
+    ("PATCH", "/api/auth/verify", Who::Anyone),
+    ("DELETE", "/api/auth/verify", Who::Anyone),
+    ("OPTIONS", "/api/auth/verify", Who::Anyone),
     ("GET", "/.well-known/jwks.json", Who::Anyone),
     ("GET", "/.well-known/change-password", Who::Anyone),
     ("GET", "/healthz", Who::Anyone),
@@ -134,9 +140,10 @@ async fn every_route_is_on_the_list(#[values(Sqlite, Postgres)] kind: DatabaseKi
         server.list.iter().map(|route| (route.method.as_str(), route.path, route.who.clone())).collect();
     assert_eq!(routes, EXPECTED);
     for route in &server.list {
+        let has_its_own_check = ["/api/auth/refresh", "/api/auth/verify"].contains(&route.path);
         assert!(
-            !changes_something(route) || route.who != Who::Anyone || route.path == "/api/auth/refresh",
-            "{route:?} changes something and has no guard, and only refresh has a check of its own"
+            !changes_something(route) || route.who != Who::Anyone || has_its_own_check,
+            "{route:?} changes something and has no guard, and only two have a check of their own"
         );
     }
 }

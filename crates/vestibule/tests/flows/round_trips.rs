@@ -63,6 +63,9 @@ async fn the_page_tells_how_often_each_flow_speaks_to_the_database(
     count("log in, before the time that a refusal told");
     accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.unwrap();
     count("session check");
+    // What the answer to a reverse proxy asks.
+    accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.unwrap();
+    count("forward auth");
     accounts.check_bearer(&ann.tokens.access, Asked::role(Role::User)).await.unwrap();
     count("session check of a bearer");
     let second = accounts.refresh(&writing(&ann), &client).await.unwrap();
@@ -251,6 +254,9 @@ async fn count_other_ways_to_sign_up(kind: DatabaseKind) -> BTreeMap<String, u64
     let before = house.database.round_trips();
     accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.unwrap();
     counted.insert("session check, remembered".into(), house.database.round_trips() - before);
+    let before = house.database.round_trips();
+    accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.unwrap();
+    counted.insert("forward auth, remembered".into(), house.database.round_trips() - before);
     house.clock.advance(Duration::minutes(2));
     accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.unwrap();
     let before = house.database.round_trips();
