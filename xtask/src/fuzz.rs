@@ -45,7 +45,14 @@ pub fn run(seconds: u32, names: &[String]) -> Result<()> {
             let fuzz_one =
                 |target: &str| fuzz(&programs.join(target), target, &corpus.join(target), &built, seconds);
             let running: Vec<_> = some.iter().map(|target| threads.spawn(move || fuzz_one(target))).collect();
-            running.into_iter().try_for_each(|one| one.join().expect("fuzzing does not panic"))
+            let done = running.into_iter().map(|one| one.join().expect("fuzzing does not panic"));
+            // Each is told, also where two broke.
+            let mut broken: Vec<_> = done.filter_map(Result::err).collect();
+            let first = broken.pop();
+            for error in broken {
+                say::note(&format!("{error:#}"));
+            }
+            first.map_or(Ok(()), Err)
         })?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::cargo::{self, cargo};
 use crate::{apt, say};
 
-/// What was counted when somebody last looked at it.
+/// What was counted when somebody last looked at it, on this kind of processor.
 const KEPT: &str = "bench/instructions.txt";
 const MISSING: &str = "`valgrind` is missing, which counts instructions. Install it:\n  \
     Debian, Ubuntu:  sudo apt-get install valgrind\n  \
@@ -63,6 +63,12 @@ const MOST_MORE: f64 = 0.03;
 /// Unlike time, the number is the same on a busy machine and on a quiet one; so a change that makes the most frequent request
 /// dearer is seen in the change itself. It depends on the compiler and on the kind of processor.
 pub fn run(built: Built, is_kept: bool) -> Result<()> {
+    if !cfg!(target_arch = "x86_64") {
+        say::warning(
+            "the instructions of a session check were NOT counted: what they are compared with is of x86-64",
+        );
+        return Ok(());
+    }
     let has = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok();
     if !has {
         apt::install("valgrind", &["valgrind"], MISSING)?;
@@ -96,7 +102,7 @@ fn compare(name: &str, counted: u64, kept: u64) -> Result<()> {
     }
     say::note(&told);
     if more < -MOST_MORE {
-        say::note("that is better by so much that it should be kept: `cargo xtask instructions --keep`");
+        say::note("that is better by so much that it should be kept: the same again with `--keep`");
     }
     Ok(())
 }

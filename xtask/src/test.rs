@@ -1,6 +1,7 @@
+use std::num::NonZeroUsize;
 use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::cargo::{self, cargo};
 use crate::postgres::Cluster;
@@ -72,17 +73,35 @@ fn install_proxies() {
 }
 
 fn run_on(server: &str, arguments: &[String]) -> Result<()> {
-    // First, as nextest runs none and as the closing lines are to be those of all the other tests.
+    let mut failed = Vec::new();
     if arguments.is_empty() {
-        let mut doc_tests = cargo(&["test", "--doc", "--workspace", "--locked", "--quiet"]);
-        cargo::run(doc_tests.env(SERVER_VARIABLE, server))?;
-        browser::test(&[])?;
-        verify_anywhere::test(&[])?;
-        browser::test_clients(&[])?;
-        rehearse::run_where_it_can_be()?;
+        let doc_tests = || {
+            let mut command = cargo(&["test", "--doc", "--workspace", "--locked", "--quiet"]);
+            cargo::run(command.env(SERVER_VARIABLE, server))
+        };
+        // First, as nextest runs none of them and as the closing lines are to be those of all the other tests.
+        let parts: [(&str, &dyn Fn() -> Result<()>); 5] = [
+            ("doc tests", &doc_tests),
+            ("browser tests", &|| browser::test(&[])),
+            ("verifiers of other languages", &|| verify_anywhere::test(&[])),
+            ("client for JavaScript", &|| browser::test_clients(&[])),
+            ("rehearsal", &rehearse::run_where_it_can_be),
+        ];
+        for (name, part) in parts {
+            say::heading(name);
+            // One that is red does not hide the others.
+            if let Err(error) = part() {
+                say::note(&format!("{name}: {error:#}"));
+                failed.push(name);
+            }
+        }
     }
     let mut runner = if cargo::has("nextest") {
-        cargo(&["nextest", "run", "--locked"])
+        let mut nextest = cargo(&["nextest", "run", "--locked"]);
+        if !arguments.iter().any(|argument| argument.starts_with("--test-threads") || argument == "-j") {
+            nextest.arg(format!("--test-threads={}", threads()));
+        }
+        nextest
     } else {
         say::note("cargo-nextest is not here; `cargo install --locked cargo-nextest` makes this faster");
         cargo(&["test", "--lib", "--bins", "--tests", "--no-fail-fast", "--locked"])
@@ -91,7 +110,17 @@ fn run_on(server: &str, arguments: &[String]) -> Result<()> {
     if !arguments.iter().any(|argument| names_a_package(argument)) {
         runner.arg("--workspace");
     }
-    cargo::run(runner.args(arguments).env(SERVER_VARIABLE, server))
+    cargo::run(runner.args(arguments).env(SERVER_VARIABLE, server))?;
+    if !failed.is_empty() {
+        bail!("these did not pass, see above: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+/// Most of a run is waiting: for a certificate to end, for a client that is slow on purpose. More tests than two cores could compute at
+/// a time keep them busy.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(4, NonZeroUsize::get).max(4)
 }
 
 fn names_a_package(argument: &str) -> bool {

@@ -71,11 +71,13 @@ impl LogOutput {
         }
     }
 
-    /// Nobody is told where it cannot be written: there is nowhere to tell it.
+    /// Nobody is told where it cannot be written: there is nowhere to tell it. What was torn does not swallow the next line.
     fn write_out(&self) {
         let mut file = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = std::mem::take(&mut self.gathered().lines);
-        let _ = file.write_all(&lines);
+        if file.write_all(&lines).is_err() {
+            self.gathered().lines.insert(0, b'\n');
+        }
     }
 
     fn gathered(&self) -> MutexGuard<'_, Gathered> {

@@ -9,7 +9,7 @@ use ::vestibule::services::{Asked, CheckError, CurrentSession, PresentedSession,
 use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next as Inner;
 use axum::response::{IntoResponse, Redirect, Response};
 use time::OffsetDateTime;
@@ -96,9 +96,12 @@ pub struct PageVisit {
 }
 
 impl PageVisit {
-    /// Somebody of whom nothing is known, for pages that stand behind no guard.
-    pub(crate) fn of_stranger(path: &str) -> Self {
-        Self { current: None, path: path.to_owned(), form_on: None }
+    /// The visit that a guard left, or else one of whom it let pass: of nobody, where there is no guard.
+    pub(crate) fn left_on(extensions: &Extensions, path: &str) -> Self {
+        extensions.get::<Self>().cloned().unwrap_or_else(|| {
+            let current = extensions.get::<CurrentUser>().cloned();
+            Self { current, path: path.to_owned(), form_on: None }
+        })
     }
 
     /// The visit that a request makes.
@@ -321,10 +324,11 @@ pub(crate) async fn check_or_refresh(
 
 /// Runs a request as somebody, and leaves on the answer whose it was and the cookies to set.
 async fn run_as(current: CurrentUser, set: Vec<HeaderValue>, mut request: Request, inner: Inner) -> Response {
-    let of = RequestOf(current.user().id);
-    request.extensions_mut().insert(current);
+    request.extensions_mut().insert(current.clone());
     let mut response = inner.run(request).await;
-    response.extensions_mut().insert(of);
+    response.extensions_mut().insert(RequestOf(current.user().id));
+    // For the page that tells an error in the site's layout.
+    response.extensions_mut().insert(current);
     add_unless_set(response.headers_mut(), set);
     response
 }
@@ -339,7 +343,6 @@ async fn visit_as(
     let visit = PageVisit::of(&request, Some(current.clone()));
     request.extensions_mut().insert(visit.clone());
     let mut response = run_as(current, set, request, inner).await;
-    // For the page that tells an error in the site's layout.
     response.extensions_mut().insert(visit);
     response
 }
@@ -490,7 +493,6 @@ impl<S: Send + Sync> FromRequestParts<S> for PageVisit {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let visit = parts.extensions.get::<Self>().cloned();
-        Ok(visit.unwrap_or_else(|| Self::of_stranger(parts.uri.path())))
+        Ok(Self::left_on(&parts.extensions, parts.uri.path()))
     }
 }

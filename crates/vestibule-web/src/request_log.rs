@@ -234,7 +234,7 @@ fn error_page(vestibule: &Vestibule, path: &str, id: Uuid, problem: &Problem, to
         message: &problem.detail,
         request_id: problem.cause.is_some().then_some(id.as_str()),
     };
-    let visit = told.extensions().get::<PageVisit>().cloned().unwrap_or_else(|| PageVisit::of_stranger(path));
+    let visit = PageVisit::left_on(told.extensions(), path);
     // Outside of the layer that catches panics, and the layout may be what is broken: then the page is told without it.
     let drawn = catch_unwind(AssertUnwindSafe(|| vestibule.rendered(&visit, problem.heading(), &content)));
     let failed = match drawn {

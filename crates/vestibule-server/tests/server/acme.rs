@@ -87,8 +87,18 @@ impl Site {
         std::fs::read_to_string(self.path("log")).unwrap()
     }
 
-    fn has_logged(&self, words: &str) -> usize {
-        self.log().matches(words).count()
+    /// How often the log says so. Its lines come a moment after what they tell.
+    async fn has_logged(&self, words: &str) -> usize {
+        let count = || self.log().matches(words).count();
+        let mut counted = 0;
+        for _ in 0..10 {
+            tokio::time::sleep(Wait::from_millis(50)).await;
+            let before = std::mem::replace(&mut counted, count());
+            if counted > 0 && counted == before {
+                break;
+            }
+        }
+        counted
     }
 
     async fn client(&self, pebble: &Pebble) -> TlsClient {
@@ -122,8 +132,8 @@ async fn the_first_certificate_comes_over_tls_alpn_01_and_is_there_after_a_resta
     let pebble = place.open(plan).await;
     let program = site.start();
     let certificate = site.certificate(&pebble, b"").await;
-    assert_eq!(site.has_logged("a certificate was ordered"), 1, "{}", site.log());
-    assert_eq!(site.has_logged("trying HTTP-01"), 0, "{}", site.log());
+    assert_eq!(site.has_logged("a certificate was ordered").await, 1, "{}", site.log());
+    assert_eq!(site.has_logged("trying HTTP-01").await, 0, "{}", site.log());
     let root = pebble.root().await;
     for name in [HOST, MORE] {
         assert_eq!(TlsClient::new(&root, site.port, name).get("/log-in").await.unwrap().status, 200);
@@ -145,7 +155,7 @@ async fn the_first_certificate_comes_over_tls_alpn_01_and_is_there_after_a_resta
     }
     let answer = answer.unwrap();
     assert_eq!(answer.certificate, certificate);
-    assert_eq!(site.has_logged("ordering a certificate"), 1, "{}", site.log());
+    assert_eq!(site.has_logged("ordering a certificate").await, 1, "{}", site.log());
 
     // Neither the log nor the file of the database gives the private keys away.
     for entry in std::fs::read_dir(site.path("data")).unwrap() {
@@ -164,8 +174,8 @@ async fn where_the_authority_does_not_get_through_over_tls_it_comes_over_plain_h
     let pebble = place.open(Plan { tls_port: free_port(), ..site.plan(Duration::days(90)) }).await;
     let _program = site.start();
     site.certificate(&pebble, b"").await;
-    assert_eq!(site.has_logged("trying HTTP-01"), 1, "{}", site.log());
-    assert_eq!(site.has_logged("a certificate was ordered"), 1, "{}", site.log());
+    assert_eq!(site.has_logged("trying HTTP-01").await, 1, "{}", site.log());
+    assert_eq!(site.has_logged("a certificate was ordered").await, 1, "{}", site.log());
 }
 
 #[tokio::test]
@@ -179,13 +189,13 @@ async fn before_the_first_certificate_handshakes_fail_plain_http_leads_on_and_no
     let client = site.client(&pebble).await;
     for _ in 0..300 {
         assert!(client.get("/healthz").await.is_err());
-        if site.has_logged("no certificate can be ordered") == 1 {
+        if site.has_logged("no certificate can be ordered").await == 1 {
             break;
         }
         tokio::time::sleep(Wait::from_millis(100)).await;
     }
     let log = site.log();
-    assert_eq!(site.has_logged("no certificate can be ordered"), 1, "{log}");
+    assert_eq!(site.has_logged("no certificate can be ordered").await, 1, "{log}");
     for told in ["over TLS-ALPN-01", "over HTTP-01", MORE] {
         assert!(log.contains(told), "what the authority said: {log}");
     }
@@ -208,8 +218,8 @@ async fn a_certificate_is_renewed_before_it_ends_without_a_restart() {
     // As the first one is trusted to its end, each handshake in between succeeds.
     let second = site.certificate(&pebble, &first).await;
     site.certificate(&pebble, &second).await;
-    assert_eq!(site.has_logged("cannot be renewed"), 0, "{}", site.log());
-    assert_eq!(site.has_logged("a certificate was ordered"), 3, "{}", site.log());
+    assert_eq!(site.has_logged("cannot be renewed").await, 0, "{}", site.log());
+    assert_eq!(site.has_logged("a certificate was ordered").await, 3, "{}", site.log());
 }
 
 #[tokio::test]
@@ -225,7 +235,7 @@ async fn while_the_authority_is_down_the_site_is_served_and_warned_of_and_then_i
     for _ in 0..900 {
         // Served all the time, up to the moment of the warning.
         assert_eq!(client.get("/healthz").await.unwrap().certificate, first);
-        if site.has_logged("the one before is served on") > 0 {
+        if site.has_logged("the one before is served on").await > 0 {
             break;
         }
         tokio::time::sleep(Wait::from_millis(100)).await;
@@ -234,7 +244,7 @@ async fn while_the_authority_is_down_the_site_is_served_and_warned_of_and_then_i
     // Pebble has forgotten all accounts.
     let pebble = place.open(plan).await;
     site.certificate(&pebble, &first).await;
-    assert_eq!(site.has_logged("does not know the account any more"), 1, "{}", site.log());
+    assert_eq!(site.has_logged("does not know the account any more").await, 1, "{}", site.log());
 }
 
 #[tokio::test]
@@ -252,8 +262,9 @@ async fn of_two_servers_on_one_database_one_orders_and_both_serve() {
     });
     let certificate = one.certificate(&pebble, b"").await;
     assert_eq!(two.certificate(&pebble, b"").await, certificate);
-    let ordered = [&one, &two].map(|site| site.has_logged("a certificate was ordered"));
-    assert_eq!(ordered.iter().sum::<usize>(), 1, "{}\n{}", one.log(), two.log());
+    let words = "a certificate was ordered";
+    let ordered = one.has_logged(words).await + two.has_logged(words).await;
+    assert_eq!(ordered, 1, "{}\n{}", one.log(), two.log());
     drop(running);
 }
 
@@ -335,7 +346,7 @@ async fn a_certificate_that_certbot_renews_by_webroot_is_served_without_a_restar
     let webroot = webroot.to_str().unwrap();
     certbot(&place, site.folder.path(), &["--webroot", "--webroot-path", webroot, "--force-renewal"]);
     site.certificate(&pebble, &first).await;
-    assert_eq!(site.has_logged("cannot be served"), 0, "{}", site.log());
+    assert_eq!(site.has_logged("cannot be served").await, 0, "{}", site.log());
 }
 
 fn certbot(place: &Place, folder: &Path, arguments: &[&str]) {

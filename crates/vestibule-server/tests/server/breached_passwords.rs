@@ -379,7 +379,7 @@ async fn while_the_service_hangs_people_sign_up_and_the_log_says_it_once_and_not
     assert_eq!(sign_up(&program.origin, LEAKED).await.0, 201, "it goes on without");
     assert_eq!(sign_up(&program.origin, GOOD).await.0, 409);
     assert_eq!(service.count(), 2);
-    drop(program);
+    program.stop();
 
     let log = std::fs::read_to_string(log).unwrap();
     assert_eq!(log.matches("leaked passwords:").count(), 1, "{log}");

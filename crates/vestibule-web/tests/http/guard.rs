@@ -2,10 +2,15 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Method, Request};
 use axum::routing::get;
 use tower::ServiceExt;
-use vestibule_web::{CurrentUser, PageVisit};
+use vestibule_sql::Database;
+use vestibule_testkit::DatabaseKind::Sqlite;
+use vestibule_testkit::{ServerOptions, TestDatabase, TestServer};
+use vestibule_web::{CurrentUser, PageVisit, Problem, Routes, Vestibule, Who};
+
+use crate::signed_up;
 
 async fn whoami(current: CurrentUser) -> String {
     current.user().name.to_string()
@@ -38,4 +43,25 @@ async fn a_page_without_a_guard_takes_everybody_for_a_stranger() {
     let response = unguarded().oneshot(request("/visitor")).await.unwrap();
     let body = axum::body::to_bytes(response.into_body(), 100).await.unwrap();
     assert_eq!(body, "a stranger");
+}
+
+/// What an application draws for its own scripts, and what it refuses, at addresses of its own.
+fn fragments(vestibule: &Vestibule, _: &Database) -> Routes {
+    Routes::new(vestibule.clone()).api(Who::LoggedIn, Method::GET, "/fragment", visitor).api(
+        Who::LoggedIn,
+        Method::GET,
+        "/missing",
+        || async { Problem::not_found() },
+    )
+}
+
+#[tokio::test]
+async fn a_route_for_programs_knows_who_visits_it_as_a_page_does() {
+    let options = ServerOptions { routes: fragments, ..ServerOptions::default() };
+    let server = TestServer::start_on(&TestDatabase::create(Sqlite).await, options).await;
+    let mut browser = signed_up(&server, "ann").await;
+    assert_eq!(browser.get("/fragment").await.text, "somebody");
+    let told = browser.get("/missing").await;
+    assert_eq!(told.status, 404);
+    assert!(told.text.contains("/log-out"), "the menu is of who is logged in: {}", told.text);
 }

@@ -134,18 +134,20 @@ async fn what_must_not_tell_who_has_an_account_is_answered_after_a_moment() {
     let server = TestServer::start_on(&TestDatabase::create(Sqlite).await, options).await;
     let email = json!({ "email": "ann@example.com" });
     let fields = [("name", "Ann"), ("email", "ann@example.com"), ("password", PASSWORD)];
-    let began = tokio::time::Instant::now();
     let (program, mut browser) = (server.anonymous(), server.browser());
-    let answers = [
-        program.post_json("/api/auth/forgot-password", &email).await,
-        program.post_json("/api/auth/sign-up", &sign_up_of("ann")).await,
-        browser.post_form("/forgot-password", &fields[1..2]).await,
-        browser.post_form("/sign-up", &fields).await,
-        browser.post_form("/sign-up/sent", &fields[1..2]).await,
-    ];
-    assert_eq!(answers.map(|answer| answer.status), [202, 202, 303, 303, 303]);
-    let took = began.elapsed();
-    assert!(took >= 5 * Duration::from_millis(100), "{took:?}");
+    for (number, status) in [202, 202, 303, 303, 303].into_iter().enumerate() {
+        let began = tokio::time::Instant::now();
+        let answer = match number {
+            0 => program.post_json("/api/auth/forgot-password", &email).await,
+            1 => program.post_json("/api/auth/sign-up", &sign_up_of("ann")).await,
+            2 => browser.post_form("/forgot-password", &fields[1..2]).await,
+            3 => browser.post_form("/sign-up", &fields).await,
+            _ => browser.post_form("/sign-up/sent", &fields[1..2]).await,
+        };
+        let took = began.elapsed();
+        assert_eq!(answer.status, status);
+        assert!(took >= ANSWERS_ARE_HELD_FOR, "{number}: {took:?}");
+    }
 }
 
 #[rstest]

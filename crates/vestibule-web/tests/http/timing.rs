@@ -26,7 +26,7 @@ const ROUNDS: u32 = 80;
 const LIMIT: f64 = 4.5;
 const AT_ONCE: std::time::Duration = std::time::Duration::ZERO;
 /// Long enough for what hashes nothing, and short enough to be measured often.
-const A_SHORT_MOMENT: std::time::Duration = std::time::Duration::from_millis(30);
+const A_SHORT_MOMENT: std::time::Duration = std::time::Duration::from_millis(50);
 const LOG_IN: &str = "/api/auth/log-in";
 const FORGOT: &str = "/api/auth/forgot-password";
 
