@@ -5,10 +5,12 @@ use anyhow::Result;
 use crate::rehearse::is_there;
 use crate::{apt, cargo};
 
-const PROGRAMS: [&str; 5] = ["shellcheck", "systemd-analyze", "python3", "npm", "openssl"];
-const PACKAGES: [&str; 7] = ["shellcheck", "systemd", "python3", "python3-venv", "nodejs", "npm", "openssl"];
+// podman-compose asks for podman, though it only reads.
+const PROGRAMS: [&str; 6] = ["shellcheck", "systemd-analyze", "python3", "npm", "openssl", "podman"];
+const PACKAGES: [&str; 8] =
+    ["shellcheck", "systemd", "python3", "python3-venv", "nodejs", "npm", "openssl", "podman"];
 const MISSING: &str = "what checks deploy/ is missing. Install it:\n  \
-    Debian, Ubuntu:  sudo apt-get install shellcheck systemd python3 python3-venv nodejs npm openssl";
+    Debian, Ubuntu:  sudo apt-get install shellcheck systemd python3 python3-venv nodejs npm openssl podman";
 
 /// Holds scripts, units, compose files and workflows to their own tools.
 pub fn run() -> Result<()> {
