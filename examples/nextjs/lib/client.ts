@@ -8,6 +8,11 @@ export const client = createClient();
 /** Where to go after a log-in: a page of this site, whatever `next` says. */
 export function nextPage(): string {
   const next = new URLSearchParams(location.search).get('next');
-  const url = URL.parse(next ?? '/dashboard', location.origin);
-  return url?.origin === location.origin ? url.href : '/dashboard';
+  try {
+    const url = new URL(next ?? '/dashboard', location.origin);
+    if (url.origin === location.origin) return url.href;
+  } catch {
+    // It is no address at all.
+  }
+  return '/dashboard';
 }

@@ -19,7 +19,7 @@ const HTML: (&str, &str) = ("accept", "text/html,*/*;q=0.8");
 const SAME_ORIGIN: (&str, &str) = ("sec-fetch-site", "same-origin");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 /// What somebody outside would like to be taken for.
-const FORGED: [(&str, &str); 8] = [
+const FORGED: [(&str, &str); 9] = [
     ("x-auth-user-id", "forged"),
     ("X-Auth-Email", "forged"),
     ("x-auth-email", "forged too"),
@@ -28,6 +28,7 @@ const FORGED: [(&str, &str); 8] = [
     ("x_auth_email", "forged"),
     ("X_Auth_User_Id", "forged"),
     ("x_auth_role", "forged"),
+    ("x.auth.email", "forged"),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -229,7 +230,7 @@ fn caddy(folder: &Path, port: u16, upstream: u16, application: u16) -> Child {
 /// The lines of what the application was sent that name somebody, in whatever spelling.
 fn named(body: &str) -> Vec<&str> {
     let mut lines: Vec<&str> =
-        body.lines().filter(|line| line.replace('_', "-").to_lowercase().starts_with("x-auth")).collect();
+        body.lines().filter(|line| line.replace(['_', '.'], "-").to_lowercase().starts_with("x-auth")).collect();
     lines.sort_unstable();
     lines
 }
@@ -326,9 +327,14 @@ async fn a_role_is_asked_for(#[values(Kind::Nginx, Kind::Caddy)] kind: Kind) {
     let answer = place.get("/app/admin/", "", &[HTML]).await;
     assert!(answer.location.ends_with("/log-in?next=%2Fapp%2Fadmin%2F"), "{answer:?}");
     for headers in [&[][..], &[HTML], &FORGED] {
-        let answer = place.get("/app/admin/?role=user", &cookies, headers).await;
-        assert_eq!(answer.status, 403, "{answer:?}");
+        // However an application may read it.
+        for path in ["/app/admin/?role=user", "/app/admin", "/app/ADMIN/", "/app/admin.json", "/app/admin;x/"] {
+            let answer = place.get(path, &cookies, headers).await;
+            assert_eq!(answer.status, 403, "{path}: {answer:?}");
+        }
     }
+    let page = place.get("/app/admin/", &cookies, &[HTML]).await;
+    assert!(page.body.contains("<h1"), "people get a page that says so: {page:?}");
     assert_eq!(place.came_through.load(Ordering::SeqCst), 0);
     let mut promote = program::command(place.folder.path());
     promote.args(["user", "set-role", "ann@example.com", "admin"]);
