@@ -127,7 +127,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "DATABASE_LISTEN_URL",
         default_in_words: "VESTIBULE_DATABASE_URL",
-        about: "Where PostgreSQL is listened to for what other servers change: the same database past a PgBouncer in transaction mode, which passes nothing on. Where nothing arrives, each check reads the database.",
+        about: "Where PostgreSQL is listened to for what other servers change: the same database past a PgBouncer in transaction mode. Without it such a PgBouncer passes nothing on, and ends connections that notifications arrive at: requests fail now and then. Where nothing arrives, each check reads the database.",
         way_out: "Set postgres://user:password@host/database, with the host and the port of PostgreSQL itself.",
         is_secret: true,
         ..Key::EMPTY
