@@ -229,8 +229,10 @@ fn caddy(folder: &Path, port: u16, upstream: u16, application: u16) -> Child {
 
 /// The lines of what the application was sent that name somebody, in whatever spelling.
 fn named(body: &str) -> Vec<&str> {
-    let mut lines: Vec<&str> =
-        body.lines().filter(|line| line.replace(['_', '.'], "-").to_lowercase().starts_with("x-auth")).collect();
+    let mut lines: Vec<&str> = body
+        .lines()
+        .filter(|line| line.replace(['_', '.'], "-").to_lowercase().starts_with("x-auth"))
+        .collect();
     lines.sort_unstable();
     lines
 }
@@ -328,7 +330,8 @@ async fn a_role_is_asked_for(#[values(Kind::Nginx, Kind::Caddy)] kind: Kind) {
     assert!(answer.location.ends_with("/log-in?next=%2Fapp%2Fadmin%2F"), "{answer:?}");
     for headers in [&[][..], &[HTML], &FORGED] {
         // However an application may read it.
-        for path in ["/app/admin/?role=user", "/app/admin", "/app/ADMIN/", "/app/admin.json", "/app/admin;x/"] {
+        for path in ["/app/admin/?role=user", "/app/admin", "/app/ADMIN/", "/app/admin.json", "/app/admin;x/"]
+        {
             let answer = place.get(path, &cookies, headers).await;
             assert_eq!(answer.status, 403, "{path}: {answer:?}");
         }
