@@ -50,8 +50,9 @@ several_servers() {
     [ "$(in_server podman logs "compose_site-${number}_1" 2>&1 | grep -c '/api/notes')" -gt 5 ] || failed "site-$number served nobody"
   done
   notes() { in_server podman exec "compose_$1_1" psql --username=vestibule --dbname=vestibule -tAc 'SELECT count(*) FROM notes'; }
+  # A replica answers only once it has heard which transactions are open, which a primary tells every 15 s.
   # shellcheck disable=SC2016 # What until_it_works asks again and again.
-  until_it_works 10 eval '[ "$(notes replica)" = "$(notes production-database)" ]'
+  until_it_works 60 eval '[ "$(notes replica)" = "$(notes production-database)" ]'
   echo "   both servers served, and the replica has $(notes replica) notes"
   compose down --volumes
   echo "   in $((SECONDS - began)) s"
