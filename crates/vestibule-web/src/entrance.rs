@@ -1,16 +1,17 @@
 //! What every request goes through on its way to a handler, outermost first: where it comes from, the headers of its answer, the
 //! log, panics, the guard.
 //!
-//! It is one layer, where there could be five: for each request axum copies at each layer all that lies below it, so five cost
-//! more than the check of a session.
+//! It is around the handler itself, and no layer of axum's: for each request axum copies at each layer all that lies below it, which
+//! costs more than the check of a session.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
+use axum::handler::Handler;
 use axum::http::StatusCode;
-use axum::middleware::Next as Inner;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 
@@ -33,12 +34,36 @@ pub(crate) enum LeadsTo {
     Nowhere,
 }
 
-pub(crate) async fn enter(
-    State(entrance): State<Arc<Entrance>>,
-    mut request: Request,
-    inner: Inner,
-) -> Response {
-    let Entrance { guard, leads_to } = &*entrance;
+/// A handler behind an entrance.
+#[derive(Clone)]
+pub(crate) struct Guarded<H> {
+    pub entrance: Arc<Entrance>,
+    pub handler: H,
+}
+
+type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+impl<H: Handler<T, S>, T: 'static, S: Send + 'static> Handler<T, S> for Guarded<H> {
+    type Future = Answer;
+
+    fn call(self, request: Request, state: S) -> Answer {
+        let Self { entrance, handler } = self;
+        let inner = Inner(Box::new(move |request| Box::pin(handler.call(request, state))));
+        Box::pin(async move { enter(&entrance, request, inner).await })
+    }
+}
+
+/// What is behind a guard. One type for all handlers: else the compiler would write the guards once for each.
+pub(crate) struct Inner(Box<dyn FnOnce(Request) -> Answer + Send>);
+
+impl Inner {
+    pub(crate) async fn run(self, request: Request) -> Response {
+        (self.0)(request).await
+    }
+}
+
+async fn enter(entrance: &Entrance, mut request: Request, inner: Inner) -> Response {
+    let Entrance { guard, leads_to } = entrance;
     client::note_address(&guard.vestibule, &mut request);
     let place = headers::Place::of(request.uri());
     let guarded = |request| async {

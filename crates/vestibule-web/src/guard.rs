@@ -10,13 +10,13 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, header};
-use axum::middleware::Next as Inner;
 use axum::response::{IntoResponse, Redirect, Response};
 use time::OffsetDateTime;
 
 use crate::body;
 use crate::client::ClientOf;
 use crate::cookies::{CookieValues, add_unless_set};
+use crate::entrance::Inner;
 use crate::next::Next;
 use crate::pages::DEFAULT_NEXT;
 use crate::problem::{Problem, WayOut};

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::{Method, Uri};
-use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 
-use crate::entrance::{Entrance, LeadsTo, enter};
+use crate::entrance::{Entrance, Guarded, LeadsTo};
 use crate::guard::{Guard, Who};
 use crate::problem::Problem;
 use crate::vestibule::Vestibule;
@@ -59,8 +58,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         path: &'static str,
         handler: H,
     ) -> Self {
-        let entrance = self.entrance(who.clone(), LeadsTo::Api);
-        let guarded = on(filter(&method), handler).route_layer(from_fn_with_state(entrance, enter));
+        let guarded = on(filter(&method), self.guarded(who.clone(), LeadsTo::Api, handler));
         self.add(Route { method, path, who, face: Face::Api }, guarded)
     }
 
@@ -73,8 +71,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         path: &'static str,
         handler: H,
     ) -> Self {
-        let entrance = self.entrance(who.clone(), LeadsTo::Api);
-        let guarded = any(handler.layer(from_fn_with_state(entrance, enter)));
+        let guarded = any(self.guarded(who.clone(), LeadsTo::Api, handler));
         self.router = self.router.route(path, guarded);
         let methods =
             [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
@@ -92,8 +89,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         path: &'static str,
         handler: H,
     ) -> Self {
-        let entrance = self.entrance(who.clone(), LeadsTo::Page);
-        let guarded = on(filter(&method), handler).route_layer(from_fn_with_state(entrance, enter));
+        let guarded = on(filter(&method), self.guarded(who.clone(), LeadsTo::Page, handler));
         self.add(Route { method, path, who, face: Face::Page }, guarded)
     }
 
@@ -115,8 +111,9 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         &self.list
     }
 
-    fn entrance(&self, who: Who, leads_to: LeadsTo) -> Arc<Entrance> {
-        Arc::new(Entrance { guard: Guard { vestibule: self.vestibule.clone(), who }, leads_to })
+    fn guarded<H>(&self, who: Who, leads_to: LeadsTo, handler: H) -> Guarded<H> {
+        let guard = Guard { vestibule: self.vestibule.clone(), who };
+        Guarded { entrance: Arc::new(Entrance { guard, leads_to }), handler }
     }
 
     fn add(mut self, route: Route, guarded: MethodRouter<S, Infallible>) -> Self {
@@ -129,10 +126,9 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 impl Routes {
     /// The router, with what is answered where nothing is.
     pub fn into_router(self) -> Router {
-        let nowhere = from_fn_with_state(self.entrance(Who::Anyone, LeadsTo::Nowhere), enter);
-        self.router
-            .fallback(not_found.layer(nowhere.clone()))
-            .method_not_allowed_fallback(method_not_allowed.layer(nowhere))
+        let not_found = self.guarded(Who::Anyone, LeadsTo::Nowhere, not_found);
+        let method_not_allowed = self.guarded(Who::Anyone, LeadsTo::Nowhere, method_not_allowed);
+        self.router.fallback(not_found).method_not_allowed_fallback(method_not_allowed)
     }
 }
 
