@@ -25,6 +25,7 @@ mod failure;
 mod house;
 mod https_client;
 mod interruption;
+mod log_lines;
 mod log_output;
 mod memory;
 mod metrics;

@@ -2,12 +2,14 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::filter::{EnvFilter, Targets};
 use tracing_subscriber::fmt::Layer as Lines;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry};
 
 use crate::failure::Failure;
+use crate::log_lines::{ForMachines, ForPeople};
 use crate::log_output::{Gatherer, LogOutput};
 use crate::settings::LogFormat;
 use crate::traces::{Traces, TracesSetting};
@@ -42,9 +44,16 @@ pub(crate) fn start(
     let lines = Lines::<Registry>::new().with_writer(output);
     let lines = match format {
         LogFormat::Pretty => {
-            lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).with_filter(filter).boxed()
+            let has_colours = std::io::stderr().is_terminal();
+            lines
+                .with_ansi(has_colours)
+                .event_format(ForPeople::new(has_colours))
+                .with_filter(filter)
+                .boxed()
         }
-        LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
+        LogFormat::Json => {
+            lines.event_format(ForMachines).fmt_fields(JsonFields::new()).with_filter(filter).boxed()
+        }
     };
     let traces = traces.map(|(setting, name)| Traces::start(setting, name)).transpose()?;
     let layer = traces.as_ref().map(|traces| {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use time::OffsetDateTime;
 use vestibule::Changed;
@@ -419,6 +421,7 @@ impl TryFrom<SessionAndUserRow> for SessionAndUser {
     type Error = BrokenRow;
 
     fn try_from(row: SessionAndUserRow) -> Result<Self, BrokenRow> {
-        Ok(Self { session: row.session.try_into()?, user: User::try_from(row.user)? })
+        let (session, user) = (Session::try_from(row.session)?, User::try_from(row.user)?);
+        Ok(Self { session: Arc::new(session), user: Arc::new(user) })
     }
 }

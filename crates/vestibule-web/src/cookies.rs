@@ -126,24 +126,30 @@ impl<'h> CookieValues<'h> {
     /// send all cookies in one header, also those that a neighbouring host has set.
     pub fn read(headers: &'h HeaderMap, names: &CookieNames) -> Self {
         let mut values = Self::default();
-        let pairs = headers
-            .get_all(header::COOKIE)
-            .into_iter()
-            .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
-            .filter_map(|pair| std::str::from_utf8(pair).ok())
-            .filter_map(|pair| pair.trim().split_once('='));
-        for (name, value) in pairs {
-            let of_name = match name {
-                name if name == names.access => &mut values.access,
-                name if name == names.refresh => &mut values.refresh,
-                name if name == names.csrf => &mut values.csrf,
-                name if name == names.device => &mut values.device,
-                name if name == names.sign_up => &mut values.sign_up,
-                _ => continue,
-            };
-            of_name.push(value);
+        for header in headers.get_all(header::COOKIE) {
+            match std::str::from_utf8(header.as_bytes()) {
+                Ok(text) => text.split(';').for_each(|pair| values.note(pair, names)),
+                Err(_) => header
+                    .as_bytes()
+                    .split(|byte| *byte == b';')
+                    .filter_map(|pair| std::str::from_utf8(pair).ok())
+                    .for_each(|pair| values.note(pair, names)),
+            }
         }
         values
+    }
+
+    fn note(&mut self, pair: &'h str, names: &CookieNames) {
+        let Some((name, value)) = pair.trim().split_once('=') else { return };
+        let of_name = match name {
+            name if name == names.access => &mut self.access,
+            name if name == names.refresh => &mut self.refresh,
+            name if name == names.csrf => &mut self.csrf,
+            name if name == names.device => &mut self.device,
+            name if name == names.sign_up => &mut self.sign_up,
+            _ => return,
+        };
+        of_name.push(value);
     }
 
     /// What the service is shown.

@@ -140,7 +140,7 @@ impl PageVisit {
     }
 }
 
-/// Left on an answer for the log: whose request it was.
+/// Left on an answer for the log: whose request it was who became somebody by it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestOf(pub UserId);
 
@@ -310,8 +310,8 @@ pub(crate) async fn check_or_refresh(
             set.push(names.csrf_cookie(&refreshed.tokens.csrf));
             let is_csrf_cookie_missing = presented.csrf_cookies.is_empty();
             let current = CurrentSession {
-                user: refreshed.user,
-                session: refreshed.session,
+                user: Arc::new(refreshed.user),
+                session: Arc::new(refreshed.session),
                 is_csrf_cookie_missing,
                 shown_by: ShownBy::Cookies,
                 devices: presented.devices.iter().map(|&device| device.to_owned()).collect(),
@@ -326,8 +326,7 @@ pub(crate) async fn check_or_refresh(
 async fn run_as(current: CurrentUser, set: Vec<HeaderValue>, mut request: Request, inner: Inner) -> Response {
     request.extensions_mut().insert(current.clone());
     let mut response = inner.run(request).await;
-    response.extensions_mut().insert(RequestOf(current.user().id));
-    // For the page that tells an error in the site's layout.
+    // For the log, and for the page that tells an error in the site's layout.
     response.extensions_mut().insert(current);
     add_unless_set(response.headers_mut(), set);
     response

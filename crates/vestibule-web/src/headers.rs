@@ -34,6 +34,17 @@ const DEFAULTS: [(HeaderName, &str); 8] = [
     ),
 ];
 
+/// The same of answers that are data. What is left away tells browsers what a page may do, and these are none: nothing is loaded,
+/// opened or sent from them. Half of the bytes of a short answer were such headers.
+const DEFAULTS_OF_DATA: [(HeaderName, &str); 4] = [
+    (header::CACHE_CONTROL, PRIVATE),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+/// The kinds of data.
+const DATA: [&str; 2] = ["application/json", "application/problem+json"];
+
 /// A year, on https only: a browser that saw it never speaks plain http with this host again, so nobody in between can
 /// keep it from https (SSL stripping). Without `includeSubDomains`: what other hosts below this one speak is not ours to
 /// decide, and they could not be reached for a year.
@@ -68,16 +79,33 @@ impl Place {
     }
 }
 
-/// The defaults of a site on https, or on plain http.
-pub(crate) fn defaults(is_https: bool) -> HeaderMap {
-    let hsts = is_https.then_some((header::STRICT_TRANSPORT_SECURITY, HSTS));
-    let all = DEFAULTS.into_iter().chain(hsts);
-    all.map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
+/// What answers have that do not set it themselves.
+pub(crate) struct Defaults {
+    of_pages: HeaderMap,
+    of_data: HeaderMap,
+}
+
+impl Defaults {
+    /// Those of a site on https, or on plain http.
+    pub(crate) fn new(is_https: bool) -> Self {
+        let hsts = is_https.then_some((header::STRICT_TRANSPORT_SECURITY, HSTS));
+        let all = |defaults: &[(HeaderName, &'static str)]| {
+            let all = defaults.iter().cloned().chain(hsts.clone());
+            all.map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
+        };
+        Self { of_pages: all(&DEFAULTS), of_data: all(&DEFAULTS_OF_DATA) }
+    }
+
+    fn of(&self, answer: &HeaderMap) -> &HeaderMap {
+        let is_data = answer.get(header::CONTENT_TYPE).is_some_and(|kind| DATA.iter().any(|data| kind == data));
+        if is_data { &self.of_data } else { &self.of_pages }
+    }
 }
 
 /// Adds to an answer what it does not set itself.
 pub(crate) fn add_defaults(vestibule: &Vestibule, place: Place, response: &mut Response) {
-    let own = std::mem::replace(response.headers_mut(), vestibule.default_headers().clone());
+    let defaults = vestibule.default_headers().of(response.headers()).clone();
+    let own = std::mem::replace(response.headers_mut(), defaults);
     let headers = response.headers_mut();
     // The first value of a name takes the place of the default.
     headers.extend(own);

@@ -13,9 +13,10 @@ use uuid::Uuid;
 use crate::arrival::Arrival;
 use crate::client::ClientAddress;
 use crate::cookies::add_unless_set;
-use crate::guard::{PageVisit, RequestOf};
+use crate::guard::{CurrentUser, PageVisit, RequestOf};
 use crate::observer::Answered;
 use crate::problem::Problem;
+use crate::request_id::under;
 use crate::vestibule::Vestibule;
 
 /// The codes of problems that tell of guessing: a wrong password, and whatever there was too much of.
@@ -64,27 +65,29 @@ where
     let accounts = vestibule.accounts();
     let started = accounts.now();
     let (arrival, request) = Arrival::watch(request);
-    let id = vestibule.random().uuid_v7(started);
+    let id = vestibule.request_ids().next(started);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let address = request.extensions().get::<ClientAddress>().and_then(|ClientAddress(address)| *address);
-    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map(MatchedPath::as_str);
 
-    // An id that the client claims is not taken: it would let strangers write in our log.
-    let span = tracing::info_span!("request", id = %id);
+    // An id that the client claims is not taken: it would let strangers write in our log. What writes the log asks for the id of
+    // the request (`request_id`): the span is for who looks closer, because one for each request takes as long as its line.
+    let span = tracing::debug_span!("request", id = %id);
     // For a collector of traces, where there is one: its names are those of OpenTelemetry's conventions.
     let traced = tracing::debug_span!(
         target: "vestibule_trace",
         "request",
-        otel.name = format_args!("{method} {}", route.as_deref().unwrap_or("-")),
+        otel.name = format_args!("{method} {}", route.unwrap_or("-")),
         otel.kind = "server",
         otel.status_code = tracing::field::Empty,
         http.request.method = method.as_str(),
-        http.route = route.as_deref(),
+        http.route = route,
         http.response.status_code = tracing::field::Empty,
         request.id = %id,
     );
-    let response = inner(request).instrument(traced.clone()).instrument(span).await;
+    let response = under(id, inner(request)).instrument(traced.clone()).instrument(span).await;
     traced.record("http.response.status_code", response.status().as_u16());
     if response.status().is_server_error() {
         traced.record("otel.status_code", "ERROR");
@@ -92,7 +95,7 @@ where
     drop(traced);
 
     let problem = response.extensions().get::<Problem>().cloned();
-    let (route, took) = (route.as_deref().unwrap_or("-"), accounts.now() - started);
+    let (route, took) = (route.unwrap_or("-"), accounts.now() - started);
     Line { id, method: &method, route, response: &response }.write(took, problem.as_ref());
     if let Some(observer) = vestibule.observer() {
         let (status, problem) = (response.status(), problem.as_ref().map(|problem| problem.code));
@@ -158,7 +161,9 @@ impl Line<'_> {
     /// One line a request: what was asked by its route and not by its address, which may hold a token.
     fn write(&self, duration: time::Duration, problem: Option<&Problem>) {
         let status = self.response.status().as_u16();
-        let user = self.response.extensions().get::<RequestOf>().map(|of| of.0.to_string());
+        let extensions = self.response.extensions();
+        let user = extensions.get::<CurrentUser>().map(|current| current.user().id);
+        let user = user.or_else(|| extensions.get::<RequestOf>().map(|of| of.0)).map(|id| id.to_string());
         let user = user.as_deref().unwrap_or("-");
         let duration_ms = (duration.as_seconds_f64() * 1_000_000.0).round() / 1000.0;
         let (method, route, request_id) = (self.method.as_str(), self.route, self.id);

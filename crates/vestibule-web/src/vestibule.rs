@@ -4,7 +4,6 @@ use std::time::Duration;
 use ::vestibule::Accounts;
 use ::vestibule::ports::Random;
 use async_trait::async_trait;
-use axum::http::HeaderMap;
 use tokio::sync::Semaphore;
 use utoipa::openapi::OpenApi;
 
@@ -14,6 +13,7 @@ use crate::dev_mailbox::DevMailbox;
 use crate::headers;
 use crate::layout::Layout;
 use crate::observer::RequestObserver;
+use crate::request_id::RequestIds;
 use crate::trusted_proxies::TrustedProxies;
 
 /// What all handlers share. Cheap to clone.
@@ -28,7 +28,8 @@ struct Inner {
     cookie_names: CookieNames,
     origin: String,
     /// Of answers that do not set them themselves.
-    default_headers: HeaderMap,
+    default_headers: headers::Defaults,
+    request_ids: RequestIds,
     pauses: Semaphore,
     /// For those that say the same to all, which refusals must not take from them.
     pauses_of_the_same: Semaphore,
@@ -73,13 +74,15 @@ impl Vestibule {
         let public_url = &parts.accounts.policy().public_url;
         let cookie_names = CookieNames::new(public_url.is_https());
         let origin = public_url.origin();
-        let default_headers = headers::defaults(public_url.is_https());
+        let default_headers = headers::Defaults::new(public_url.is_https());
         let openapi = openapi::described(parts.openapi.take());
+        let request_ids = RequestIds::new(&*parts.random);
         Self(Arc::new(Inner {
             parts,
             cookie_names,
             origin,
             default_headers,
+            request_ids,
             pauses: Semaphore::new(PAUSES_AT_ONCE),
             pauses_of_the_same: Semaphore::new(PAUSES_AT_ONCE),
             openapi,
@@ -101,8 +104,8 @@ impl Vestibule {
         self.accounts().policy().sign_up.is_for_everybody()
     }
 
-    pub(crate) fn random(&self) -> &dyn Random {
-        &*self.0.parts.random
+    pub(crate) fn request_ids(&self) -> &RequestIds {
+        &self.0.request_ids
     }
 
     pub(crate) fn layout(&self) -> &dyn Layout {
@@ -134,7 +137,7 @@ impl Vestibule {
         &self.0.cookie_names
     }
 
-    pub(crate) fn default_headers(&self) -> &HeaderMap {
+    pub(crate) fn default_headers(&self) -> &headers::Defaults {
         &self.0.default_headers
     }
 

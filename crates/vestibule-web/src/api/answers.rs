@@ -1,5 +1,7 @@
 //! What users and sessions look like from outside.
 
+use std::net::IpAddr;
+
 use ::vestibule::models::{Session, User};
 use ::vestibule::services::LoggedIn;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -8,9 +10,12 @@ use axum::{Extension, Json};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::guard::RequestOf;
 use crate::headers::CLEAR_SITE_DATA;
+use crate::moments;
+use crate::problem::Problem;
 use crate::vestibule::Vestibule;
 
 /// A user with their session.
@@ -36,12 +41,13 @@ pub struct Sessions<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserBody<'a> {
-    id: String,
+    #[schema(value_type = String)]
+    id: Uuid,
     email: &'a str,
     name: &'a str,
     is_email_verified: bool,
     role: &'a str,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(serialize_with = "moments::serialize")]
     created_at: OffsetDateTime,
 }
 
@@ -49,14 +55,16 @@ pub struct UserBody<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct SessionBody<'a> {
-    id: String,
-    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String)]
+    id: Uuid,
+    #[serde(serialize_with = "moments::serialize")]
     created_at: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(serialize_with = "moments::serialize")]
     last_seen_at: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(serialize_with = "moments::serialize")]
     expires_at: OffsetDateTime,
-    ip: Option<String>,
+    #[schema(value_type = Option<String>)]
+    ip: Option<IpAddr>,
     user_agent: Option<&'a str>,
     current: bool,
 }
@@ -85,7 +93,7 @@ impl<'a> Sessions<'a> {
 impl<'a> From<&'a User> for UserBody<'a> {
     fn from(user: &'a User) -> Self {
         Self {
-            id: user.id.to_string(),
+            id: user.id.as_uuid(),
             email: user.email.as_str(),
             name: user.name.as_str(),
             is_email_verified: user.is_email_verified,
@@ -99,14 +107,23 @@ impl<'a> SessionBody<'a> {
     /// A session, and whether it is the one that asks.
     pub fn new(session: &'a Session, current: bool) -> Self {
         Self {
-            id: session.public_id.to_string(),
+            id: session.public_id.as_uuid(),
             created_at: session.created_at,
             last_seen_at: session.last_seen_at,
             expires_at: session.expires_at,
-            ip: session.client.ip().map(|ip| ip.to_string()),
+            ip: session.client.ip(),
             user_agent: session.client.user_agent(),
             current,
         }
+    }
+}
+
+/// Answers with JSON that is somewhat longer than a line.
+pub(super) fn json(body: &impl Serialize) -> Response {
+    let mut written = Vec::with_capacity(1024);
+    match serde_json::to_writer(&mut written, body) {
+        Ok(()) => ([(header::CONTENT_TYPE, "application/json")], written).into_response(),
+        Err(error) => Problem::internal(error).into_response(),
     }
 }
 

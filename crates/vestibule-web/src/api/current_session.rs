@@ -1,10 +1,9 @@
 //! `GET /api/auth/session`.
 
 use crate::problem::ProblemBody;
-use axum::Json;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
-use super::answers::UserAndSession;
+use super::answers::{self, UserAndSession};
 use crate::CurrentUser;
 
 /// Who is asking.
@@ -20,5 +19,6 @@ use crate::CurrentUser;
     security(("session" = []), ("bearer" = [])),
 )]
 pub async fn current_session(current: CurrentUser) -> Response {
-    Json(UserAndSession::current(current.user(), current.session())).into_response()
+    let body = UserAndSession::current(current.user(), current.session());
+    answers::json(&body)
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use time::{Date, OffsetDateTime};
 
@@ -16,13 +18,13 @@ pub struct NewSession<'a> {
     pub password_hash: &'a PasswordHash,
 }
 
-/// A session and whose it is.
+/// A session and whose it is. Cheap to clone: most checks take what was read for another.
 #[derive(Debug, Clone)]
 pub struct SessionAndUser {
     /// The session.
-    pub session: Session,
+    pub session: Arc<Session>,
     /// Its owner.
-    pub user: User,
+    pub user: Arc<User>,
 }
 
 /// A refresh, as the store is asked to decide it.

@@ -1,6 +1,6 @@
 use super::{CurrentPasswordError, CurrentSession, LoggedIn, ShownBy};
 use crate::Accounts;
-use crate::models::{AuditEventKind, Client, InvalidInput, MailKind};
+use crate::models::{AuditEventKind, Client, InvalidInput, MailKind, User};
 use crate::ports::{HasherError, Standing};
 use crate::repository::{NewSession, StoreError};
 
@@ -74,6 +74,6 @@ impl Accounts {
         work.insert_outgoing_mail(&mail).await?;
         work.insert_audit_event(&event).await?;
         work.commit().await?;
-        Ok(kept.is_none().then(|| self.logged_in(user.clone(), session, &token, now)))
+        Ok(kept.is_none().then(|| self.logged_in(User::clone(user), session, &token, now)))
     }
 }

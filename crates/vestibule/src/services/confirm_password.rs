@@ -1,6 +1,6 @@
 use super::{CurrentPasswordError, CurrentSession, LoggedIn, ShownBy};
 use crate::Accounts;
-use crate::models::{AuditEventKind, Client, SessionEnded};
+use crate::models::{AuditEventKind, Client, SessionEnded, User};
 use crate::repository::{NewSession, StoreError};
 
 /// Why the password was not taken.
@@ -50,6 +50,6 @@ impl Accounts {
         }
         work.insert_audit_event(&event).await?;
         work.commit().await?;
-        Ok(gets_new_cookies.then(|| self.logged_in(user.clone(), session, &token, now)))
+        Ok(gets_new_cookies.then(|| self.logged_in(User::clone(user), session, &token, now)))
     }
 }

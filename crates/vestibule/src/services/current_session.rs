@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 
@@ -48,9 +49,9 @@ impl fmt::Debug for PresentedSession<'_> {
 #[derive(Debug, Clone)]
 pub struct CurrentSession {
     /// The user.
-    pub user: User,
+    pub user: Arc<User>,
     /// Their session.
-    pub session: Session,
+    pub session: Arc<Session>,
     /// The browser has lost the CSRF cookie and should be given it again.
     pub is_csrf_cookie_missing: bool,
     /// How they showed it.

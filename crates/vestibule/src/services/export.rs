@@ -71,7 +71,7 @@ impl Accounts {
             application.push((part.name(), part.of(user.id).await?));
         }
         Ok(Export {
-            user: user.clone(),
+            user: User::clone(user),
             pending_email: self.store.alone().find_pending_email(user.id, now).await?,
             sessions: self.every_session(user.id).await?,
             devices: self.every_device(user.id).await?,

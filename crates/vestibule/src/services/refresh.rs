@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use time::OffsetDateTime;
 
 use super::current_session::{honoured_among, tokens_of};
@@ -104,7 +106,7 @@ impl Accounts {
                 expires_at: self.policy.session.next_expiry(now, session.absolute_expires_at),
             };
             if let Some(rotated) = self.store.alone().rotate_secret(rotation).await? {
-                return Ok(self.logged_in(user, rotated, &next, now));
+                return Ok(self.logged_in(Arc::unwrap_or_clone(user), rotated, &next, now));
             }
         }
         Err(RefreshError::NotLoggedIn)
