@@ -1,14 +1,15 @@
 //! What a line of the log looks like.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::fmt::format::{Format, FormatEvent, FormatFields, Full, Writer};
-use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
+use vestibule::ports::{Clock as _, SystemClock};
+use vestibule_web::moments::Written;
 use vestibule_web::request_id;
 
 /// For people.
@@ -56,89 +57,122 @@ where
         // What other crates tell by the crate `log` has its own level and place.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-        writer.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut writer)?;
-        write!(writer, "\",\"level\":\"{}\"", metadata.level())?;
-        let mut fields = Fields { writer: &mut writer, result: Ok(()) };
-        event.record(&mut fields);
-        fields.result?;
+        let mut line = Line(String::with_capacity(512));
+        line.0.push_str("{\"timestamp\":\"");
+        let written = Written::new(SystemClock.now());
+        line.0.push_str(written.as_ref().map_or("", Written::as_str));
+        line.0.push_str("\",\"level\":\"");
+        line.0.push_str(metadata.level().as_str());
+        line.0.push('"');
+        event.record(&mut line);
         if let Some(id) = request_id() {
-            write!(writer, ",\"request_id\":\"{id}\"")?;
+            line.member("request_id", format_args!("\"{id}\""));
         }
-        writer.write_str(",\"target\":")?;
-        text(&mut writer, metadata.target())?;
+        line.name("target");
+        line.text(metadata.target());
         // At the levels at which there are any.
         for span in context.event_scope().into_iter().flat_map(|spans| spans.from_root()) {
-            writer.write_str(",")?;
-            text(&mut writer, span.name())?;
-            writer.write_str(":")?;
+            line.name(span.name());
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<N>>().map(|fields| fields.fields.as_str());
-            writer.write_str(fields.filter(|fields| !fields.is_empty()).unwrap_or("{}"))?;
+            line.0.push_str(fields.filter(|fields| !fields.is_empty()).unwrap_or("{}"));
         }
-        writer.write_str("}\n")
+        line.0.push_str("}\n");
+        writer.write_str(&line.0)
     }
 }
 
-/// Writes fields as members of an object.
-struct Fields<'a, 'w> {
-    writer: &'a mut Writer<'w>,
-    result: fmt::Result,
-}
+/// An object of JSON that is being written.
+struct Line(String);
 
-impl Fields<'_, '_> {
-    fn member(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        // The place of what came by the crate `log` is told as for all others.
-        if self.result.is_err() || field.name().starts_with("log.") {
-            return;
+impl Line {
+    /// The name of another member.
+    fn name(&mut self, name: &str) {
+        self.0.push(',');
+        self.text(name.strip_prefix("r#").unwrap_or(name));
+        self.0.push(':');
+    }
+
+    /// Another member, whose value needs nothing escaped.
+    fn member(&mut self, name: &str, value: fmt::Arguments<'_>) {
+        self.name(name);
+        // A string takes whatever is written.
+        let _ = self.0.write_fmt(value);
+    }
+
+    /// A string. Most need nothing escaped.
+    fn text(&mut self, text: &str) {
+        self.0.push('"');
+        let from = self.0.len();
+        self.0.push_str(text);
+        self.end_text(from);
+    }
+
+    /// Ends a string that began at a place, and escapes what must be (RFC 8259, 7).
+    fn end_text(&mut self, from: usize) {
+        let must_be_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+        if self.0.bytes().skip(from).any(must_be_escaped) {
+            let text = self.0.split_off(from);
+            for letter in text.chars() {
+                match letter {
+                    '"' => self.0.push_str("\\\""),
+                    '\\' => self.0.push_str("\\\\"),
+                    '\n' => self.0.push_str("\\n"),
+                    letter if letter < ' ' => {
+                        let _ = write!(self.0, "\\u{:04x}", u32::from(letter));
+                    }
+                    letter => self.0.push(letter),
+                }
+            }
         }
-        let name = field.name().strip_prefix("r#").unwrap_or(field.name());
-        self.result = self
-            .writer
-            .write_str(",")
-            .and_then(|()| text(self.writer, name))
-            .and_then(|()| self.writer.write_str(":"))
-            .and_then(|()| value(self.writer));
+        self.0.push('"');
     }
 }
 
-impl Visit for Fields<'_, '_> {
+/// The place of what came by the crate `log` is told as for all others.
+fn is_told(field: &Field) -> bool {
+    !field.name().starts_with("log.")
+}
+
+impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.member(field, |writer| text(writer, value));
+        if is_told(field) {
+            self.name(field.name());
+            self.text(value);
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.member(field, |writer| text(writer, &format!("{value:?}")));
+        if is_told(field) {
+            self.name(field.name());
+            self.0.push('"');
+            let from = self.0.len();
+            let _ = write!(self.0, "{value:?}");
+            self.end_text(from);
+        }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.member(field, |writer| write!(writer, "{value}"));
+        self.member(field.name(), format_args!("{value}"));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.member(field, |writer| write!(writer, "{value}"));
+        self.member(field.name(), format_args!("{value}"));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.member(field, |writer| write!(writer, "{value}"));
+        if is_told(field) {
+            self.member(field.name(), format_args!("{value}"));
+        }
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        // JSON has no infinity.
-        self.member(field, |writer| {
-            if value.is_finite() { write!(writer, "{value}") } else { writer.write_str("null") }
-        });
-    }
-}
-
-/// A string of JSON. Most need nothing escaped.
-fn text(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
-    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
-        writer.write_str("\"")?;
-        writer.write_str(text)?;
-        writer.write_str("\"")
-    } else {
-        writer.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?)
+        if value.is_finite() {
+            self.member(field.name(), format_args!("{value}"));
+        } else {
+            // JSON has no infinity.
+            self.member(field.name(), format_args!("null"));
+        }
     }
 }
 
@@ -196,7 +230,8 @@ mod tests {
         assert_eq!(values, [&json!("-"), &json!(500), &json!(1.25), &json!(-3), &json!(true)]);
         assert_eq!((&lines[1]["infinite"], &lines[1]["type"]), (&Value::Null, &json!("Some(1)")));
         let moment = line["timestamp"].as_str().unwrap();
-        assert!(moment.len() == 27 && moment.ends_with('Z') && moment.contains('T'), "{moment}");
+        let read = time::OffsetDateTime::parse(moment, &time::format_description::well_known::Rfc3339).unwrap();
+        assert!((SystemClock.now() - read).whole_minutes() == 0, "{moment}");
     }
 
     #[test]

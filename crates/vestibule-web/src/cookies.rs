@@ -153,17 +153,17 @@ impl<'h> CookieValues<'h> {
     }
 
     /// What the service is shown.
-    pub(crate) fn presented<'a>(&self, csrf: CsrfProof<'a>) -> PresentedSession<'a>
+    pub(crate) fn presented<'a>(self, csrf: CsrfProof<'a>) -> PresentedSession<'a>
     where
         'h: 'a,
     {
         PresentedSession {
-            access: self.access.clone(),
-            refresh: self.refresh.clone(),
-            csrf_cookies: self.csrf.clone(),
+            access: self.access,
+            refresh: self.refresh,
+            csrf_cookies: self.csrf,
             csrf,
             received_at: None,
-            devices: self.device.clone(),
+            devices: self.device,
         }
     }
 
@@ -181,11 +181,11 @@ impl<'h> CookieValues<'h> {
     pub(crate) fn is_empty(&self) -> bool {
         self.access.is_empty() && self.refresh.is_empty()
     }
+}
 
-    /// Whether a name came more than once: nobody's honest doing, and never a reason to send a person in circles.
-    pub(crate) fn has_duplicates(&self) -> bool {
-        [&self.access, &self.refresh, &self.csrf].into_iter().any(|values| values.len() > 1)
-    }
+/// Whether a cookie's name came more than once: nobody's honest doing, and never a reason to send a person in circles.
+pub(crate) fn has_duplicates(presented: &PresentedSession<'_>) -> bool {
+    [&presented.access, &presented.refresh, &presented.csrf_cookies].into_iter().any(|values| values.len() > 1)
 }
 
 /// Adds cookies to an answer, except those that it sets itself: a log-out after a refresh in the same request

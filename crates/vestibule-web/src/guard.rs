@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 
 use crate::body;
 use crate::client::ClientOf;
-use crate::cookies::{CookieValues, add_unless_set};
+use crate::cookies::{CookieValues, add_unless_set, has_duplicates};
 use crate::entrance::Inner;
 use crate::next::Next;
 use crate::pages::DEFAULT_NEXT;
@@ -195,10 +195,11 @@ pub(crate) async fn check_api(
         Bearer::Malformed => Err(Problem::unauthenticated()),
         Bearer::None => {
             let cookies = CookieValues::read(headers, vestibule.cookie_names());
-            accounts.check_session(&cookies.presented(proof), asked).await.map_err(|error| match error {
+            let presented = cookies.presented(proof);
+            accounts.check_session(&presented, asked).await.map_err(|error| match error {
                 // There is an authentic refresh cookie among them: a refresh finds it.
                 CheckError::AccessTokenExpired => error.into(),
-                error => clearing_duplicates(&cookies, error.into()),
+                error => clearing_duplicates(&presented, error.into()),
             })
         }
     }
@@ -262,11 +263,11 @@ async fn visit(
     let Some(asked) = guard.who.asked() else {
         // A stranger's form carries no token, and the visit is only told in the menu, where the page does not say that
         // it matters.
-        let presented = cookies.presented(CsrfProof::NotNeeded);
         let matters = guard.who == Who::Visitor;
         if cookies.is_empty() || !(request.method.is_safe() || matters) {
             return Ok((None, Vec::new()));
         }
+        let presented = cookies.presented(CsrfProof::NotNeeded);
         return match check_or_refresh(vestibule, request, &presented, Asked::ACCOUNT).await {
             Ok((current, set)) => Ok((Some(current), set)),
             Err(problem) if problem.status.is_server_error() && matters => Err(problem),
@@ -285,7 +286,7 @@ async fn visit(
     check_or_refresh(vestibule, request, &presented, asked)
         .await
         .map(|(current, set)| (Some(current), set))
-        .map_err(|problem| clearing_duplicates(&cookies, problem))
+        .map_err(|problem| clearing_duplicates(&presented, problem))
 }
 
 pub(crate) async fn check_or_refresh(
@@ -419,9 +420,9 @@ fn leaving_cookies(problem: Problem) -> Problem {
 }
 
 /// Where none of several cookies of a name fits, all are removed: otherwise the person could not get out.
-pub(crate) fn clearing_duplicates(cookies: &CookieValues<'_>, mut problem: Problem) -> Problem {
+pub(crate) fn clearing_duplicates(presented: &PresentedSession<'_>, mut problem: Problem) -> Problem {
     let is_refused_session = problem.status == axum::http::StatusCode::UNAUTHORIZED;
-    problem.is_session_over |= is_refused_session && cookies.has_duplicates();
+    problem.is_session_over |= is_refused_session && has_duplicates(presented);
     problem
 }
 

@@ -38,34 +38,48 @@ pub fn iso(moment: OffsetDateTime) -> String {
 ///
 /// Those of the serializer.
 pub fn serialize<S: Serializer>(moment: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
-    let moment = moment.to_offset(UtcOffset::UTC);
-    let Ok(year @ 0..=9999) = u32::try_from(moment.year()) else {
-        return time::serde::rfc3339::serialize(&moment, serializer);
-    };
-    let mut text = *b"0000-00-00T00:00:00.000000000";
-    let mut put = |from: usize, to: usize, mut number: u32| {
-        for digit in text[from..to].iter_mut().rev() {
-            *digit += u8::try_from(number % 10).unwrap_or(0);
-            number /= 10;
-        }
-    };
-    put(0, 4, year);
-    put(5, 7, u8::from(moment.month()).into());
-    put(8, 10, moment.day().into());
-    put(11, 13, moment.hour().into());
-    put(14, 16, moment.minute().into());
-    put(17, 19, moment.second().into());
-    put(20, 29, moment.nanosecond());
-    // As many digits as there are, and no point without any.
-    let mut end = text.len();
-    while text[end - 1] == b'0' && end > 20 {
-        end -= 1;
+    match Written::new(*moment) {
+        Some(written) => serializer.serialize_str(written.as_str()),
+        None => time::serde::rfc3339::serialize(moment, serializer),
     }
-    let end = if end == 20 { 19 } else { end };
-    let mut written = [b'Z'; 30];
-    written[..end].copy_from_slice(&text[..end]);
-    let text = std::str::from_utf8(&written[..=end]).map_err(serde::ser::Error::custom)?;
-    serializer.serialize_str(text)
+}
+
+/// A moment as RFC 3339 has it, in UTC: `2026-05-01T12:00:00.25Z`.
+pub struct Written {
+    text: [u8; 30],
+    length: usize,
+}
+
+impl Written {
+    /// Writes a moment; nothing of a year that has not four digits.
+    pub fn new(moment: OffsetDateTime) -> Option<Self> {
+        let moment = moment.to_offset(UtcOffset::UTC);
+        let year = u32::try_from(moment.year()).ok().filter(|year| *year <= 9999)?;
+        let mut text = *b"0000-00-00T00:00:00.000000000Z";
+        let mut put = |from: usize, to: usize, mut number: u32| {
+            for digit in text[from..to].iter_mut().rev() {
+                *digit += u8::try_from(number % 10).unwrap_or(0);
+                number /= 10;
+            }
+        };
+        put(0, 4, year);
+        put(5, 7, u8::from(moment.month()).into());
+        put(8, 10, moment.day().into());
+        put(11, 13, moment.hour().into());
+        put(14, 16, moment.minute().into());
+        put(17, 19, moment.second().into());
+        put(20, 29, moment.nanosecond());
+        // As many digits as there are, and no point without any.
+        let digits = text[20..29].iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+        let end = if digits == 0 { 19 } else { 20 + digits };
+        text[end] = b'Z';
+        Some(Self { text, length: end + 1 })
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[..self.length]).expect("digits are ASCII")
+    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub async fn refresh(
     let cookies = CookieValues::read(&headers, vestibule.cookie_names());
     let presented = cookies.presented(CsrfProof::Sent(header_token(&headers)));
     let refreshed = vestibule.accounts().refresh(&presented, &client).await;
-    let refreshed = refreshed.map_err(|error| clearing_duplicates(&cookies, error.into()))?;
+    let refreshed = refreshed.map_err(|error| clearing_duplicates(&presented, error.into()))?;
     Ok(answers::of_refreshed_session(&vestibule, &refreshed))
 }
 

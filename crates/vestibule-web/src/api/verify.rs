@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use crate::cookies;
 use crate::guard::{
     Bearer, RequestOf, accepts_page, bearer, check_api, check_or_refresh, clearing_duplicates, header_token,
     page_for, page_of_the_form,
@@ -122,12 +123,11 @@ async fn check(
     } else {
         CsrfProof::Sent(header_token(&parts.headers))
     };
-    let cookies = CookieValues::read(&parts.headers, vestibule.cookie_names());
-    let leads_nowhere = !forwarded.method().is_safe() || cookies.has_duplicates();
+    let presented = CookieValues::read(&parts.headers, vestibule.cookie_names()).presented(proof);
+    let leads_nowhere = !forwarded.method().is_safe() || cookies::has_duplicates(&presented);
     if leads_nowhere && is_navigation(&parts.headers) && matches!(bearer(&parts.headers), Bearer::None) {
-        let presented = cookies.presented(proof);
         let checked = check_or_refresh(vestibule, parts, &presented, asked).await;
-        return checked.map(|(current, _)| current).map_err(|problem| clearing_duplicates(&cookies, problem));
+        return checked.map(|(current, _)| current).map_err(|problem| clearing_duplicates(&presented, problem));
     }
     check_api(vestibule, &parts.headers, asked, proof).await
 }

@@ -28,7 +28,7 @@ pub async fn refresh(
             Ok((set(renewed), of(&refreshed), Redirect::to(query.next.or(DEFAULT_NEXT))).into_response())
         }
         Err(problem) if problem.status == StatusCode::UNAUTHORIZED => {
-            let problem = clearing_duplicates(&cookies, problem);
+            let problem = clearing_duplicates(&presented, problem);
             let mut response = Redirect::to(&query.next.link("/log-in")).into_response();
             // Its cookies are removed where the session is certainly over.
             response.extensions_mut().insert(problem);
