@@ -1,3 +1,4 @@
+use axum::http::header::Entry;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::Response;
 
@@ -81,8 +82,8 @@ impl Place {
 
 /// What answers have that do not set it themselves.
 pub(crate) struct Defaults {
-    of_pages: HeaderMap,
-    of_data: HeaderMap,
+    of_pages: Vec<(HeaderName, HeaderValue)>,
+    of_data: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Defaults {
@@ -96,7 +97,7 @@ impl Defaults {
         Self { of_pages: all(&DEFAULTS), of_data: all(&DEFAULTS_OF_DATA) }
     }
 
-    fn of(&self, answer: &HeaderMap) -> &HeaderMap {
+    fn of(&self, answer: &HeaderMap) -> &[(HeaderName, HeaderValue)] {
         let is_data = answer.get(header::CONTENT_TYPE).is_some_and(|kind| DATA.iter().any(|data| kind == data));
         if is_data { &self.of_data } else { &self.of_pages }
     }
@@ -104,11 +105,14 @@ impl Defaults {
 
 /// Adds to an answer what it does not set itself.
 pub(crate) fn add_defaults(vestibule: &Vestibule, place: Place, response: &mut Response) {
-    let defaults = vestibule.default_headers().of(response.headers()).clone();
-    let own = std::mem::replace(response.headers_mut(), defaults);
+    let defaults = vestibule.default_headers().of(response.headers());
     let headers = response.headers_mut();
-    // The first value of a name takes the place of the default.
-    headers.extend(own);
+    headers.reserve(defaults.len());
+    for (name, value) in defaults {
+        if let Entry::Vacant(place) = headers.entry(name) {
+            place.insert(value.clone());
+        }
+    }
     if headers.contains_key(header::SET_COOKIE) {
         // Whatever a handler thought of its own data: a cookie is for one browser.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(PRIVATE));
