@@ -217,7 +217,16 @@ mod tests {
     fn a_line_is_one_json_object_whatever_is_told() {
         let lines = told(|| {
             let cause = "line\nbreak \"quoted\" back\\slash \u{1} é 🦀";
-            tracing::warn!(user.id = "-", status = 500_u16, took = 1.25, off = -3, is = true, cause, "what a {}", "day\t");
+            tracing::warn!(
+                user.id = "-",
+                status = 500_u16,
+                took = 1.25,
+                off = -3,
+                is = true,
+                cause,
+                "what a {}",
+                "day\t"
+            );
             tracing::info!(infinite = f64::INFINITY, r#type = ?Some(1), "x");
         });
         assert_eq!(lines.len(), 2);
@@ -230,7 +239,8 @@ mod tests {
         assert_eq!(values, [&json!("-"), &json!(500), &json!(1.25), &json!(-3), &json!(true)]);
         assert_eq!((&lines[1]["infinite"], &lines[1]["type"]), (&Value::Null, &json!("Some(1)")));
         let moment = line["timestamp"].as_str().unwrap();
-        let read = time::OffsetDateTime::parse(moment, &time::format_description::well_known::Rfc3339).unwrap();
+        let read =
+            time::OffsetDateTime::parse(moment, &time::format_description::well_known::Rfc3339).unwrap();
         assert!((SystemClock.now() - read).whole_minutes() == 0, "{moment}");
     }
 

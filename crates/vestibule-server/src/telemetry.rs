@@ -45,11 +45,7 @@ pub(crate) fn start(
     let lines = match format {
         LogFormat::Pretty => {
             let has_colours = std::io::stderr().is_terminal();
-            lines
-                .with_ansi(has_colours)
-                .event_format(ForPeople::new(has_colours))
-                .with_filter(filter)
-                .boxed()
+            lines.with_ansi(has_colours).event_format(ForPeople::new(has_colours)).with_filter(filter).boxed()
         }
         LogFormat::Json => {
             lines.event_format(ForMachines).fmt_fields(JsonFields::new()).with_filter(filter).boxed()

@@ -362,6 +362,11 @@ impl Connection {
         matches!(self.link, Link::Postgres(_) | Link::PostgresTransaction(_))
     }
 
+    /// Whether a change can be part of a question: `WITH changed AS (UPDATE … RETURNING …) SELECT …`.
+    pub fn can_change_within_a_question(&self) -> bool {
+        matches!(self.link, Link::Postgres(_) | Link::PostgresTransaction(_))
+    }
+
     /// From now on tells a cache what changes.
     pub(crate) fn telling(self, cache: &Arc<SessionCache>) -> Self {
         Self { cache: Some(Arc::clone(cache)), ..self }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use vestibule::Changed;
 use vestibule::models::{
@@ -125,6 +126,66 @@ impl Sessions for Connection {
             .optional()
             .await?;
         Ok(row.map(Session::try_from).transpose()?)
+    }
+
+    async fn rotate_current_secret(
+        &mut self,
+        rotation: Rotation,
+        csrf_token: &str,
+    ) -> Result<Option<SessionAndUser>, StoreError> {
+        // The hash of the token is compared, so that the time which that takes tells nothing of the token.
+        const SQL: &str = "
+            WITH rotated AS (
+                UPDATE sessions
+                SET
+                    secret_hash          = $3,
+                    previous_secret_hash = $2,
+                    secret_rotated_at    = $4,
+                    secret_first_used_at = NULL,
+                    expires_at           = LEAST($5, absolute_expires_at),
+                    last_seen_at         = $4
+                WHERE id_hash = $1
+                    AND secret_hash = $2
+                    AND sha256(convert_to(csrf_token, 'UTF8')) = $6
+                    AND NOT is_revoked
+                    AND expires_at > $4
+                    AND absolute_expires_at > $4
+                    AND EXISTS (SELECT 1 FROM users WHERE users.id = sessions.user_id AND NOT users.is_disabled)
+                RETURNING
+                    id_hash, public_id, user_id, secret_hash, previous_secret_hash, secret_rotated_at,
+                    secret_first_used_at, csrf_token, is_revoked, created_at, last_seen_at, expires_at,
+                    absolute_expires_at, ip, user_agent, password_given_at
+            )
+            SELECT
+                rotated.*, email, name, is_email_verified, role, is_disabled,
+                users.created_at AS user_created_at, users.updated_at AS user_updated_at
+            FROM rotated
+            JOIN users ON users.id = rotated.user_id";
+        if !self.can_change_within_a_question() {
+            // There is no way to a server that two statements would take twice.
+            let found = self.find_session_with_user(rotation.session).await?;
+            let Some(SessionAndUser { session, user }) = found.filter(|found| {
+                found.session.secret_hash.matches(&rotation.shown)
+                    && found.session.csrf_token.matches(csrf_token)
+            }) else {
+                return Ok(None);
+            };
+            let expires_at = rotation.expires_at.min(session.absolute_expires_at);
+            let rotated = self.rotate_secret(Rotation { expires_at, ..rotation }).await?;
+            return Ok(rotated.map(|session| SessionAndUser { session: Arc::new(session), user }));
+        }
+        let row: Option<SessionAndUserRow> = self
+            .write(SQL)
+            .changing(Changed::Session(rotation.session))
+            .bind(rotation.session.as_bytes().to_vec())
+            .bind(rotation.shown.as_bytes().to_vec())
+            .bind(rotation.next.as_bytes().to_vec())
+            .bind(At(rotation.now))
+            .bind(At(rotation.expires_at))
+            .bind(Sha256::digest(csrf_token).to_vec())
+            .optional()
+            .await?;
+        Ok(row.map(SessionAndUser::try_from).transpose()?)
     }
 
     async fn mark_secret_used(

@@ -98,7 +98,8 @@ impl Defaults {
     }
 
     fn of(&self, answer: &HeaderMap) -> &[(HeaderName, HeaderValue)] {
-        let is_data = answer.get(header::CONTENT_TYPE).is_some_and(|kind| DATA.iter().any(|data| kind == data));
+        let is_data =
+            answer.get(header::CONTENT_TYPE).is_some_and(|kind| DATA.iter().any(|data| kind == data));
         if is_data { &self.of_data } else { &self.of_pages }
     }
 }

@@ -349,7 +349,7 @@ mod tests {
         };
         let expires_at = NOON + time::Duration::minutes(5);
         let claims = AccessClaims { user_id: user.id, session: session.id_hash, issued_at: NOON, expires_at };
-        (claims, SessionAndUser { session, user })
+        (claims, SessionAndUser { session: Arc::new(session), user: Arc::new(user) })
     }
 
     fn remember(cache: &SessionCache) -> (AccessClaims, SessionAndUser) {

@@ -374,7 +374,7 @@ async fn who_had_an_account_and_a_session_before_the_upgrade_has_them_after(
     assert_eq!((found.credentials.user, found.credentials.password_hash), (ann.clone(), Some(hash("a"))));
     for session in [before, after] {
         let found = database.alone().find_session_with_user(session.id_hash).await.unwrap().unwrap();
-        assert_eq!(found.user, ann);
+        assert_eq!(*found.user, ann);
         assert!(found.session.secret_hash.matches(&session.secret_hash));
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use rstest::rstest;
 use time::Duration;
@@ -21,7 +22,7 @@ fn rotation(session: &Session, shown: RefreshSecretHash, next: RefreshSecretHash
     }
 }
 
-async fn stored(database: &Database, session: &Session) -> Session {
+async fn stored(database: &Database, session: &Session) -> Arc<Session> {
     database.alone().find_session_with_user(session.id_hash).await.unwrap().unwrap().session
 }
 
@@ -32,7 +33,7 @@ async fn a_session_is_found_with_its_user_as_they_were_stored(
 ) {
     let (_test, database, ann, ours) = house(kind).await;
     let found = database.alone().find_session_with_user(ours.id_hash).await.unwrap().unwrap();
-    assert_eq!(found.user, ann);
+    assert_eq!(*found.user, ann);
     let found = found.session;
     assert!(found.secret_hash.matches(&ours.secret_hash) && found.previous_secret_hash.is_none());
     assert!(found.csrf_token.matches(ours.csrf_token.as_str()));
@@ -40,7 +41,7 @@ async fn a_session_is_found_with_its_user_as_they_were_stored(
     assert_eq!((found.created_at, found.last_seen_at), (ours.created_at, ours.last_seen_at));
     assert_eq!((found.expires_at, found.absolute_expires_at), (ours.expires_at, ours.absolute_expires_at));
     assert_eq!((found.secret_rotated_at, found.secret_first_used_at), (ours.secret_rotated_at, None));
-    assert_eq!((found.is_revoked, found.client), (false, ours.client));
+    assert_eq!((found.is_revoked, &found.client), (false, &ours.client));
     assert!(database.alone().find_session_with_user([0; 32].into()).await.unwrap().is_none());
 }
 
@@ -111,7 +112,7 @@ async fn the_current_secret_moves_everything_on_by_one(
     database.alone().mark_secret_used(ours.id_hash, &secret(1), NOON).await.unwrap();
     let asked = rotation(&ours, secret(1), secret(2));
     let rotated = database.alone().rotate_secret(asked).await.unwrap().unwrap();
-    for session in [rotated, stored(&database, &ours).await] {
+    for session in [&rotated, &*stored(&database, &ours).await] {
         assert!(session.secret_hash.matches(&secret(2)));
         assert!(session.previous_secret_hash.unwrap().matches(&secret(1)));
         assert_eq!((session.secret_rotated_at, session.secret_first_used_at), (asked.now, None));
@@ -119,6 +120,48 @@ async fn the_current_secret_moves_everything_on_by_one(
         assert_eq!(session.absolute_expires_at, ours.absolute_expires_at);
         assert!(session.csrf_token.matches(ours.csrf_token.as_str()));
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_current_secret_moves_on_without_a_reading_where_nothing_is_wrong_and_else_nothing_changes(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, _, ours) = house(kind).await;
+    let csrf = ours.csrf_token.as_str();
+    let asked = rotation(&ours, secret(1), secret(2));
+    let at_the_end =
+        Rotation { now: ours.expires_at, expires_at: ours.expires_at + Duration::days(1), ..asked };
+    let of_another = Rotation { session: [0; 32].into(), ..asked };
+    let with_another = Rotation { shown: secret(7), ..asked };
+    for (refused, token) in
+        [(asked, "another token"), (asked, ""), (at_the_end, csrf), (of_another, csrf), (with_another, csrf)]
+    {
+        assert!(database.alone().rotate_current_secret(refused, token).await.unwrap().is_none());
+    }
+    for change in ["UPDATE users SET is_disabled = $1", "UPDATE sessions SET is_revoked = $1"] {
+        database.alone().write(change).bind(true).execute().await.unwrap();
+        let refused = database.alone().rotate_current_secret(asked, csrf).await.unwrap();
+        assert!(refused.is_none(), "{change}");
+        database.alone().write(change).bind(false).execute().await.unwrap();
+    }
+    let unchanged = stored(&database, &ours).await;
+    assert!(unchanged.secret_hash.matches(&secret(1)) && unchanged.previous_secret_hash.is_none());
+
+    database.alone().mark_secret_used(ours.id_hash, &secret(1), NOON).await.unwrap();
+    let beyond_the_end = Rotation { expires_at: ours.absolute_expires_at + Duration::days(1), ..asked };
+    let rotated = database.alone().rotate_current_secret(beyond_the_end, csrf).await.unwrap().unwrap();
+    assert_eq!((rotated.user.id, rotated.user.email.as_str()), (ours.user_id, "ann@example.com"));
+    for session in [&*rotated.session, &*stored(&database, &ours).await] {
+        assert!(session.secret_hash.matches(&secret(2)));
+        assert!(session.previous_secret_hash.unwrap().matches(&secret(1)));
+        assert_eq!((session.secret_rotated_at, session.secret_first_used_at), (asked.now, None));
+        assert_eq!((session.last_seen_at, session.expires_at), (asked.now, ours.absolute_expires_at));
+        assert_eq!(session.absolute_expires_at, ours.absolute_expires_at);
+        assert!(session.csrf_token.matches(csrf));
+    }
+    // What was the current one is the one before it now, which takes a reading.
+    assert!(database.alone().rotate_current_secret(asked, csrf).await.unwrap().is_none());
 }
 
 #[rstest]

@@ -127,7 +127,9 @@ async fn check(
     let leads_nowhere = !forwarded.method().is_safe() || cookies::has_duplicates(&presented);
     if leads_nowhere && is_navigation(&parts.headers) && matches!(bearer(&parts.headers), Bearer::None) {
         let checked = check_or_refresh(vestibule, parts, &presented, asked).await;
-        return checked.map(|(current, _)| current).map_err(|problem| clearing_duplicates(&presented, problem));
+        return checked
+            .map(|(current, _)| current)
+            .map_err(|problem| clearing_duplicates(&presented, problem));
     }
     check_api(vestibule, &parts.headers, asked, proof).await
 }

@@ -73,6 +73,15 @@ pub trait Sessions {
     /// session as it is after that; nothing where the refresh is refused.
     async fn rotate_secret(&mut self, rotation: Rotation) -> Result<Option<Session>, StoreError>;
 
+    /// The same without a reading before it, for nearly every refresh: nothing is wrong with it, and the secret shown is the
+    /// current one. Gives nothing where that is not so, where the CSRF token is another, and where anything else is not as it should
+    /// be; then it is read what. The session ends as the rotation says, and never past its absolute end.
+    async fn rotate_current_secret(
+        &mut self,
+        rotation: Rotation,
+        csrf_token: &str,
+    ) -> Result<Option<SessionAndUser>, StoreError>;
+
     /// Notes that the current secret was shown for the first time. Nothing happens where it is not current any
     /// more or was shown before.
     async fn mark_secret_used(

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use subtle::ConstantTimeEq as _;
 use time::OffsetDateTime;
 
 use super::administrator::PASSWORD_IS_RECENT;
@@ -36,6 +37,16 @@ pub struct PresentedSession<'a> {
 impl PresentedSession<'_> {
     pub(super) fn received_at(&self, now: OffsetDateTime) -> OffsetDateTime {
         self.received_at.unwrap_or(now).min(now)
+    }
+
+    /// The CSRF token, where there is one cookie of it and whatever else shows it shows the same.
+    pub(super) fn agreed_csrf_token(&self) -> Option<&str> {
+        let [cookie] = self.csrf_cookies[..] else { return None };
+        let is_agreed = match self.csrf {
+            CsrfProof::NotNeeded => true,
+            CsrfProof::Sent(sent) => sent.is_some_and(|sent| cookie.as_bytes().ct_eq(sent.as_bytes()).into()),
+        };
+        is_agreed.then_some(cookie)
     }
 }
 

@@ -88,7 +88,7 @@ async fn the_browser_that_began_gets_the_account_with_the_link(
     assert_eq!((new.user.email.as_str(), new.user.name.as_str()), (NEW, "New"));
     assert!(new.user.is_email_verified && new.user.role == Role::User);
     let current = house.accounts.check_session(&reading(&new), Asked::role(Role::User)).await.unwrap();
-    assert_eq!(current.user, new.user);
+    assert_eq!(*current.user, new.user);
     assert!(house.log_in(NEW, PASSWORD).await.is_ok(), "the password is the one that was chosen");
     assert_eq!(attempts(&house).await, 0);
 

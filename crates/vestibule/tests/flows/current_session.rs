@@ -64,7 +64,7 @@ async fn a_bearer_needs_the_token_alone_until_it_expires(
     let house = House::open(kind).await;
     let ann = house.signed_up("ann").await;
     let token = &ann.tokens.access;
-    assert_eq!(house.accounts.check_bearer(token, Asked::role(Role::User)).await.unwrap().user, ann.user);
+    assert_eq!(*house.accounts.check_bearer(token, Asked::role(Role::User)).await.unwrap().user, ann.user);
     assert!(matches!(
         house.accounts.check_bearer(token, Asked::role(Role::Admin)).await,
         Err(CheckError::Forbidden)
@@ -116,7 +116,7 @@ async fn planted_cookies_before_the_right_ones_lock_nobody_out(
         received_at: None,
         devices: vec![],
     };
-    assert_eq!(house.accounts.check_session(&shown, Asked::role(Role::User)).await.unwrap().user, ann.user);
+    assert_eq!(*house.accounts.check_session(&shown, Asked::role(Role::User)).await.unwrap().user, ann.user);
 
     let too_many = PresentedSession {
         access: vec!["rubbish", "rubbish", "rubbish", "rubbish", &ann.tokens.access],
@@ -175,7 +175,7 @@ async fn a_strangers_whole_session_planted_before_ones_own_locks_nobody_out(
         received_at: None,
         devices: vec![],
     };
-    assert_eq!(house.accounts.check_session(&shown, Asked::role(Role::User)).await.unwrap().user, ann.user);
+    assert_eq!(*house.accounts.check_session(&shown, Asked::role(Role::User)).await.unwrap().user, ann.user);
     assert_eq!(house.accounts.refresh(&shown, &Client::default()).await.unwrap().user, ann.user);
 
     let of_neither = PresentedSession { csrf: CsrfProof::Sent(Some("wrong")), ..shown };

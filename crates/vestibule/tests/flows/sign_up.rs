@@ -26,7 +26,7 @@ async fn a_new_user_is_logged_in_audited_and_sent_a_mail(
     assert_eq!(ann.user.role, Role::User);
     assert_eq!(ann.session.client, client);
     let current = house.accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.unwrap();
-    assert_eq!(current.user, ann.user);
+    assert_eq!(*current.user, ann.user);
 
     let outbox = house.outbox().await;
     assert_eq!(outbox.len(), 1);
