@@ -28,6 +28,7 @@ pub struct UserOnly<'a> {
 
 /// Where a user is logged in.
 #[derive(Serialize, ToSchema)]
+#[schema(as = SessionList)]
 pub struct Sessions<'a> {
     sessions: Vec<SessionBody<'a>>,
 }
@@ -36,10 +37,12 @@ pub struct Sessions<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserBody<'a> {
+    #[schema(format = Uuid)]
     id: String,
     email: &'a str,
     name: &'a str,
     is_email_verified: bool,
+    /// `user` or `admin`; more may come.
     role: &'a str,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
@@ -49,6 +52,7 @@ pub struct UserBody<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct SessionBody<'a> {
+    #[schema(format = Uuid)]
     id: String,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
@@ -56,8 +60,11 @@ pub struct SessionBody<'a> {
     last_seen_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
+    #[schema(required)]
     ip: Option<String>,
+    #[schema(required)]
     user_agent: Option<&'a str>,
+    /// Whether it is the session that asks.
     current: bool,
 }
 
