@@ -13,6 +13,7 @@ mod ci;
 mod deny;
 mod environment;
 mod fuzz;
+mod generated_client;
 mod instructions;
 mod postgres;
 mod postgres_programs;
@@ -75,6 +76,15 @@ enum Task {
     /// What they need is installed as for the browser tests. `cargo xtask test` runs these tests too.
     Clients {
         /// Handed to Node's test runner: `--test-name-pattern=tabs`, ...
+        #[arg(last = true)]
+        runner: Vec<String>,
+    },
+    /// Generate a client from docs/openapi.json, and run its tests against the real program alone.
+    ///
+    /// It is generated in Python, which is installed where it is missing on Debian and Ubuntu when run as root; elsewhere the
+    /// task says what to install. `cargo xtask test` runs these tests too.
+    GeneratedClient {
+        /// Handed to Python's test runner: `-k notes`, ...
         #[arg(last = true)]
         runner: Vec<String>,
     },
@@ -166,6 +176,7 @@ fn main() -> ExitCode {
         Task::Browser { runner } => browser::test(&runner),
         Task::VerifyAnywhere { runner } => verify_anywhere::test(&runner),
         Task::Clients { runner } => browser::test_clients(&runner),
+        Task::GeneratedClient { runner } => generated_client::test(&runner),
         Task::Smtp => smtp::test(),
         Task::Tls => authority::test(),
         Task::Screenshots { folder } => browser::screenshots(&folder),
