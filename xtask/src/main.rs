@@ -15,12 +15,14 @@ mod environment;
 mod fuzz;
 mod generated_client;
 mod instructions;
+mod package;
 mod postgres;
 mod postgres_programs;
 mod python;
 mod rehearse;
 mod say;
 mod schemathesis;
+mod semver;
 mod smtp;
 mod test;
 mod verify_anywhere;
@@ -161,6 +163,16 @@ enum Task {
         #[arg(long)]
         as_tested: bool,
     },
+    /// Make a package of every crate that can be published, build each from what is in it, and look at what is in it.
+    Package {
+        /// For a release: no change may be uncommitted, and each crate must say where its source is.
+        #[arg(long)]
+        to_publish: bool,
+    },
+    /// Compare what each crate offers to Rust programs with what it offered in the last release (the newest tag v*).
+    ///
+    /// With cargo-semver-checks, which is built into the target folder where it is not there yet.
+    Semver,
     /// Everything that has to pass before a change is taken: format, lints, licences and advisories, docs,
     /// fuzzing for a moment, the API's document, tests.
     ///
@@ -190,6 +202,8 @@ fn main() -> ExitCode {
                 if as_tested { instructions::Built::AsTested } else { instructions::Built::AsReleased };
             instructions::run(built, keep)
         }
+        Task::Package { to_publish } => package::run(to_publish),
+        Task::Semver => semver::run(),
         Task::Ci => ci::run(),
     };
     match done {
