@@ -177,7 +177,8 @@ fn complaints_about_files(packaged: &BTreeSet<String>, tracked: &BTreeSet<String
     );
     let is_needed = |file: &&String| {
         let is_known = OF_CARGO.contains(&file.as_str()) || LICENCES.contains(&file.as_str());
-        (is_known || *file == "README.md" || is_part(file)) && !file.ends_with(".snap")
+        let is_snapshot = Path::new(file).extension().is_some_and(|extension| extension == "snap");
+        (is_known || *file == "README.md" || is_part(file)) && !is_snapshot
     };
     let needless = packaged.iter().filter(|file| !is_needed(file));
     let missing = missing.map(|file| format!("{file} is missing in the package"));
