@@ -9,6 +9,8 @@ import { HURRIED, NAMES, prepare, until } from './support/programs.js';
 
 const REFUSED = /^refused: /;
 const UNAVAILABLE = /^unavailable: /;
+/** The three seconds that an answer may take, and what a busy machine takes to say so, in milliseconds. */
+const LIMIT = 5500;
 
 let programs;
 let hurried;
@@ -98,6 +100,31 @@ describe('each verifier', { concurrency: true }, () => {
       assert.equal(issuer.fetches(), 1);
     }));
 
+    test(`${name}: an answer that comes piece by piece is not waited for for long`, withIssuer(() => programs, [], async ({ issuer, key, program }) => {
+      issuer.slowDown(true);
+      const asked = Date.now();
+      assert.match((await program.ask(issuer.token(key))).complaint ?? 'taken', UNAVAILABLE);
+      assert.ok(Date.now() - asked < LIMIT, `${Date.now() - asked} ms`);
+    }));
+
+    test(`${name}: nor is a session`, withIssuer(() => programs, ['session'], async ({ issuer, program }) => {
+      issuer.slowDown(true);
+      const asked = Date.now();
+      assert.match((await program.ask('abc')).complaint ?? 'taken', UNAVAILABLE);
+      assert.ok(Date.now() - asked < LIMIT, `${Date.now() - asked} ms`);
+    }));
+
+    test(`${name}: who has a key that is known does not wait for new ones`, withIssuer(() => hurried, [], async ({ issuer, key, program }) => {
+      assert.ok((await program.ask(issuer.token(key))).told);
+      issuer.slowDown(true);
+      await pass(HURRIED.fresh * 1000 + 200);
+      const asked = Date.now();
+      assert.ok((await program.ask(issuer.token(key))).told);
+      // PHP has nobody else who could fetch. It waits once in a pause, and not for long.
+      assert.ok(Date.now() - asked < (name === 'php' ? LIMIT : 1000), `${Date.now() - asked} ms`);
+      await until('it does not fetch', () => issuer.fetches(), (fetches) => fetches === 2);
+    }));
+
     test(`${name}: keys that cannot be fetched anew are good for a while longer`, withIssuer(() => hurried, [], async ({ issuer, key, program }) => {
       assert.ok((await program.ask(issuer.token(key))).told);
       const fetched = Date.now();
@@ -132,6 +159,22 @@ describe('each verifier', { concurrency: true }, () => {
         assert.equal(issuer.fetches(), 0);
       }));
     }
+  }
+});
+
+test('php: a process that waits for the keys of another one does not wait for long', async () => {
+  const issuer = await openIssuer();
+  issuer.slowDown(true);
+  const file = join(programs.root, 'slow-keys.json');
+  const started = [1, 2, 3].map(() => programs.start('php', issuer.url, 'token', file));
+  try {
+    const asked = Date.now();
+    const answers = await Promise.all(started.map((program) => program.ask(issuer.token(newKey()))));
+    assert.ok(answers.every(({ complaint }) => UNAVAILABLE.test(complaint)), JSON.stringify(answers));
+    assert.ok(Date.now() - asked < 2 * LIMIT, `${Date.now() - asked} ms`);
+  } finally {
+    await Promise.all(started.map((program) => program.close()));
+    await issuer.close();
   }
 });
 

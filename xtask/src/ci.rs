@@ -4,7 +4,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::cargo::{self, cargo};
-use crate::{check_deploy, deny, fuzz, instructions, say, schemathesis, test};
+use crate::{check_deploy, deny, fuzz, instructions, package, say, schemathesis, test};
 
 /// How long each target is fuzzed: enough to find what a change has broken. Longer runs are for people.
 const FUZZ_SECONDS: u32 = 10;
@@ -29,6 +29,7 @@ pub fn run() -> Result<()> {
         let doc = "doc --workspace --no-deps --locked";
         cargo::run(cargo(&words(doc)).env("RUSTDOCFLAGS", "-D warnings"))
     })?;
+    step("packages", "mend what is named; `cargo xtask package` runs this alone", || package::run(false))?;
     step(
         "what is deployed with",
         "mend what is named; `cargo xtask check-deploy` runs this alone",

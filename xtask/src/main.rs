@@ -13,13 +13,16 @@ mod ci;
 mod deny;
 mod environment;
 mod fuzz;
+mod generated_client;
 mod instructions;
+mod package;
 mod postgres;
 mod postgres_programs;
 mod python;
 mod rehearse;
 mod say;
 mod schemathesis;
+mod semver;
 mod smtp;
 mod test;
 mod verify_anywhere;
@@ -75,6 +78,15 @@ enum Task {
     /// What they need is installed as for the browser tests. `cargo xtask test` runs these tests too.
     Clients {
         /// Handed to Node's test runner: `--test-name-pattern=tabs`, ...
+        #[arg(last = true)]
+        runner: Vec<String>,
+    },
+    /// Generate a client from docs/openapi.json, and run its tests against the real program alone.
+    ///
+    /// It is generated in Python, which is installed where it is missing on Debian and Ubuntu when run as root; elsewhere the
+    /// task says what to install. `cargo xtask test` runs these tests too.
+    GeneratedClient {
+        /// Handed to Python's test runner: `-k notes`, ...
         #[arg(last = true)]
         runner: Vec<String>,
     },
@@ -151,6 +163,16 @@ enum Task {
         #[arg(long)]
         as_tested: bool,
     },
+    /// Make a package of every crate that can be published, build each from what is in it, and look at what is in it.
+    Package {
+        /// For a release: no change may be uncommitted, and each crate must say where its source is.
+        #[arg(long)]
+        to_publish: bool,
+    },
+    /// Compare what each crate offers to Rust programs with what it offered in the last release (the newest tag v*).
+    ///
+    /// With cargo-semver-checks, which is built into the target folder where it is not there yet.
+    Semver,
     /// Everything that has to pass before a change is taken: format, lints, licences and advisories, docs,
     /// fuzzing for a moment, the API's document, tests.
     ///
@@ -166,6 +188,7 @@ fn main() -> ExitCode {
         Task::Browser { runner } => browser::test(&runner),
         Task::VerifyAnywhere { runner } => verify_anywhere::test(&runner),
         Task::Clients { runner } => browser::test_clients(&runner),
+        Task::GeneratedClient { runner } => generated_client::test(&runner),
         Task::Smtp => smtp::test(),
         Task::Tls => authority::test(),
         Task::Screenshots { folder } => browser::screenshots(&folder),
@@ -179,6 +202,8 @@ fn main() -> ExitCode {
                 if as_tested { instructions::Built::AsTested } else { instructions::Built::AsReleased };
             instructions::run(built, keep)
         }
+        Task::Package { to_publish } => package::run(to_publish),
+        Task::Semver => semver::run(),
         Task::Ci => ci::run(),
     };
     match done {

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{apt, cargo};
 
-const NO_PYTHON: &str = "Python 3.10 or newer with `venv` is not on this machine, and some checks are written in it. Install it:\n  \
+const NO_PYTHON: &str = "Python 3.11 or newer with `venv` is not on this machine, and some checks are written in it. Install it:\n  \
     Debian, Ubuntu:  sudo apt-get install python3 python3-venv\n  \
     Fedora:          sudo dnf install python3";
 

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use crate::cargo::{self, cargo};
 use crate::postgres::Cluster;
 use crate::say;
-use crate::{apt, authority, browser, environment, rehearse, smtp, verify_anywhere};
+use crate::{apt, authority, browser, environment, generated_client, rehearse, smtp, verify_anywhere};
 
 const SERVER_VARIABLE: &str = "VESTIBULE_TEST_POSTGRES_URL";
 
@@ -80,11 +80,12 @@ fn run_on(server: &str, arguments: &[String]) -> Result<()> {
             cargo::run(command.env(SERVER_VARIABLE, server))
         };
         // First, as nextest runs none of them and as the closing lines are to be those of all the other tests.
-        let parts: [(&str, &dyn Fn() -> Result<()>); 5] = [
+        let parts: [(&str, &dyn Fn() -> Result<()>); 6] = [
             ("doc tests", &doc_tests),
             ("browser tests", &|| browser::test(&[])),
             ("verifiers of other languages", &|| verify_anywhere::test(&[])),
             ("client for JavaScript", &|| browser::test_clients(&[])),
+            ("generated client", &|| generated_client::test(&[])),
             ("rehearsal", &rehearse::run_where_it_can_be),
         ];
         for (name, part) in parts {

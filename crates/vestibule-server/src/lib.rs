@@ -41,3 +41,8 @@ pub mod transports;
 mod workers;
 
 pub use app::{App, run};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -30,3 +30,8 @@ pub use database::{
     end_restored_sql, move_rows,
 };
 pub use store::{MIGRATIONS, SqlStore};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -29,6 +29,8 @@ function makeClient() {
   let failure = null;
   /** When the cookies were last renewed, in this tab or another. */
   let refreshedAt = -Infinity;
+  /** The CSRF token of the session whose end was told last. */
+  let toldEndOf = null;
 
   /** The session's CSRF token. It changes with the session and is the only cookie that a script can read. */
   function csrfToken() {
@@ -47,7 +49,14 @@ function makeClient() {
   }
 
   function tell(change) {
-    listeners.forEach((listener) => listener(change));
+    for (const listener of listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        // A listener that fails is no failure of the session.
+        (globalThis.reportError ?? console.error)(error);
+      }
+    }
   }
 
   function tellAllTabs(change) {
@@ -109,9 +118,11 @@ function makeClient() {
     return outcome;
   }
 
-  /** Unless another tab has logged in meanwhile: then it was the session before that is over. */
+  /** Once for each session, and not where another tab has logged in meanwhile: then it was the one before that is over. */
   function tellWhereOver(reason, token) {
-    if (OVER.includes(reason) && [token, ''].includes(csrfToken())) tellAllTabs({ type: 'logged-out', user: '', reason });
+    if (!OVER.includes(reason) || toldEndOf === token || ![token, ''].includes(csrfToken())) return;
+    toldEndOf = token;
+    tellAllTabs({ type: 'logged-out', user: '', reason });
   }
 
   /**
@@ -123,18 +134,17 @@ function makeClient() {
     if (new URL(request.url).origin !== location.origin) throw new TypeError('vestibuleFetch is for this site alone');
     const sentAt = performance.now();
     const token = csrfToken();
-    const answer = await fetch(withToken(request.clone()));
+    if (!SAFE_METHODS.includes(request.method)) request.headers.set('X-CSRF-Token', token);
+    const answer = await fetch(request.clone());
     const code = answer.status === 401 ? await codeOf(answer) : '';
     tellWhereOver(code, token);
-    if (code !== 'unauthenticated' || !csrfToken()) return answer;
+    // The token is the session's for as long as that lives. What one person began is not sent again as another, who has
+    // logged in meanwhile in another tab.
+    const isSameSession = () => token && csrfToken() === token;
+    if (code !== 'unauthenticated' || !isSameSession()) return answer;
     // Where the cookies were renewed while this call was under way, they only have to be shown.
     const isGood = sentAt < refreshedAt || (await refresh());
-    return isGood ? fetch(withToken(request)) : answer;
-  }
-
-  function withToken(request) {
-    if (!SAFE_METHODS.includes(request.method)) request.headers.set('X-CSRF-Token', csrfToken());
-    return request;
+    return isGood && isSameSession() ? fetch(request) : answer;
   }
 
   async function codeOf(answer) {

@@ -58,3 +58,8 @@ pub use routes::{Face, Route, Routes};
 pub use trusted_proxies::TrustedProxies;
 pub use vestibule::{Parts, Readiness, Vestibule};
 pub use views::{Content, View};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -68,9 +68,12 @@ pub struct ProblemBody<'a> {
     status: u16,
     /// A sentence for people.
     detail: &'a str,
-    /// A word for programs, which stays the same.
+    /// A word for programs, which stays the same; new ones may come: `invalid_input`, `invalid_credentials`, `unauthenticated`,
+    /// `session_expired`, `session_revoked`, `refresh_reused`, `csrf_failed`, `forbidden`, `not_found`, `conflict`, `email_taken`,
+    /// `email_not_verified`, `token_invalid`, `too_many_requests`, `payload_too_large`, `unsupported_media_type`,
+    /// `method_not_allowed`, `overloaded`, `internal`.
     code: &'static str,
-    /// What is wrong with each field, for `invalid_input`.
+    /// What is wrong with each field, for `invalid_input`, `invalid_credentials` and `email_taken`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldBody<'a>>,
 }

@@ -23,3 +23,8 @@ mod session_cache;
 
 pub use accounts::{Accounts, OpenError, Policy, Ports};
 pub use session_cache::{CacheState, Changed, REMEMBERED_FOR, SessionCache, TRUSTED_FOR};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

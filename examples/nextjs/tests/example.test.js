@@ -83,6 +83,11 @@ after(async () => {
 
 afterEach(() => browser.assertQuiet());
 
+test('it listens for this machine alone', async () => {
+  // What listens everywhere answers at every address of this machine, of which this is one too.
+  await assert.rejects(fetch(url.replace('localhost', '127.0.0.2')), ({ cause }) => cause.code === 'ECONNREFUSED');
+});
+
 async function signUp(context, name) {
   const page = await context.newPage();
   await page.goto('/sign-up');

@@ -61,14 +61,16 @@ type Claims struct {
 
 // Verifier verifies the tokens of one site.
 type Verifier struct {
-	url      string
-	http     http.Client
-	fetching sync.Mutex
+	url  string
+	http http.Client
+	// trying guards triedAt and fetched, which is closed when nobody fetches.
+	trying  sync.Mutex
+	triedAt time.Time
+	fetched chan struct{}
 	// copying guards the copy of the keys.
 	copying   sync.RWMutex
 	keys      map[string]ed25519.PublicKey
 	fetchedAt time.Time
-	triedAt   time.Time
 }
 
 // NewVerifier takes the public URL of a site.
@@ -142,14 +144,10 @@ func (v *Verifier) key(kid string) (ed25519.PublicKey, error) {
 	if key != nil && age < fresh {
 		return key, nil
 	}
-	// Who has a key that may still be used waits for nobody who fetches.
+	fetched := v.fetchUnlessJustTried()
+	// Who has a key that may still be used waits for no answer.
 	if key == nil || age >= kept {
-		v.fetching.Lock()
-		v.fetchUnlessJustTried()
-		v.fetching.Unlock()
-	} else if v.fetching.TryLock() {
-		v.fetchUnlessJustTried()
-		v.fetching.Unlock()
+		<-fetched
 	}
 	key, age = v.copied(kid)
 	if age >= kept {
@@ -167,12 +165,23 @@ func (v *Verifier) copied(kid string) (ed25519.PublicKey, time.Duration) {
 	return v.keys[kid], time.Since(v.fetchedAt)
 }
 
-func (v *Verifier) fetchUnlessJustTried() {
+// fetchUnlessJustTried says when it is done, within the timeout.
+func (v *Verifier) fetchUnlessJustTried() <-chan struct{} {
+	v.trying.Lock()
+	defer v.trying.Unlock()
 	now := time.Now()
-	if now.Sub(v.triedAt) < pause {
-		return
+	if now.Sub(v.triedAt) >= pause {
+		fetched := make(chan struct{})
+		v.triedAt, v.fetched = now, fetched
+		go func() {
+			defer close(fetched)
+			v.fetch(now)
+		}()
 	}
-	v.triedAt = now
+	return v.fetched
+}
+
+func (v *Verifier) fetch(now time.Time) {
 	var listed struct {
 		Keys []struct {
 			KeyID string `json:"kid"`

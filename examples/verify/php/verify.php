@@ -130,15 +130,19 @@ final class Verifier
         return $this->copy['keys'][$kid] ?? throw new Refused('signed with a key that the site does not have');
     }
 
-    /** One request fetches. Others wait for it, except where they have a key that may still be used. */
+    /** One request fetches. Others wait for it, and no longer than a fetch may take, and not where they have a key that may still be used. */
     private function fetchUnlessJustTried(bool $isUsable): void
     {
         $lock = $this->cacheFile === null ? null : fopen("$this->cacheFile.lock", 'c');
         if ($lock === false) {
             throw new Unavailable("no file can be made beside $this->cacheFile");
         }
-        if ($lock !== null && !flock($lock, $isUsable ? LOCK_EX | LOCK_NB : LOCK_EX)) {
-            return;
+        $ends = self::seconds() + TIMEOUT_SECONDS;
+        while ($lock !== null && !flock($lock, LOCK_EX | LOCK_NB)) {
+            if ($isUsable || self::seconds() >= $ends) {
+                return;
+            }
+            usleep(20_000);
         }
         $this->read();
         if (abs(time() - $this->copy['tried_at']) < PAUSE_SECONDS) {
@@ -209,14 +213,34 @@ final class Verifier
             // A redirect would take the token to another place.
             'follow_location' => 0,
         ];
+        $ends = self::seconds() + TIMEOUT_SECONDS;
         $answer = @fopen($this->url . $path, 'r', false, stream_context_create(['http' => $http]));
         if ($answer === false) {
             return [0, ''];
         }
-        $body = (string) stream_get_contents($answer, MAX_ANSWER_BYTES);
+        $body = '';
+        // The limit above is one for each piece of the answer, however many there are.
+        stream_set_blocking($answer, false);
+        while (strlen($body) < MAX_ANSWER_BYTES && !feof($answer)) {
+            $more = (string) fread($answer, 8192);
+            $body .= $more;
+            if (self::seconds() >= $ends) {
+                fclose($answer);
+                return [0, ''];
+            }
+            if ($more === '') {
+                usleep(5_000);
+            }
+        }
         preg_match('{^HTTP/\S+ (\d{3})}', stream_get_meta_data($answer)['wrapper_data'][0] ?? '', $status);
         fclose($answer);
         return [(int) ($status[1] ?? 0), $body];
+    }
+
+    /** A clock that nobody puts back. */
+    private static function seconds(): float
+    {
+        return hrtime(true) / 1e9;
     }
 
     private static function bytes(string $part): string

@@ -11,6 +11,7 @@ By hand, with a token on each line: python verify.py https://example.com [token|
 
 import http.client
 import json
+import queue
 import sys
 import threading
 import time
@@ -54,6 +55,8 @@ class Verifier:
         self._lock = threading.Lock()
         self._keys = {}
         self._fetched_at = self._tried_at = float("-inf")
+        # Set where nobody fetches.
+        self._fetched = threading.Event()
 
     def verify(self, token):
         """The claims of a good token. Raises Refused or Unavailable."""
@@ -95,29 +98,37 @@ class Verifier:
         found, age = self._keys.get(kid), time.monotonic() - self._fetched_at
         if found and age < FRESH_SECONDS:
             return found
-        # Who has a key that may still be used waits for nobody who fetches.
-        if self._lock.acquire(blocking=not (found and age < KEPT_SECONDS)):
-            try:
-                self._fetch_unless_just_tried()
-            finally:
-                self._lock.release()
+        fetched = self._fetch_unless_just_tried()
+        # Who has a key that may still be used waits for no answer.
+        if not (found and age < KEPT_SECONDS):
+            fetched.wait()
         if time.monotonic() - self._fetched_at >= KEPT_SECONDS:
             raise Unavailable("the site's keys cannot be fetched")
-        if kid not in self._keys:
+        found = self._keys.get(kid)
+        if not found:
             raise Refused("signed with a key that the site does not have")
-        return self._keys[kid]
+        return found
 
     def _fetch_unless_just_tried(self):
-        now = time.monotonic()
-        if now - self._tried_at < PAUSE_SECONDS:
-            return
-        self._tried_at = now
+        """Says when it is done, within TIMEOUT_SECONDS."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._tried_at >= PAUSE_SECONDS:
+                self._tried_at = now
+                self._fetched = threading.Event()
+                threading.Thread(target=self._fetch, args=(now, self._fetched), daemon=True).start()
+            return self._fetched
+
+    def _fetch(self, now, fetched):
         try:
             listed = self._get("/.well-known/jwks.json")["keys"]
             keys = {jwk["kid"]: jwt.PyJWK(jwk, "EdDSA") for jwk in listed if jwk.get("crv") == "Ed25519"}
         except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, jwt.PyJWTError):
-            return  # The copy is good for a while longer.
-        self._keys, self._fetched_at = keys, now
+            pass  # The copy is good for a while longer.
+        else:
+            self._keys, self._fetched_at = keys, now
+        finally:
+            fetched.set()
 
     def _ask(self, name, value):
         if not value.isascii() or not value.isprintable():
@@ -132,9 +143,24 @@ class Verifier:
             raise Unavailable(str(error)) from error
 
     def _get(self, path, headers=None):
+        """An answer within TIMEOUT_SECONDS. The library's own limit is one for each piece of it, however many there are."""
+        answers = queue.SimpleQueue()
         request = urllib.request.Request(self._url + path, headers=headers or {})
-        with self._http.open(request, timeout=TIMEOUT_SECONDS) as answer:
-            return json.loads(answer.read(MAX_ANSWER_BYTES))
+        threading.Thread(target=self._get_into, args=(answers, request), daemon=True).start()
+        try:
+            answer, error = answers.get(timeout=TIMEOUT_SECONDS)
+        except queue.Empty:
+            raise TimeoutError("the site takes too long") from None
+        if error:
+            raise error
+        return answer
+
+    def _get_into(self, answers, request):
+        try:
+            with self._http.open(request, timeout=TIMEOUT_SECONDS) as answer:
+                answers.put((json.loads(answer.read(MAX_ANSWER_BYTES)), None))
+        except Exception as error:  # The one who waits tells it.
+            answers.put((None, error))
 
 
 def main():

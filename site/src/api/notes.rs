@@ -39,6 +39,7 @@ pub struct Range {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Note)]
 pub(super) struct NoteAnswer {
+    #[schema(format = Uuid)]
     id: String,
     title: String,
     body: String,
@@ -49,9 +50,11 @@ pub(super) struct NoteAnswer {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = Notes)]
+#[schema(as = NoteList)]
 struct ListAnswer {
     notes: Vec<NoteAnswer>,
+    /// `cursor` of the next part; null where this is the last one.
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 
@@ -94,7 +97,7 @@ pub async fn list(
     tag = "Notes",
     request_body = Body,
     responses(
-        (status = 201, description = "The note; `Location` says where it is", body = NoteAnswer),
+        (status = 201, description = "The note", body = NoteAnswer, headers(("Location" = String, description = "Its path"))),
         (status = 401, description = "Nobody is logged in", body = ProblemBody),
         (status = 422, description = "`invalid_input`", body = ProblemBody),
     ),

@@ -22,9 +22,17 @@ export function signed(key, header, claims) {
 export async function openIssuer() {
   let keys = [];
   let isSilent = false;
+  let isSlow = false;
   let fetches = 0;
   const server = createServer((request, answer) => {
     if (request.url === '/.well-known/jwks.json') fetches += 1;
+    if (isSlow) {
+      // Always a little more, and never all of it.
+      answer.writeHead(200, { 'Content-Type': 'application/json' });
+      const more = setInterval(() => answer.write(' '), 100);
+      answer.on('close', () => clearInterval(more));
+      return;
+    }
     if (isSilent) {
       answer.writeHead(503).end();
       return;
@@ -44,6 +52,8 @@ export async function openIssuer() {
     url,
     publish: (...published) => { keys = published; },
     fallSilent: (silent) => { isSilent = silent; },
+    /** From now on each answer comes piece by piece and does not end. */
+    slowDown: (slow) => { isSlow = slow; },
     fetches: () => fetches,
     header: (key, changes = {}) => ({ alg: 'EdDSA', kid: key.kid, typ: 'at+jwt', ...changes }),
     /** The claims of a good token. */

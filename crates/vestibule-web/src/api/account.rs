@@ -11,7 +11,7 @@ use crate::CurrentUser;
 #[utoipa::path(
     get,
     path = "/api/account",
-    operation_id = "account",
+    operation_id = "show_account",
     tag = "Account",
     responses(
         (status = 200, description = "The account of who asks", body = UserOnly),

@@ -33,6 +33,7 @@ pub struct UserOnly<'a> {
 
 /// Where a user is logged in.
 #[derive(Serialize, ToSchema)]
+#[schema(as = SessionList)]
 pub struct Sessions<'a> {
     sessions: Vec<SessionBody<'a>>,
 }
@@ -41,11 +42,12 @@ pub struct Sessions<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserBody<'a> {
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = Uuid)]
     id: Uuid,
     email: &'a str,
     name: &'a str,
     is_email_verified: bool,
+    /// `user` or `admin`; more may come.
     role: &'a str,
     #[serde(serialize_with = "moments::serialize")]
     created_at: OffsetDateTime,
@@ -55,7 +57,7 @@ pub struct UserBody<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct SessionBody<'a> {
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = Uuid)]
     id: Uuid,
     #[serde(serialize_with = "moments::serialize")]
     created_at: OffsetDateTime,
@@ -63,9 +65,11 @@ pub struct SessionBody<'a> {
     last_seen_at: OffsetDateTime,
     #[serde(serialize_with = "moments::serialize")]
     expires_at: OffsetDateTime,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     ip: Option<IpAddr>,
+    #[schema(required)]
     user_agent: Option<&'a str>,
+    /// Whether it is the session that asks.
     current: bool,
 }
 

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use super::answers::{SessionBody, UserBody};
 use crate::problem::ProblemBody;
@@ -20,7 +21,8 @@ use crate::{ClientOf, CurrentUser, Problem, Vestibule};
 /// Browsers save it as a file of this name.
 const AS_A_FILE: &str = "attachment; filename=\"account.json\"";
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Export)]
 struct Body<'a> {
     user: ExportedUser<'a>,
     sessions: Vec<ExportedSession<'a>>,
@@ -35,17 +37,18 @@ struct Body<'a> {
     application: serde_json::Map<String, Value>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ExportedUser<'a> {
     #[serde(flatten)]
     user: UserBody<'a>,
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
     /// The address that shall take the place of the present one.
+    #[schema(required)]
     pending_email: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ExportedSession<'a> {
     #[serde(flatten)]
     session: SessionBody<'a>,
@@ -56,7 +59,8 @@ struct ExportedSession<'a> {
     password_given_at: OffsetDateTime,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedDevice)]
 struct DeviceBody {
     #[serde(with = "time::serde::rfc3339")]
     first_seen_at: OffsetDateTime,
@@ -64,9 +68,11 @@ struct DeviceBody {
     last_seen_at: OffsetDateTime,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedLink)]
 struct LinkBody<'a> {
     kind: &'static str,
+    #[schema(required)]
     email: Option<&'a str>,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
@@ -74,7 +80,8 @@ struct LinkBody<'a> {
     expires_at: OffsetDateTime,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedMail)]
 struct MailBody<'a> {
     kind: &'static str,
     recipient: &'a str,
@@ -83,21 +90,27 @@ struct MailBody<'a> {
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
     #[serde(flatten)]
+    #[schema(value_type = DeliveryBody)]
     delivery: Option<DeliveryBody>,
 }
 
-/// What became of a mail.
-#[derive(Serialize)]
+/// What became of a mail. Not told of one to an address that is not confirmed, so nothing of it is required.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedDelivery)]
 struct DeliveryBody {
+    #[schema(required = false)]
     state: &'static str,
+    #[schema(required = false)]
     attempts: u32,
+    #[schema(required = false)]
     #[serde(with = "time::serde::rfc3339")]
     next_attempt_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option")]
     finished_at: Option<OffsetDateTime>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedEvent)]
 struct EventBody<'a> {
     kind: &'static str,
     #[serde(with = "time::serde::rfc3339")]
@@ -109,9 +122,12 @@ struct EventBody<'a> {
     detail: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedClient)]
 struct ClientBody<'a> {
+    #[schema(required)]
     ip: Option<String>,
+    #[schema(required)]
     user_agent: Option<&'a str>,
 }
 
@@ -203,7 +219,7 @@ impl<'a> From<&'a Client> for ClientBody<'a> {
     operation_id = "export_account",
     tag = "Account",
     responses(
-        (status = 200, description = "All that is held about who asks, as a file", body = serde_json::Value),
+        (status = 200, description = "All that is held about who asks, as a file", body = Body),
         (status = 401, description = "Nobody is logged in", body = ProblemBody),
         (status = 429, description = "`too_many_requests`", body = ProblemBody),
     ),

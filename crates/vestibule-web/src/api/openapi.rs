@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{Content, HeaderBuilder, Object, OpenApi, Ref, RefOr, ResponseBuilder, Schema, Type};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
@@ -18,8 +18,8 @@ use crate::problem::ProblemBody;
 
 /// What every operation says of failures that are not its own: too many attempts, an overloaded server, a body that is
 /// no JSON.
-const OTHERWISE: &str = "What went wrong: RFC 9457, with a stable word in `code`. 429 and 503 say in `Retry-After` \
-    after how many seconds to try again.";
+const OTHERWISE: &str = "What went wrong: RFC 9457, with a stable word in `code`. `csrf_failed` (403) without the right \
+    `X-CSRF-Token` or from another site, `too_many_requests` (429) and `overloaded` (503) with `Retry-After`, `internal` (500).";
 
 /// The API of accounts.
 #[derive(utoipa::OpenApi)]
@@ -76,6 +76,7 @@ fn document(application: Option<OpenApi>) -> OpenApi {
         document.merge(application);
     }
     tell_of_failures(&mut document);
+    ask_for_what_is_required(&mut document);
     document
 }
 
@@ -134,9 +135,28 @@ fn tell_of_failures(document: &mut OpenApi) {
                 }
             }
             let problem = Content::new(Some(Ref::from_schema_name("Problem")));
-            let otherwise =
-                ResponseBuilder::new().description(OTHERWISE).content("application/problem+json", problem);
+            let retry_after = HeaderBuilder::new()
+                .schema(Some(Object::with_type(Type::Integer)))
+                .description(Some("After how many seconds to try again, with 429 and 503"));
+            let otherwise = ResponseBuilder::new()
+                .description(OTHERWISE)
+                .content("application/problem+json", problem)
+                .header("Retry-After", retry_after.build());
             operation.responses.responses.insert("default".to_owned(), otherwise.build().into());
+        }
+    }
+}
+
+/// What is left out is empty to the server, which then says what is missing. To who generates a client a field with a default
+/// is one that may be left out.
+fn ask_for_what_is_required(document: &mut OpenApi) {
+    let schemas = document.components.iter_mut().flat_map(|components| components.schemas.values_mut());
+    for schema in schemas {
+        let RefOr::T(Schema::Object(object)) = schema else { continue };
+        for name in &object.required {
+            if let Some(RefOr::T(Schema::Object(property))) = object.properties.get_mut(name) {
+                property.default = None;
+            }
         }
     }
 }

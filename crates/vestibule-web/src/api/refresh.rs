@@ -42,6 +42,7 @@ pub async fn refresh(
     get,
     path = "/api/auth/refresh",
     operation_id = "refresh_by_get",
+    summary = "Renews the session, by GET. The CSRF token must come in the header here too.",
     tag = "Sessions",
     responses(
         (status = 200, description = "Renewed; sets the access and the refresh cookie", body = UserAndSession),

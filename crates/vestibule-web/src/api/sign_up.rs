@@ -5,8 +5,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::answers::{self, UserAndSession, set};
@@ -31,6 +30,11 @@ pub struct Body {
     invite: String,
 }
 
+/// What is answered where the address is confirmed first: nothing yet.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SignUpBegun)]
+pub struct Begun {}
+
 /// Makes an account and logs in or, where the address is confirmed first, says no more than that a mail is on its way.
 #[utoipa::path(
     post,
@@ -40,7 +44,7 @@ pub struct Body {
     request_body = Body,
     responses(
         (status = 201, description = "The account, logged in; sets the cookies", body = UserAndSession),
-        (status = 202, description = "Where the address is confirmed first: a mail is on its way, whether or not anybody has the address"),
+        (status = 202, description = "Where the address is confirmed first: a mail is on its way, whether or not anybody has the address", body = Begun),
         (status = 403, description = "`forbidden`: nobody can sign up, or not without an invitation", body = ProblemBody),
         (status = 409, description = "`email_taken`", body = ProblemBody),
         (status = 422, description = "`invalid_input`, with every field that is not right", body = ProblemBody),
@@ -60,7 +64,7 @@ pub async fn sign_up(
         SignedUp::LoggedIn(logged_in) => answers::of_new_session(&vestibule, StatusCode::CREATED, &logged_in),
         SignedUp::Begun(begun) => {
             let cookie = vestibule.cookie_names().of_begun_sign_up(&begun, vestibule.accounts().now());
-            (StatusCode::ACCEPTED, Extension(SameForAll), set(vec![cookie]), axum::Json(json!({})))
+            (StatusCode::ACCEPTED, Extension(SameForAll), set(vec![cookie]), axum::Json(Begun {}))
                 .into_response()
         }
     })
