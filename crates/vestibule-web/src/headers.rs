@@ -36,11 +36,12 @@ const DEFAULTS: [(HeaderName, &str); 8] = [
 ];
 
 /// The same of answers that are data. What is left away tells browsers what a page may do, and these are none: nothing is loaded,
-/// opened or sent from them. Half of the bytes of a short answer were such headers.
-const DEFAULTS_OF_DATA: [(HeaderName, &str); 4] = [
+/// opened or sent from them. More than half of the bytes of a short answer were such headers.
+const DEFAULTS_OF_DATA: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, PRIVATE),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::X_FRAME_OPTIONS, "DENY"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 /// The kinds of data.

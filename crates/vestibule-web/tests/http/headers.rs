@@ -45,11 +45,15 @@ async fn every_answer_has_an_id_of_its_own_and_not_the_client_s(
 }
 
 /// What every answer carries, on https too.
-const PROTECTION: [(&str, &str); 6] = [
+const PROTECTION: [(&str, &str); 3] = [
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
-    ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
+];
+
+/// What those carry besides that are no JSON: whatever may be looked at as a page.
+const OF_PAGES: [(&str, &str); 3] = [
+    ("cross-origin-opener-policy", "same-origin"),
     (
         "content-security-policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; \
@@ -65,14 +69,23 @@ fn assert_protected(answer: &Answer, what: &str) {
     for (name, value) in PROTECTION {
         assert_eq!(answer.header(name), Some(value), "{what}");
     }
+    assert!(answer.header("cache-control").is_some(), "{what}");
+    assert!(answer.header("access-control-allow-origin").is_none(), "{what}: other origins read nothing");
+    assert!(answer.header("server").is_none() && answer.header("x-powered-by").is_none(), "{what}");
+    let kind = answer.header("content-type").unwrap_or_default();
+    if ["application/json", "application/problem+json"].contains(&kind) {
+        let policy = "default-src 'none'; frame-ancestors 'none'";
+        assert_eq!(answer.header("content-security-policy"), Some(policy), "{what}");
+        return;
+    }
+    for (name, value) in OF_PAGES {
+        assert_eq!(answer.header(name), Some(value), "{what}");
+    }
     let path = what.split(' ').nth(1).unwrap_or_default();
     let has_token =
         ["/confirm-email", "/confirm-sign-up", "/confirm-sign-up/decline", "/reset-password"].contains(&path);
     let referrer = if has_token { "strict-origin" } else { "same-origin" };
     assert_eq!(answer.header("referrer-policy"), Some(referrer), "{what}");
-    assert!(answer.header("cache-control").is_some(), "{what}");
-    assert!(answer.header("access-control-allow-origin").is_none(), "{what}: other origins read nothing");
-    assert!(answer.header("server").is_none() && answer.header("x-powered-by").is_none(), "{what}");
 }
 
 /// As a stranger, and with a session.
