@@ -17,6 +17,7 @@ mod invitations;
 mod one_time_tokens;
 mod outgoing_mails;
 mod rate_limits;
+mod service_keys;
 mod sessions;
 mod sign_up_attempts;
 mod signing_keys;

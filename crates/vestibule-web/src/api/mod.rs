@@ -25,4 +25,5 @@ pub mod refresh;
 pub mod resend_confirmation;
 pub mod reset_password;
 pub mod sign_up;
+pub mod users;
 pub mod verify;

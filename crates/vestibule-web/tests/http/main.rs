@@ -25,6 +25,7 @@ mod layouts;
 mod limits;
 mod log_in;
 mod log_out;
+mod manage_service_keys;
 mod openapi;
 mod overload;
 mod pages;

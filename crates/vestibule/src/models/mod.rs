@@ -23,6 +23,7 @@ mod refresh_token;
 mod role;
 mod sealed_secret;
 mod secret_key;
+mod service_key;
 mod session;
 mod sign_up_attempt;
 mod sign_up_mode;
@@ -61,6 +62,10 @@ pub use role::{Role, RoleError, RoleName};
 pub use sealed_secret::{OpenedSecret, SealedSecret};
 pub(crate) use secret_key::DerivedKeys;
 pub use secret_key::{SecretKey, SecretKeyError, SecretKeys, SecretKeysError, ServerKeys};
+pub use service_key::{
+    ServiceKey, ServiceKeyHash, ServiceKeyId, ServiceKeySecret, ServiceKeyTextError, ServiceName,
+    ServiceNameError, ServiceScope, ServiceScopeError,
+};
 pub use session::{PublicSessionId, SecretStanding, Session, SessionEnded, SessionLifetimes};
 pub use sign_up_attempt::{SignUpAttempt, SignUpAttemptId, SignUpBrowser, SignUpBrowserHash};
 pub use sign_up_mode::{SignUpMode, SignUpModeError};

@@ -10,6 +10,7 @@ mod invitations;
 mod one_time_tokens;
 mod outgoing_mails;
 mod rate_limits;
+mod service_keys;
 mod sessions;
 mod sign_up_attempts;
 mod signing_keys;
@@ -24,6 +25,7 @@ pub use invitations::Invitations;
 pub use one_time_tokens::{EmailTokenAndOwner, OneTimeTokens};
 pub use outgoing_mails::{ClaimError, MailFilter, OutgoingMails};
 pub use rate_limits::RateLimits;
+pub use service_keys::ServiceKeys;
 pub use sessions::{MOST_SEEN_AT_ONCE, NewSession, Rotation, SessionAndUser, SessionDays, Sessions};
 pub use sign_up_attempts::SignUpAttempts;
 pub use signing_keys::SigningKeys;
@@ -50,6 +52,7 @@ pub trait Repository:
     + OutgoingMails
     + AuditEvents
     + SigningKeys
+    + ServiceKeys
     + RateLimits
     + Send
 {
@@ -65,6 +68,7 @@ impl<T> Repository for T where
         + OutgoingMails
         + AuditEvents
         + SigningKeys
+        + ServiceKeys
         + RateLimits
         + Send
 {

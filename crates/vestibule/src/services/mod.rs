@@ -28,6 +28,7 @@ mod limit_attempts;
 mod log_in;
 mod log_out;
 mod manage_mails;
+mod manage_service_keys;
 mod manage_sessions;
 mod note_restore;
 mod note_seen;
@@ -67,6 +68,9 @@ pub use invite::{Invite, InviteError, RevokeInvitationError};
 pub use judge_password::{JudgePassword, JudgePasswordError, PasswordOf};
 pub use log_in::{LogIn, LogInError};
 pub use log_out::LogOutError;
+pub use manage_service_keys::{
+    MakeServiceKey, MakeServiceKeyError, RevokeServiceKeyError, ServiceKeyRefused,
+};
 pub use manage_sessions::ManageSessionsError;
 pub use note_restore::note_restore;
 pub(crate) use note_seen::SeenSessions;

@@ -13,6 +13,7 @@ mod judge_password;
 mod links;
 mod log_in;
 mod log_out;
+mod manage_service_keys;
 mod passwords;
 mod rate_limits;
 mod refresh;
