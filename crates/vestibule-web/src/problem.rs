@@ -7,11 +7,11 @@ use ::vestibule::repository::StoreError;
 use ::vestibule::services::{
     CancelEmailChangeError, ChangeEmailError, ChangeNameError, ChangePasswordError, ChangeRoleError,
     CheckError, ConfirmEmailError, ConfirmPasswordError, ConfirmSignUpError, CurrentPasswordError,
-    DeclineSignUpError, DeleteAccountError, DisableUserError, ExportError, ForgotPasswordError,
-    HandOutLinkError, InviteError, JudgePasswordError, LastAdmin, LogInError, LogOutError,
-    MakeServiceKeyError, ManageSessionsError, RefreshError, ResendConfirmationError, ResendSignUpError,
-    ResetPasswordError, RevokeInvitationError, RevokeServiceKeyError, ServiceKeyRefused, SignUpError,
-    SignUpRefused,
+    DeclineSignUpError, DeleteAccountError, DisableUserError, ExportError, FollowRevocationsError,
+    ForgotPasswordError, HandOutLinkError, InviteError, JudgePasswordError, LastAdmin, LogInError,
+    LogOutError, MakeServiceKeyError, ManageSessionsError, RefreshError, ResendConfirmationError,
+    ResendSignUpError, ResetPasswordError, RevokeInvitationError, RevokeServiceKeyError, ServiceKeyRefused,
+    SignUpError, SignUpRefused,
 };
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -424,6 +424,17 @@ impl From<ServiceKeyRefused> for Problem {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
             }
             ServiceKeyRefused::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<FollowRevocationsError> for Problem {
+    fn from(error: FollowRevocationsError) -> Self {
+        match error {
+            FollowRevocationsError::Cursor(error) => {
+                Self::invalid(InvalidInput::one("since", "malformed", error.to_string()))
+            }
+            FollowRevocationsError::Store(error) => error.into(),
         }
     }
 }

@@ -113,6 +113,12 @@ pub fn routes<S: Clone + Send + Sync + 'static>(vestibule: &Vestibule) -> Routes
         // Reverse proxies. Has a check of its own, which is about another request.
         .api_of_any_method(&Anyone, "/api/auth/verify", api::verify::verify)
         // Services beside the site, with a key of their own.
+        .api(
+            Who::Service(ServiceScope::RevocationsRead),
+            Method::GET,
+            "/api/auth/revocations",
+            api::follow_revocations::follow_revocations,
+        )
         .api(Who::Service(ServiceScope::UsersRead), Method::GET, "/api/users/{id}", api::users::find_user)
         // Who verifies access tokens without asking us.
         .api(Anyone, Method::GET, "/.well-known/jwks.json", api::jwks::jwks)

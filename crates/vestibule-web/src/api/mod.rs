@@ -13,6 +13,7 @@ pub mod current_session;
 pub mod delete_account;
 pub mod dev_mailbox;
 pub mod export;
+pub mod follow_revocations;
 pub mod forgot_password;
 pub mod health;
 pub mod judge_password;

@@ -12,7 +12,7 @@ use crate::{ACCESS, CHANGING, FORM, JSON, signed_up};
 const ADMIN: Who = Who::Recently(Role::Admin);
 
 /// Every route of the library, then those of the test server.
-const EXPECTED: [(&str, &str, Who); 97] = [
+const EXPECTED: [(&str, &str, Who); 98] = [
     ("GET", "/sign-up", Who::Stranger),
     ("POST", "/sign-up", Who::Stranger),
     ("GET", "/sign-up/sent", Who::Stranger),
@@ -79,6 +79,7 @@ const EXPECTED: [(&str, &str, Who); 97] = [
     ("PATCH", "/api/auth/verify", Who::Anyone),
     ("DELETE", "/api/auth/verify", Who::Anyone),
     ("OPTIONS", "/api/auth/verify", Who::Anyone),
+    ("GET", "/api/auth/revocations", Who::Service(ServiceScope::RevocationsRead)),
     ("GET", "/api/users/{id}", Who::Service(ServiceScope::UsersRead)),
     ("GET", "/.well-known/jwks.json", Who::Anyone),
     ("GET", "/.well-known/change-password", Who::Anyone),

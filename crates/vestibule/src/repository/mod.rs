@@ -10,6 +10,7 @@ mod invitations;
 mod one_time_tokens;
 mod outgoing_mails;
 mod rate_limits;
+mod revocations;
 mod service_keys;
 mod sessions;
 mod sign_up_attempts;
@@ -25,6 +26,7 @@ pub use invitations::Invitations;
 pub use one_time_tokens::{EmailTokenAndOwner, OneTimeTokens};
 pub use outgoing_mails::{ClaimError, MailFilter, OutgoingMails};
 pub use rate_limits::RateLimits;
+pub use revocations::Revocations;
 pub use service_keys::ServiceKeys;
 pub use sessions::{MOST_SEEN_AT_ONCE, NewSession, Rotation, SessionAndUser, SessionDays, Sessions};
 pub use sign_up_attempts::SignUpAttempts;
@@ -53,6 +55,7 @@ pub trait Repository:
     + AuditEvents
     + SigningKeys
     + ServiceKeys
+    + Revocations
     + RateLimits
     + Send
 {
@@ -69,6 +72,7 @@ impl<T> Repository for T where
         + AuditEvents
         + SigningKeys
         + ServiceKeys
+        + Revocations
         + RateLimits
         + Send
 {

@@ -18,6 +18,9 @@ const SESSIONS_KEPT: Duration = Duration::days(30);
 /// As long as a browser keeps the cookie.
 const DEVICES_KEPT: Duration = Duration::days(400);
 
+/// How far the clocks of servers, of the database and of programs that verify tokens may be apart.
+const CLOCKS_DIFFER: Duration = Duration::minutes(2);
+
 /// How many rows were removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CleanedUp {
@@ -39,6 +42,8 @@ pub struct CleanedUp {
     pub buckets: u64,
     /// Keys whose last token has expired.
     pub keys: u64,
+    /// Ends of sessions whose last token has expired.
+    pub revocations: u64,
 }
 
 impl Accounts {
@@ -50,8 +55,11 @@ impl Accounts {
             Some(generation) => repository.delete_signing_keys_before(generation).await?,
             None => 0,
         };
+        // The life of tokens in force: a setting that was lowered since has not shortened those that are out.
+        let life = self.live_keys.ring().longest_token_life().max(self.policy.access_ttl);
         Ok(CleanedUp {
             keys,
+            revocations: repository.delete_old_revocations(now - life - CLOCKS_DIFFER, BATCH).await?,
             sessions: repository.delete_old_sessions(now - SESSIONS_KEPT, now, BATCH).await?,
             tokens: repository.delete_expired_tokens(now, BATCH).await?,
             sign_ups: repository.delete_expired_sign_up_attempts(now, BATCH).await?,
@@ -70,8 +78,19 @@ impl CleanedUp {
     /// Whether there may be more to remove.
     pub fn may_be_more(&self) -> bool {
         let batch = u64::from(BATCH);
-        let Self { sessions, tokens, sign_ups, invitations, mails, events, devices, buckets, keys } = *self;
-        [sessions, tokens, sign_ups, invitations, mails, events, devices, buckets, keys]
+        let Self {
+            sessions,
+            tokens,
+            sign_ups,
+            invitations,
+            mails,
+            events,
+            devices,
+            buckets,
+            keys,
+            revocations,
+        } = *self;
+        [sessions, tokens, sign_ups, invitations, mails, events, devices, buckets, keys, revocations]
             .into_iter()
             .any(|count| count >= batch)
     }
