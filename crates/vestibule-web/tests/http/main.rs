@@ -13,6 +13,7 @@ mod current_session;
 mod dev_mailbox;
 mod duplicates;
 mod export;
+mod follow_revocations;
 mod forged_headers;
 mod guard;
 mod guessing;
