@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 
 use crate::problem::ProblemBody;
@@ -23,6 +23,8 @@ pub struct RevocationsQuery {
 pub struct RevocationsBody {
     /// In the order in which they were written. One may be told again.
     revocations: Vec<RevocationBody>,
+    /// For so many seconds after its `at` one matters: then all tokens that it is about are over.
+    keep_for: i64,
     /// Tokens whose `iat` is not after this are not good, whosever they are: the database was restored.
     #[serde(with = "time::serde::rfc3339::option")]
     all_at: Option<OffsetDateTime>,
@@ -46,10 +48,11 @@ pub struct RevocationBody {
     at: OffsetDateTime,
 }
 
-impl From<RevocationPage> for RevocationsBody {
-    fn from(page: RevocationPage) -> Self {
+impl RevocationsBody {
+    fn new(page: &RevocationPage, kept_for: Duration) -> Self {
         Self {
             revocations: page.revocations.iter().map(RevocationBody::from).collect(),
+            keep_for: kept_for.whole_seconds(),
             all_at: page.all_until.map(second),
             next: page.next.to_string(),
             more: page.has_more,
@@ -92,6 +95,7 @@ pub async fn follow_revocations(
     State(vestibule): State<Vestibule>,
     Query(query): Query<RevocationsQuery>,
 ) -> Result<Response, Problem> {
-    let page = vestibule.accounts().follow_revocations(query.since.as_deref()).await?;
-    Ok(Json(RevocationsBody::from(page)).into_response())
+    let accounts = vestibule.accounts();
+    let page = accounts.follow_revocations(query.since.as_deref()).await?;
+    Ok(Json(RevocationsBody::new(&page, accounts.revocations_kept_for())).into_response())
 }

@@ -54,6 +54,8 @@ async fn a_log_out_is_told_with_the_sid_of_its_tokens(#[values(Sqlite, Postgres)
         (&begin["all_at"], &begin["more"], &begin["reset"]),
         (&Value::Null, &false.into(), &false.into())
     );
+    // Five minutes and the leeway of clocks.
+    assert_eq!(begin["keep_for"], 450);
     assert_eq!(ann.call(Method::POST, "/api/auth/log-out", None).await.status, 204);
 
     let next = begin["next"].as_str().unwrap();

@@ -18,9 +18,6 @@ const SESSIONS_KEPT: Duration = Duration::days(30);
 /// As long as a browser keeps the cookie.
 const DEVICES_KEPT: Duration = Duration::days(400);
 
-/// How far the clocks of servers, of the database and of programs that verify tokens may be apart.
-const CLOCKS_DIFFER: Duration = Duration::minutes(2);
-
 /// How many rows were removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CleanedUp {
@@ -55,11 +52,10 @@ impl Accounts {
             Some(generation) => repository.delete_signing_keys_before(generation).await?,
             None => 0,
         };
-        // The life of tokens in force: a setting that was lowered since has not shortened those that are out.
-        let life = self.live_keys.ring().longest_token_life().max(self.policy.access_ttl);
+        let revoked_before = now - self.revocations_kept_for();
         Ok(CleanedUp {
             keys,
-            revocations: repository.delete_old_revocations(now - life - CLOCKS_DIFFER, BATCH).await?,
+            revocations: repository.delete_old_revocations(revoked_before, BATCH).await?,
             sessions: repository.delete_old_sessions(now - SESSIONS_KEPT, now, BATCH).await?,
             tokens: repository.delete_expired_tokens(now, BATCH).await?,
             sign_ups: repository.delete_expired_sign_up_attempts(now, BATCH).await?,
