@@ -36,6 +36,7 @@ async function untilRefused(verify, token) {
 }
 
 test('a log-out is honoured within the bound, and by the signature alone it is not', async () => {
+  const other = await signUp('bo');
   const { browser, token } = await signUp('ann');
   const counted = openJar();
   const { verify } = createServerClient({ publicUrl: house.url, revocations: { key, within: WITHIN }, fetch: counted.fetch });
@@ -43,7 +44,6 @@ test('a log-out is honoured within the bound, and by the signature alone it is n
   assert.ok(await verify(token));
   for (let time = 0; time < 50; time += 1) await verify(token);
   assert.equal(counted.count('/api/auth/revocations'), 1, 'it is not asked for each token');
-  const other = await signUp('bo');
   assert.ok(await verify(other.token));
   await browser.logOut();
   await untilRefused(verify, token);
