@@ -64,7 +64,7 @@ export const LANGUAGES = {
   },
   php: {
     file: 'php/verify.php',
-    seconds: { fresh: ['FRESH_SECONDS = ', ';'], kept: ['KEPT_SECONDS = ', ';'], pause: ['PAUSE_SECONDS = ', ';'] },
+    seconds: { fresh: ['FRESH_SECONDS = ', ';'], kept: ['KEPT_SECONDS = ', ';'], pause: ['const PAUSE_SECONDS = ', ';'], revoked: ['REVOKED_WITHIN_SECONDS = ', ';'] },
     require() {
       const looks = spawnSync('php', ['-r', 'exit(extension_loaded("sodium") ? 0 : 1);']);
       if (looks.status !== 0) throw new Error(`PHP with sodium is missing: sudo apt-get install php-cli; ${BY_ITSELF}`);
@@ -75,8 +75,6 @@ export const LANGUAGES = {
 };
 
 export const NAMES = Object.keys(LANGUAGES);
-/** Those that can follow which sessions end. PHP forgets everything after each request. */
-export const FOLLOWERS = NAMES.filter((name) => LANGUAGES[name].seconds.revoked);
 
 /** The text of a language's file. */
 export function source(name) {
