@@ -279,3 +279,45 @@ async fn a_session_is_written_down_whatever_the_search_path_is() {
     work.commit().await.unwrap();
     assert_eq!(told(&database).await[0].0, text(id));
 }
+
+/// Transactions that overlap in every way, read in small pages meanwhile.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_follows_while_many_end_sessions_misses_none(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    const WRITERS: usize = 4;
+    const EACH: usize = 20;
+    let (_test, database, user, _) = house(kind).await;
+    let mut expected = BTreeSet::new();
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..WRITERS {
+        let mut ids = Vec::new();
+        for _ in 0..EACH {
+            ids.push(add_live_session(&database, &user).await);
+        }
+        expected.extend(ids.iter().copied().map(text));
+        let database = database.clone();
+        writers.spawn(async move {
+            for (number, id) in ids.into_iter().enumerate() {
+                let mut work = database.begin().await.unwrap();
+                assert!(work.delete_session(id).await.unwrap());
+                // Each holds its transaction open for another time.
+                let open_for = u64::try_from((number * 7 + writer * 3) % 11).unwrap();
+                tokio::time::sleep(std::time::Duration::from_millis(open_for)).await;
+                work.commit().await.unwrap();
+            }
+        });
+    }
+    let (mut seen, mut cursor, mut rounds_after_the_end) = (BTreeSet::new(), None, 0);
+    while rounds_after_the_end < 2 {
+        let is_over = writers.is_empty();
+        let page = database.alone().list_revocations(cursor.as_ref(), 3).await.unwrap();
+        assert!(!page.is_reset);
+        seen.extend(page.revocations.iter().map(|one| text(one.session)));
+        rounds_after_the_end += usize::from(is_over && !page.has_more);
+        cursor = Some(page.next);
+        while let Some(ended) = writers.try_join_next() {
+            ended.unwrap();
+        }
+    }
+    assert_eq!(seen, expected);
+}
