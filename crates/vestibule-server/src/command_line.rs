@@ -407,7 +407,6 @@ pub(crate) enum SessionAction {
 }
 
 #[derive(Subcommand)]
-#[expect(clippy::doc_markdown, reason = "these texts are the help, which is no Markdown")]
 pub(crate) enum ServiceKeyAction {
     /// Make a key, and print it once.
     ///
