@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { openHouse, PASSWORD } from '../browser/support/house.js';
 import { base64, newKey, signed } from './support/issuer.js';
-import { NAMES, prepare, secondsOf, until } from './support/programs.js';
+import { HURRIED, NAMES, prepare, secondsOf, until } from './support/programs.js';
 
 const EMAIL = 'ann@example.com';
 const REFUSED = /^refused: /;
@@ -55,6 +55,19 @@ async function withAll(made, args, work) {
   );
 }
 
+/** The same with a service key, in several steps. */
+async function withFollowers(key, url, ...steps) {
+  const started = NAMES.map((name) => ({ name, program: hurried.startWith({ VESTIBULE_SERVICE_KEY: key }, name, url) }));
+  try {
+    for (const step of steps) {
+      if (step.length === 0) await step();
+      else await Promise.all(started.map(({ name, program }) => step(program, name)));
+    }
+  } finally {
+    await Promise.all(started.map(({ program }) => program.close()));
+  }
+}
+
 function parse(token) {
   const [header, claims, signature] = token.split('.');
   const read = (text) => JSON.parse(Buffer.from(text, 'base64url'));
@@ -98,7 +111,7 @@ describe('a site', () => {
       const answer = await fetch(`${house.url}/.well-known/jwks.json`);
       const says = (what) => Number(answer.headers.get('cache-control').match(`${what}=(\\d+)`)[1]);
       const fresh = says('max-age');
-      assert.deepEqual(secondsOf(name), { fresh, kept: fresh + says('stale-if-error'), pause: 10 });
+      assert.deepEqual(secondsOf(name), { fresh, kept: fresh + says('stale-if-error'), pause: 10, revoked: 10 });
     });
   }
 
@@ -181,6 +194,30 @@ describe('a site', () => {
     } finally {
       await Promise.all(started.map(({ program }) => program.close()));
     }
+  });
+
+  test('with a service key a log-out is seen within the bound', async () => {
+    const { stdout } = await house.command('service-key', 'add', 'wiki', '--scope', 'revocations:read');
+    const [leaving, staying] = [await logIn(house), await logIn(house)];
+    await withFollowers(stdout.trim(), house.url, async (program, name) => {
+      for (const { token } of [leaving, staying]) {
+        const { told, complaint } = await program.ask(token);
+        assert.ok(told, `${name}: ${complaint}`);
+      }
+    }, async () => {
+      await post(house, '/api/auth/log-out', undefined, { Cookie: leaving.cookies, 'X-CSRF-Token': leaving.csrf });
+    }, async (program, name) => {
+      const { complaint } = await until(`${name} takes a token that is over`, () => program.ask(leaving.token), (answer) => answer.complaint, HURRIED.revoked * 1000 + 500);
+      assert.match(complaint, REFUSED, name);
+      const { told, complaint: other } = await program.ask(staying.token);
+      assert.ok(told, `${name}: ${other}`);
+    });
+  });
+
+  test('with a service key that is not good nobody is let in', async () => {
+    await withFollowers('vestibule_sk_nonsense', house.url, async (program, name) => {
+      assert.match((await program.ask(ann.token)).complaint ?? 'taken', /^unavailable: /, name);
+    });
   });
 
   test('what is no header is refused without asking', async () => {

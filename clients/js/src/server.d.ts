@@ -41,6 +41,21 @@ export interface ServerClientOptions {
   publicUrl: string;
   /** Where the server is reached from here, as `http://127.0.0.1:3000`. By default the public URL. */
   url?: string;
+  /**
+   * Where `verify` shall refuse tokens of sessions that ended before the tokens are over: by a log-out, a new password, a disabled
+   * account. The server is asked every few seconds, and not for each token.
+   */
+  revocations?: {
+    /** A service key with the scope `revocations:read`: `service-key add NAME --scope revocations:read` makes one. */
+    key: string;
+    /** Seconds within which a token is refused. By default 10. */
+    within?: number;
+    /**
+     * Whether tokens are taken where the server could not be asked for that long. By default they are not: `verify` throws, and nobody
+     * is let in.
+     */
+    failOpen?: boolean;
+  };
   /** In place of the global `fetch`, as for tests. */
   fetch?: typeof globalThis.fetch;
 }
@@ -48,8 +63,9 @@ export interface ServerClientOptions {
 export interface ServerClient {
   /**
    * The claims of an access token, by the server's public keys alone; null where it is none of ours or its time is over. It
-   * does not know of sessions that were ended within the token's life: `getSession` does.
-   * @throws VestibuleError where the keys cannot be had
+   * does not know of sessions that were ended within the token's life: `getSession` does, and with `revocations` this does too, within
+   * the seconds that are set there.
+   * @throws VestibuleError where the keys, or what was revoked, cannot be had
    */
   verify(accessToken: string): Promise<AccessClaims | null>;
   /**

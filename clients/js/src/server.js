@@ -5,6 +5,7 @@
 // cookies go to the browser alone, and what is rendered meanwhile asks with the new access token and the old secret.
 
 import { VestibuleError } from './errors.js';
+import { makeFollower } from './revocations.js';
 import { claimedBy, makeVerifier } from './verify.js';
 
 export { VestibuleError };
@@ -17,15 +18,28 @@ const LONGEST_MAX_AGE = 34_560_000;
 /** What is passed on of a request, for the audit trail and for mails. The server believes it of trusted proxies alone. */
 const PASSED_ON = ['user-agent', 'x-forwarded-for'];
 
-export function createServerClient({ publicUrl, url = publicUrl, fetch: send = (...call) => globalThis.fetch(...call) }) {
+export function createServerClient({ publicUrl, url = publicUrl, revocations, fetch: send = (...call) => globalThis.fetch(...call) }) {
   const site = new URL(publicUrl);
   const prefix = site.protocol === 'https:' ? '__Host-' : '';
   const [ACCESS, REFRESH, CSRF] = ['access', 'refresh', 'csrf'].map((name) => `${prefix}vestibule_${name}`);
-  const verify = makeVerifier(site.origin, async () => {
+  const isRevoked = revocations && makeFollower(loadRevocations, revocations);
+  const verifySigned = makeVerifier(site.origin, async () => {
     const answer = await ask('/.well-known/jwks.json');
     if (!answer.ok) throw await VestibuleError.from(answer);
     return answer;
   });
+  async function verify(token) {
+    const claims = await verifySigned(token);
+    return claims && isRevoked && (await isRevoked(claims)) ? null : claims;
+  }
+
+  async function loadRevocations(since) {
+    const query = since === null ? '' : `?since=${encodeURIComponent(since)}`;
+    const answer = await ask(`/api/auth/revocations${query}`, { headers: { authorization: `Bearer ${revocations.key}` } });
+    if (!answer.ok) throw await VestibuleError.from(answer);
+    return answer.json();
+  }
+
   /** Questions that are under way, by the cookies that they are asked with. */
   const asking = new Map();
   /** What was found out for a request. */

@@ -131,6 +131,9 @@ fn act(app: &App, line: CommandLine) -> Result<ExitCode, Failure> {
             Command::Mail { action } => commands::manage_mails::run(app, &settings, action, json).await,
             Command::Audit { action } => commands::audit_trail::run(app, &settings, action, json).await,
             Command::Keys { action } => commands::rotate_keys::run(app, &settings, action, json).await,
+            Command::ServiceKey { action } => {
+                commands::manage_service_keys::run(app, &settings, action, json).await
+            }
             Command::Passwords { action } => commands::passwords::run(&settings, action, json).await,
             Command::Hash { action } => commands::calibrate_hash::run(&settings, action, json).await,
             Command::Config { .. } | Command::Completions { .. } | Command::Openapi | Command::Doctor(_) => {

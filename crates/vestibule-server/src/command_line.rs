@@ -158,6 +158,16 @@ pub(crate) enum Command {
         action: KeysAction,
     },
 
+    /// Look after the keys by which programs beside the site are let in.
+    ///
+    /// A service that verifies access tokens by itself, such as a wiki or a shop, shows one as
+    /// `Authorization: Bearer vestibule_sk_…` to learn which sessions ended (scope revocations:read) or whose a token is
+    /// (users:read). A key opens nothing else, and no user's access token opens what a key does. See docs/service-keys.md.
+    ServiceKey {
+        #[command(subcommand)]
+        action: ServiceKeyAction,
+    },
+
     /// Look after how passwords are hashed.
     Hash {
         #[command(subcommand)]
@@ -397,6 +407,37 @@ pub(crate) enum SessionAction {
 }
 
 #[derive(Subcommand)]
+pub(crate) enum ServiceKeyAction {
+    /// Make a key, and print it once.
+    ///
+    /// The key goes to standard output alone, so that it can be piped into a file of secrets; what is stored of it is a hash.
+    /// Give each program a key of its own: so you see which one still uses it, and revoke one without the others.
+    #[command(after_help = "Examples:\n  \
+        site service-key add wiki --scope revocations:read\n  \
+        site service-key add shop --scope revocations:read --scope users:read --expires 90d > shop.key")]
+    Add {
+        /// What the program is called, for people: 1 to 100 characters.
+        name: String,
+        /// What the key may do. Give it once for each.
+        #[arg(long = "scope", required = true, value_name = "SCOPE", value_parser = scopes())]
+        scopes: Vec<String>,
+        /// How long it is good: 90d, 3650d at most. Without it until it is revoked.
+        #[arg(long, value_name = "DURATION", value_parser = crate::settings::duration)]
+        expires: Option<time::Duration>,
+    },
+    /// List the keys, newest first, with what each may do and when it was last used (to the minute).
+    List,
+    /// End a key: the next request with it is refused. It asks; a script says --yes.
+    Revoke {
+        /// Its id, as `service-key list` shows it.
+        id: uuid::Uuid,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Subcommand)]
 pub(crate) enum MailAction {
     /// List mails with what became of them, newest first.
     List {
@@ -432,6 +473,14 @@ pub(crate) enum AuditAction {
         #[arg(long, value_parser = kinds())]
         kind: Option<String>,
     },
+}
+
+/// What service keys may do, for the help and for what a typo is told.
+fn scopes() -> clap::builder::PossibleValuesParser {
+    let value = |scope: vestibule::models::ServiceScope| {
+        clap::builder::PossibleValue::new(scope.as_str()).help(scope.about())
+    };
+    vestibule::models::ServiceScope::ALL.map(value).into()
 }
 
 /// The kinds of events, for the help and for what a typo is told.

@@ -29,6 +29,7 @@ pub use move_rows::{MoveError, MovedTable, move_rows};
 pub use postgres_dump::{PostgresDump, PostgresServer};
 pub use restored::end_restored_sql;
 pub use statement::{Row, Statement, Value};
+pub use tables::KEPT_BY_EACH_DATABASE;
 
 use statement::store_error;
 use untold::Untold;

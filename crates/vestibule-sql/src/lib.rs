@@ -17,6 +17,8 @@ mod invitations;
 mod one_time_tokens;
 mod outgoing_mails;
 mod rate_limits;
+mod revocations;
+mod service_keys;
 mod sessions;
 mod sign_up_attempts;
 mod signing_keys;
@@ -25,9 +27,9 @@ mod users;
 
 pub use database::{
     AppliedMigration, At, ConnectError, Connection, Database, DatabaseUrl, DatabaseUrlError, EmbeddedFile,
-    EmbeddedFileError, Engine, FollowError, Id, MigrateError, Migrations, MoveError, MovedTable,
-    PlannedMigration, PoolState, PostgresDump, PostgresServer, Row, SchemaState, Statement, Value,
-    end_restored_sql, move_rows,
+    EmbeddedFileError, Engine, FollowError, Id, KEPT_BY_EACH_DATABASE, MigrateError, Migrations, MoveError,
+    MovedTable, PlannedMigration, PoolState, PostgresDump, PostgresServer, Row, SchemaState, Statement,
+    Value, end_restored_sql, move_rows,
 };
 pub use store::{MIGRATIONS, SqlStore};
 

@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 
-use ::vestibule::models::{CsrfProof, CsrfToken, Role, Session, User, UserId};
-use ::vestibule::services::{Asked, CheckError, CurrentSession, PresentedSession, ShownBy};
+use ::vestibule::models::{CsrfProof, CsrfToken, Role, ServiceScope, Session, User, UserId};
+use ::vestibule::services::{
+    Asked, CheckError, CurrentSession, PresentedSession, ServiceKeyRefused, ShownBy,
+};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request};
 use axum::http::request::Parts;
@@ -47,12 +49,14 @@ pub enum Who {
     /// The same, and they have given their password within the last ten minutes: for what a copied cookie or an open
     /// computer must not be enough for.
     Recently(Role),
+    /// A program with a service key for this. Neither a cookie nor a user's access token opens it.
+    Service(ServiceScope),
 }
 
 impl Who {
     fn asked(&self) -> Option<Asked> {
         match self {
-            Self::Anyone | Self::Stranger | Self::Visitor => None,
+            Self::Anyone | Self::Stranger | Self::Visitor | Self::Service(_) => None,
             Self::AccountHolder => Some(Asked::ACCOUNT),
             Self::LoggedIn => Some(Asked::role(Role::User)),
             Self::Role(role) => Some(Asked::role(role.clone())),
@@ -157,6 +161,9 @@ pub(crate) async fn guard_api(guard: &Guard, request: Request, inner: Inner) -> 
     {
         return problem.into_response();
     }
+    if let Who::Service(scope) = guard.who {
+        return guard_service(&guard.vestibule, scope, request, inner).await;
+    }
     let Some(asked) = guard.who.asked() else {
         if guard.who != Who::Visitor {
             return inner.run(request).await;
@@ -177,6 +184,30 @@ pub(crate) async fn guard_api(guard: &Guard, request: Request, inner: Inner) -> 
         }
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Lets a program in that shows a service key in the header. Cookies are not looked at. What it may ask for is told as RFC 6750
+/// has it, section 3.
+async fn guard_service(
+    vestibule: &Vestibule,
+    scope: ServiceScope,
+    request: Request,
+    inner: Inner,
+) -> Response {
+    let checked = match bearer(request.headers()) {
+        Bearer::Token(key) => vestibule.accounts().check_service_key(key, scope).await,
+        Bearer::Malformed | Bearer::None => Err(ServiceKeyRefused::Unknown),
+    };
+    let (problem, challenge) = match checked {
+        Ok(_) => return inner.run(request).await,
+        Err(error @ ServiceKeyRefused::Unknown) => (Problem::from(error), "Bearer".to_owned()),
+        Err(error @ ServiceKeyRefused::Forbidden(_)) => {
+            (error.into(), format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\""))
+        }
+        Err(error @ ServiceKeyRefused::Store(_)) => return Problem::from(error).into_response(),
+    };
+    let challenge = HeaderValue::try_from(challenge).expect("scopes are visible ASCII");
+    ([(header::WWW_AUTHENTICATE, challenge)], problem).into_response()
 }
 
 /// Who asks, by the token in the header or, without one, by the cookies.
@@ -212,6 +243,9 @@ pub(crate) async fn guard_page(guard: &Guard, request: Request, inner: Inner) ->
         && let Err(problem) = check_from_this_site(&guard.vestibule, request.method(), request.headers())
     {
         return problem.into_response();
+    }
+    if let Who::Service(scope) = guard.who {
+        return guard_service(&guard.vestibule, scope, request, inner).await;
     }
     let received_at = guard.vestibule.accounts().now();
     let (parts, body) = request.into_parts();

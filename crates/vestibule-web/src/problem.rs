@@ -7,10 +7,11 @@ use ::vestibule::repository::StoreError;
 use ::vestibule::services::{
     CancelEmailChangeError, ChangeEmailError, ChangeNameError, ChangePasswordError, ChangeRoleError,
     CheckError, ConfirmEmailError, ConfirmPasswordError, ConfirmSignUpError, CurrentPasswordError,
-    DeclineSignUpError, DeleteAccountError, DisableUserError, ExportError, ForgotPasswordError,
-    HandOutLinkError, InviteError, JudgePasswordError, LastAdmin, LogInError, LogOutError,
-    ManageSessionsError, RefreshError, ResendConfirmationError, ResendSignUpError, ResetPasswordError,
-    RevokeInvitationError, SignUpError, SignUpRefused,
+    DeclineSignUpError, DeleteAccountError, DisableUserError, ExportError, FollowRevocationsError,
+    ForgotPasswordError, HandOutLinkError, InviteError, JudgePasswordError, LastAdmin, LogInError,
+    LogOutError, MakeServiceKeyError, ManageSessionsError, RefreshError, ResendConfirmationError,
+    ResendSignUpError, ResetPasswordError, RevokeInvitationError, RevokeServiceKeyError, ServiceKeyRefused,
+    SignUpError, SignUpRefused,
 };
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -392,6 +393,51 @@ impl From<RevokeInvitationError> for Problem {
         match error {
             RevokeInvitationError::NotFound => Self::not_found(),
             RevokeInvitationError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<MakeServiceKeyError> for Problem {
+    fn from(error: MakeServiceKeyError) -> Self {
+        match error {
+            MakeServiceKeyError::Invalid(input) => Self::invalid(input),
+            MakeServiceKeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RevokeServiceKeyError> for Problem {
+    fn from(error: RevokeServiceKeyError) -> Self {
+        match error {
+            RevokeServiceKeyError::NotFound => Self::not_found(),
+            RevokeServiceKeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ServiceKeyRefused> for Problem {
+    fn from(error: ServiceKeyRefused) -> Self {
+        match error {
+            ServiceKeyRefused::Unknown => {
+                let detail = "Send a service key of this site that is good: `Authorization: Bearer vestibule_sk_…`. This one is missing or mistyped, was revoked, or is over.";
+                Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+            }
+            ServiceKeyRefused::Forbidden(scope) => {
+                let detail = format!("This service key has not the scope `{scope}`. Make one that has.");
+                Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+            }
+            ServiceKeyRefused::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<FollowRevocationsError> for Problem {
+    fn from(error: FollowRevocationsError) -> Self {
+        match error {
+            FollowRevocationsError::Cursor(error) => {
+                Self::invalid(InvalidInput::one("since", "malformed", error.to_string()))
+            }
+            FollowRevocationsError::Store(error) => error.into(),
         }
     }
 }

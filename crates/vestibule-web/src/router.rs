@@ -1,6 +1,6 @@
 use axum::http::Method;
 
-use ::vestibule::models::Role;
+use ::vestibule::models::{Role, ServiceScope};
 
 use crate::guard::Who::{self, AccountHolder, Anyone, Recently, Stranger, Visitor};
 use crate::routes::Routes;
@@ -112,6 +112,14 @@ pub fn routes<S: Clone + Send + Sync + 'static>(vestibule: &Vestibule) -> Routes
         .page(Anyone, Method::GET, "/api/docs", pages::api_docs::api_docs)
         // Reverse proxies. Has a check of its own, which is about another request.
         .api_of_any_method(&Anyone, "/api/auth/verify", api::verify::verify)
+        // Services beside the site, with a key of their own.
+        .api(
+            Who::Service(ServiceScope::RevocationsRead),
+            Method::GET,
+            "/api/auth/revocations",
+            api::follow_revocations::follow_revocations,
+        )
+        .api(Who::Service(ServiceScope::UsersRead), Method::GET, "/api/users/{id}", api::users::find_user)
         // Who verifies access tokens without asking us.
         .api(Anyone, Method::GET, "/.well-known/jwks.json", api::jwks::jwks)
         // Password managers.
@@ -150,6 +158,9 @@ fn admin(vestibule: &Vestibule) -> Routes<Vestibule> {
         .page(ADMIN, Method::GET, "/admin/invitations", admin::invite::list)
         .page(ADMIN, Method::POST, "/admin/invitations", admin::invite::invite)
         .page(ADMIN, Method::POST, "/admin/invitations/{id}/revoke", admin::invite::revoke)
+        .page(ADMIN, Method::GET, "/admin/service-keys", admin::manage_service_keys::list)
+        .page(ADMIN, Method::POST, "/admin/service-keys", admin::manage_service_keys::make)
+        .page(ADMIN, Method::POST, "/admin/service-keys/{id}/revoke", admin::manage_service_keys::revoke)
         .page(ADMIN, Method::GET, "/admin/mails", admin::manage_mails::list)
         .page(ADMIN, Method::POST, "/admin/mails/{id}/retry", admin::manage_mails::retry)
         .page(ADMIN, Method::GET, "/admin/audit", admin::audit_trail::list)

@@ -7,6 +7,7 @@ use crate::pages::admin::audit_trail::AuditPage;
 use crate::pages::admin::find_users::{UserPage, UsersPage};
 use crate::pages::admin::invite::InvitationsPage;
 use crate::pages::admin::manage_mails::MailsPage;
+use crate::pages::admin::manage_service_keys::ServiceKeysPage;
 use crate::pages::admin::statistics::StatisticsPage;
 use crate::pages::api_docs::ApiDocsPage;
 use crate::pages::confirm_email::{ConfirmEmailDonePage, ConfirmEmailPage};
@@ -102,6 +103,8 @@ views! {
     Invitations(InvitationsPage<'a>) = "admin/invitations.html";
     /// `/admin/mails`.
     Mails(MailsPage<'a>) = "admin/mails.html";
+    /// `/admin/service-keys`.
+    ServiceKeys(ServiceKeysPage<'a>) = "admin/service_keys.html";
     /// `/admin/audit`.
     Audit(AuditPage<'a>) = "admin/audit.html";
     /// `/api/docs`.

@@ -6,7 +6,12 @@
 //	claims, err := verifier.Verify(token)          // quick; sees no log-out until the token is over
 //	who, err := verifier.Ask(token)                // asks the site; a log-out holds at once
 //
+// With a service key (`service-key add NAME --scope revocations:read`) it sees a log-out within ten seconds, and stays quick:
+//
+//	verifier := NewVerifier("https://example.com").WithServiceKey(key)
+//
 // By hand, with a token on each line: go run verify.go https://example.com [token|session|cookies]
+// The service key is then taken from VESTIBULE_SERVICE_KEY, where that is set.
 package main
 
 import (
@@ -18,6 +23,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -31,11 +37,16 @@ const (
 	// Anybody can write a token that names a key nobody has. Between two looks for new keys passes this time.
 	pause          = 10 * time.Second
 	timeout        = 3 * time.Second
-	maxAnswerBytes = 64 * 1024
+	maxAnswerBytes = 512 * 1024
 	// A token has about a third of this.
 	maxTokenLength = 2048
 	// How far the site's clock may be ahead of this one. exp has no leeway, as at the site itself.
 	iatLeeway = 30 * time.Second
+	// With a service key a log-out is seen within so long. After half of it the site is asked again, after all of it its answer is
+	// waited for, and where there is none, nobody is let in.
+	revokedWithin = 10 * time.Second
+	// Between two questions of which the first failed passes this time.
+	revocationsPause = 1 * time.Second
 )
 
 var (
@@ -71,6 +82,16 @@ type Verifier struct {
 	copying   sync.RWMutex
 	keys      map[string]ed25519.PublicKey
 	fetchedAt time.Time
+
+	serviceKey    string
+	following     sync.Mutex
+	followTriedAt time.Time
+	cursor        string
+	// telling guards what is known of sessions that ended.
+	telling    sync.RWMutex
+	revoked    map[string]int64
+	allAt      int64
+	followedAt time.Time
 }
 
 // NewVerifier takes the public URL of a site.
@@ -81,6 +102,12 @@ func NewVerifier(publicURL string) *Verifier {
 		url:  strings.TrimRight(publicURL, "/"),
 		http: http.Client{Timeout: timeout, CheckRedirect: stay},
 	}
+}
+
+// WithServiceKey has it refuse the tokens of sessions that ended. To be called before the first use.
+func (v *Verifier) WithServiceKey(key string) *Verifier {
+	v.serviceKey = key
+	return v
 }
 
 // Verify tells the claims of a good token. The error is ErrRefused or ErrUnavailable.
@@ -125,7 +152,97 @@ func (v *Verifier) Verify(token string) (*Claims, error) {
 	case claims.UserID == "" || claims.Session == "":
 		return nil, refused("of nobody")
 	}
+	if v.serviceKey != "" {
+		if err := v.refuseRevoked(&claims); err != nil {
+			return nil, err
+		}
+	}
 	return &claims, nil
+}
+
+// refuseRevoked refuses a token whose session ended, or whose user changed, after it was issued.
+func (v *Verifier) refuseRevoked(claims *Claims) error {
+	_, age := v.revokedUntil(claims.Session)
+	// Who knows enough waits for nobody who asks.
+	if age >= revokedWithin {
+		v.following.Lock()
+		v.followUnlessJustTried()
+		v.following.Unlock()
+	} else if age >= revokedWithin/2 && v.following.TryLock() {
+		v.followUnlessJustTried()
+		v.following.Unlock()
+	}
+	until, age := v.revokedUntil(claims.Session)
+	if age >= revokedWithin {
+		return unavailable("the site does not tell which sessions ended")
+	}
+	if claims.IssuedAt <= until {
+		return refused("the session has ended, or its user has changed")
+	}
+	return nil
+}
+
+// revokedUntil tells which tokens of a session are not good, and how old that knowledge is.
+func (v *Verifier) revokedUntil(session string) (int64, time.Duration) {
+	v.telling.RLock()
+	defer v.telling.RUnlock()
+	until := v.allAt
+	if at := v.revoked[session]; at > until {
+		until = at
+	}
+	return until, time.Since(v.followedAt)
+}
+
+func (v *Verifier) followUnlessJustTried() {
+	// The moment of the first page: what comes to light between two pages may be told the next time only.
+	now := time.Now()
+	if now.Sub(v.followedAt) < revokedWithin/2 || now.Sub(v.followTriedAt) < revocationsPause {
+		return
+	}
+	v.followTriedAt = now
+	revoked, allAt, cursor := map[string]int64{}, v.allAt, v.cursor
+	for session, at := range v.revoked {
+		revoked[session] = at
+	}
+	headers := map[string]string{"Authorization": "Bearer " + v.serviceKey}
+	for more := true; more; {
+		var told struct {
+			Revocations []struct {
+				Session string    `json:"sid"`
+				At      time.Time `json:"at"`
+			} `json:"revocations"`
+			AllAt   *time.Time `json:"all_at"`
+			KeepFor int64      `json:"keep_for"`
+			Next    string     `json:"next"`
+			More    bool       `json:"more"`
+		}
+		path := "/api/auth/revocations"
+		if cursor != "" {
+			path += "?since=" + url.QueryEscape(cursor)
+		}
+		status, err := v.get(path, headers, &told)
+		if err != nil || status != http.StatusOK || told.Next == "" {
+			return // What is known is good for a while longer, and what was begun is asked again.
+		}
+		if told.AllAt != nil && told.AllAt.Unix() > allAt {
+			allAt = told.AllAt.Unix()
+		}
+		for _, one := range told.Revocations {
+			if at := one.At.Unix(); at > revoked[one.Session] {
+				revoked[one.Session] = at
+			}
+		}
+		for session, at := range revoked {
+			if at < time.Now().Unix()-told.KeepFor {
+				delete(revoked, session)
+			}
+		}
+		cursor, more = told.Next, told.More
+	}
+	v.cursor = cursor
+	v.telling.Lock()
+	defer v.telling.Unlock()
+	v.revoked, v.allAt, v.followedAt = revoked, allAt, now
 }
 
 // Ask lets the site tell the user and the session of a token. The error is ErrRefused or ErrUnavailable.
@@ -260,7 +377,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: verify PUBLIC_URL [token|session|cookies], with one on each line of the standard input")
 		os.Exit(1)
 	}
-	verifier := NewVerifier(os.Args[1])
+	verifier := NewVerifier(os.Args[1]).WithServiceKey(os.Getenv("VESTIBULE_SERVICE_KEY"))
 	good, bad := 0, 0
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {

@@ -18,7 +18,13 @@ use SodiumException;
  * as PHP forgets everything after each. Its folder belongs to your program alone: who can write this file says whose tokens are
  * good. Never a folder like /tmp.
  *
+ * With a service key (`service-key add NAME --scope revocations:read`) it sees a log-out within ten seconds, and stays quick. What it
+ * knows of sessions that ended is in a file beside that of the keys:
+ *
+ *     $verifier = new Vestibule\Verifier('https://example.com', '/var/lib/my-app/vestibule-keys.json', serviceKey: $key);
+ *
  * By hand, with a token on each line: php verify.php https://example.com [token|session|cookies] [FILE OF THE KEYS]
+ * The service key is then taken from VESTIBULE_SERVICE_KEY, where that is set.
  */
 
 // The site says of its keys: max-age=300, stale-if-error=300.
@@ -27,7 +33,12 @@ const KEPT_SECONDS = 600;
 // Anybody can write a token that names a key nobody has. Between two looks for new keys passes this time.
 const PAUSE_SECONDS = 10;
 const TIMEOUT_SECONDS = 3;
-const MAX_ANSWER_BYTES = 64 * 1024;
+const MAX_ANSWER_BYTES = 512 * 1024;
+// With a service key a log-out is seen within so many seconds. After half of them one request asks the site again, after all of them every
+// request waits for its answer, and where there is none, nobody is let in.
+const REVOKED_WITHIN_SECONDS = 10;
+// Between two questions of which the first failed passes this time.
+const REVOCATIONS_PAUSE_SECONDS = 1;
 // A token has about a third of this.
 const MAX_TOKEN_LENGTH = 2048;
 // How far the site's clock may be ahead of this one. `exp` has no leeway, as at the site itself.
@@ -49,8 +60,14 @@ final class Verifier
     /** @var array{keys: array<string, string>, fetched_at: int, tried_at: int} */
     private array $copy = ['keys' => [], 'fetched_at' => 0, 'tried_at' => 0];
 
-    public function __construct(string $publicUrl, private ?string $cacheFile = null)
-    {
+    /** @var array{revoked: array<string, int>, all_at: int, cursor: ?string, as_of: int, tried_at: int} */
+    private array $followed = ['revoked' => [], 'all_at' => 0, 'cursor' => null, 'as_of' => 0, 'tried_at' => 0];
+
+    public function __construct(
+        string $publicUrl,
+        private ?string $cacheFile = null,
+        #[\SensitiveParameter] private ?string $serviceKey = null,
+    ) {
         $this->url = rtrim($publicUrl, '/');
     }
 
@@ -90,6 +107,9 @@ final class Verifier
         }
         if (!is_string($claims['sub'] ?? null) || !is_string($claims['sid'] ?? null)) {
             throw new Refused('of nobody');
+        }
+        if ($this->serviceKey !== null && $this->isRevoked($claims)) {
+            throw new Refused('the session has ended, or its user has changed');
         }
         return $claims;
     }
@@ -164,6 +184,88 @@ final class Verifier
             $this->copy['fetched_at'] = time();
         }
         $this->write();
+    }
+
+    /** Whether the session of a token ended, or its user changed, after the token was issued. */
+    private function isRevoked(array $claims): bool
+    {
+        $this->readFollowed();
+        $age = abs(time() - $this->followed['as_of']);
+        if ($age >= REVOKED_WITHIN_SECONDS / 2) {
+            $this->followUnlessJustTried($age < REVOKED_WITHIN_SECONDS);
+        }
+        if (abs(time() - $this->followed['as_of']) >= REVOKED_WITHIN_SECONDS) {
+            throw new Unavailable('the site does not tell which sessions ended');
+        }
+        return $claims['iat'] <= max($this->followed['all_at'], $this->followed['revoked'][$claims['sid']] ?? 0);
+    }
+
+    /** One request asks. Others wait for it, except where they know enough. */
+    private function followUnlessJustTried(bool $isUsable): void
+    {
+        $lock = $this->cacheFile === null ? null : fopen("$this->cacheFile.revoked.lock", 'c');
+        if ($lock === false) {
+            throw new Unavailable("no file can be made beside $this->cacheFile");
+        }
+        if ($lock !== null && !flock($lock, $isUsable ? LOCK_EX | LOCK_NB : LOCK_EX)) {
+            return;
+        }
+        $this->readFollowed();
+        // The moment of the first page: what comes to light between two pages may be told the next time only.
+        $now = time();
+        $known = $this->followed;
+        $isFresh = abs($now - $known['as_of']) < REVOKED_WITHIN_SECONDS / 2;
+        if ($isFresh || abs($now - $known['tried_at']) < REVOCATIONS_PAUSE_SECONDS) {
+            return;
+        }
+        $this->followed['tried_at'] = $known['tried_at'] = $now;
+        do {
+            $query = $known['cursor'] === null ? '' : '?since=' . rawurlencode($known['cursor']);
+            [$status, $body] = $this->get("/api/auth/revocations$query", ["Authorization: Bearer $this->serviceKey"]);
+            $told = $status === 200 ? json_decode($body, true) : null;
+            if (!isset($told['revocations'], $told['keep_for'], $told['next'], $told['more'])) {
+                // What is known is good for a while longer, and what was begun is asked again.
+                $this->writeFollowed();
+                return;
+            }
+            if ($told['all_at'] !== null) {
+                $known['all_at'] = max($known['all_at'], self::seconds($told['all_at']));
+            }
+            foreach ($told['revocations'] as ['sid' => $sid, 'at' => $at]) {
+                $known['revoked'][$sid] = max(self::seconds($at), $known['revoked'][$sid] ?? 0);
+            }
+            $over = time() - $told['keep_for'];
+            $known['revoked'] = array_filter($known['revoked'], fn (int $at): bool => $at >= $over);
+            $known['cursor'] = $told['next'];
+        } while ($told['more']);
+        $known['as_of'] = $now;
+        $this->followed = $known;
+        $this->writeFollowed();
+    }
+
+    private function readFollowed(): void
+    {
+        $file = "$this->cacheFile.revoked";
+        $followed = json_decode($this->cacheFile !== null && is_file($file) ? file_get_contents($file) : '', true);
+        if (is_array($followed)) {
+            $this->followed = $followed;
+        }
+    }
+
+    private function writeFollowed(): void
+    {
+        if ($this->cacheFile === null) {
+            return;
+        }
+        $file = "$this->cacheFile.revoked";
+        if (file_put_contents("$file.new", json_encode($this->followed)) === false || !rename("$file.new", $file)) {
+            throw new Unavailable("$file cannot be written");
+        }
+    }
+
+    private static function seconds(string $moment): int
+    {
+        return strtotime($moment) ?: throw new Unavailable("the site says $moment for a moment");
     }
 
     private function read(): void
@@ -266,7 +368,7 @@ function main(array $arguments): int
         fwrite(STDERR, "usage: verify.php PUBLIC_URL [token|session|cookies] [FILE], with one on each line of the standard input\n");
         return 1;
     }
-    $verifier = new Verifier($arguments[1], $arguments[3] ?? null);
+    $verifier = new Verifier($arguments[1], $arguments[3] ?? null, getenv('VESTIBULE_SERVICE_KEY') ?: null);
     $good = $bad = 0;
     while (($line = fgets(STDIN)) !== false) {
         $line = trim($line);

@@ -11,6 +11,7 @@ use vestibule_web::pages::admin::audit_trail::AuditPage;
 use vestibule_web::pages::admin::find_users::{UserPage, UsersPage};
 use vestibule_web::pages::admin::invite::InvitationsPage;
 use vestibule_web::pages::admin::manage_mails::MailsPage;
+use vestibule_web::pages::admin::manage_service_keys::ServiceKeysPage;
 use vestibule_web::pages::admin::statistics::StatisticsPage;
 use vestibule_web::pages::api_docs::ApiDocsPage;
 use vestibule_web::pages::confirm_email::{ConfirmEmailDonePage, ConfirmEmailPage};
@@ -81,6 +82,7 @@ copies! {
     User(UserPage<'a>) = "admin/user.html";
     Invitations(InvitationsPage<'a>) = "admin/invitations.html";
     Mails(MailsPage<'a>) = "admin/mails.html";
+    ServiceKeys(ServiceKeysPage<'a>) = "admin/service_keys.html";
     Audit(AuditPage<'a>) = "admin/audit.html";
     ApiDocs(ApiDocsPage) = "api_docs.html";
     DevMailbox(DevMailboxPage) = "dev_mailbox.html";

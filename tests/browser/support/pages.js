@@ -24,6 +24,7 @@ export const PAGES = [
   '/admin/users',
   '/admin/users/{id}',
   '/admin/invitations',
+  '/admin/service-keys',
   '/admin/mails',
   '/admin/audit',
   '/api/docs',
@@ -158,6 +159,13 @@ export async function walk(house, context, name, see, { javaScript = true } = {}
   await own.fill('#email', `guest-of-${email}`);
   await send(own, SUBMIT);
   await see(own, 'admin-invitations');
+  await on('/admin/service-keys', 'admin-service-keys-none');
+  await send(own, SUBMIT);
+  await see(own, 'admin-service-keys-errors');
+  await own.fill('#name', `wiki-of-${name}`);
+  await own.check('input[name="revocations:read"]');
+  await send(own, SUBMIT);
+  await see(own, 'admin-service-keys');
   await on('/admin/mails', 'admin-mails');
   await on('/admin/mails?state=sending', 'admin-mails-none');
   await on('/admin/audit', 'admin-audit');

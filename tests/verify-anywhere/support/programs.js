@@ -15,13 +15,13 @@ const PYTHON = process.env.VESTIBULE_VERIFY_PYTHON ?? join(ROOT, 'target/verify-
 const BY_ITSELF = '`cargo xtask verify-anywhere` installs it where it can';
 
 /** What the seconds of the hurried copies are. */
-export const HURRIED = { fresh: 1, kept: 6, pause: 1 };
+export const HURRIED = { fresh: 1, kept: 6, pause: 1, revoked: 2 };
 
 /** Each language: its file, how the file says its seconds, and how it is run from a folder. */
 export const LANGUAGES = {
   python: {
     file: 'python/verify.py',
-    seconds: { fresh: ['FRESH_SECONDS = ', ''], kept: ['KEPT_SECONDS = ', ''], pause: ['PAUSE_SECONDS = ', ''] },
+    seconds: { fresh: ['FRESH_SECONDS = ', ''], kept: ['KEPT_SECONDS = ', ''], pause: ['\nPAUSE_SECONDS = ', ''], revoked: ['REVOKED_WITHIN_SECONDS = ', ''] },
     require() {
       const looks = spawnSync(PYTHON, ['-c', 'import jwt, cryptography']);
       if (looks.status !== 0) {
@@ -35,7 +35,7 @@ export const LANGUAGES = {
   },
   node: {
     file: 'node/verify.mjs',
-    seconds: { fresh: ['FRESH_MS = ', '_000;'], kept: ['KEPT_MS = ', '_000;'], pause: ['PAUSE_MS = ', '_000;'] },
+    seconds: { fresh: ['FRESH_MS = ', '_000;'], kept: ['KEPT_MS = ', '_000;'], pause: ['const PAUSE_MS = ', '_000;'], revoked: ['REVOKED_WITHIN_MS = ', '_000;'] },
     require() {
       if (!existsSync(join(EXAMPLES, 'node/node_modules/jose'))) {
         throw new Error(`jose is missing: (cd examples/verify/node && npm ci); ${BY_ITSELF}`);
@@ -48,7 +48,7 @@ export const LANGUAGES = {
   },
   go: {
     file: 'go/verify.go',
-    seconds: { fresh: ['fresh = ', ' * time.Second'], kept: ['kept  = ', ' * time.Second'], pause: ['pause          = ', ' * time.Second'] },
+    seconds: { fresh: ['fresh = ', ' * time.Second'], kept: ['kept  = ', ' * time.Second'], pause: ['pause          = ', ' * time.Second'], revoked: ['revokedWithin = ', ' * time.Second'] },
     require() {
       if (spawnSync('go', ['version']).status !== 0) {
         throw new Error(`Go is missing: sudo apt-get install golang-go, or https://go.dev; ${BY_ITSELF}`);
@@ -64,7 +64,7 @@ export const LANGUAGES = {
   },
   php: {
     file: 'php/verify.php',
-    seconds: { fresh: ['FRESH_SECONDS = ', ';'], kept: ['KEPT_SECONDS = ', ';'], pause: ['PAUSE_SECONDS = ', ';'] },
+    seconds: { fresh: ['FRESH_SECONDS = ', ';'], kept: ['KEPT_SECONDS = ', ';'], pause: ['const PAUSE_SECONDS = ', ';'], revoked: ['REVOKED_WITHIN_SECONDS = ', ';'] },
     require() {
       const looks = spawnSync('php', ['-r', 'exit(extension_loaded("sodium") ? 0 : 1);']);
       if (looks.status !== 0) throw new Error(`PHP with sodium is missing: sudo apt-get install php-cli; ${BY_ITSELF}`);
@@ -110,6 +110,8 @@ export function prepare({ isHurried = false } = {}) {
     root,
     /** A verifier that lives until it is closed. */
     start: (name, ...args) => new Program(commands[name], args),
+    /** The same, with more in its environment. */
+    startWith: (env, name, ...args) => new Program(commands[name], args, env),
     /** Runs a verifier once, with all of its input. */
     run(name, args, input) {
       const [program, ...first] = commands[name];
@@ -126,8 +128,8 @@ class Program {
   #lines = [];
   #waiting = [];
 
-  constructor([program, ...first], args) {
-    this.#child = spawn(program, [...first, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  constructor([program, ...first], args, env = {}) {
+    this.#child = spawn(program, [...first, ...args], { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
     this.#listen(this.#child.stdout, (line) => ({ told: line }));
     this.#listen(this.#child.stderr, (line) => ({ complaint: line }));
     this.#child.on('exit', (code) => this.#hear({ complaint: `it has ended with ${code}` }));

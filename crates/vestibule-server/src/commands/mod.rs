@@ -15,6 +15,7 @@ mod find_users;
 mod hand_out_link;
 mod invite;
 pub(crate) mod manage_mails;
+pub(crate) mod manage_service_keys;
 pub(crate) mod manage_sessions;
 pub(crate) mod migrate;
 pub(crate) mod move_database;

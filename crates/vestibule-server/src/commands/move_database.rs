@@ -2,8 +2,8 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use vestibule_sql::{
-    Database, DatabaseUrl, EmbeddedFile, Engine, MoveError, MovedTable, PostgresServer, SchemaState,
-    move_rows,
+    Database, DatabaseUrl, EmbeddedFile, Engine, KEPT_BY_EACH_DATABASE, MoveError, MovedTable,
+    PostgresServer, SchemaState, move_rows,
 };
 
 use super::office::existing_database;
@@ -37,9 +37,9 @@ pub(crate) async fn run(app: &App, settings: &Settings, to: &str, json: bool) ->
     };
     prepare_target(app, &target).await?;
 
-    let noted: Vec<&str> = app.all_migrations().iter().map(|migrations| migrations.table).collect();
+    let left_out = left_out(app);
     let tell_table = |table: &MovedTable| progress.step(&format!("{}: {} rows", table.name, table.rows));
-    let moved = move_rows(&source, &target, &noted, tell_table).await.map_err(|error| refusal(&error))?;
+    let moved = move_rows(&source, &target, &left_out, tell_table).await.map_err(|error| refusal(&error))?;
     let rows: u64 = moved.iter().map(|table| table.rows).sum();
     if json {
         let tables: Vec<Value> = moved
@@ -60,6 +60,12 @@ pub(crate) async fn run(app: &App, settings: &Settings, to: &str, json: bool) ->
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The tables that note what was migrated, and those that each database fills for itself.
+fn left_out(app: &App) -> Vec<&'static str> {
+    let noted = app.all_migrations().into_iter().map(|migrations| migrations.table);
+    noted.chain(KEPT_BY_EACH_DATABASE).collect()
 }
 
 fn parse_target(settings: &Settings, to: &str) -> Result<DatabaseUrl, Failure> {
@@ -125,8 +131,8 @@ async fn prepare_target(app: &App, target: &DatabaseUrl) -> Result<(), Failure> 
         ));
     }
     let held = server.hold().await.map_err(unanswered)?;
-    let noted: Vec<&str> = app.all_migrations().iter().map(|migrations| migrations.table).collect();
-    let full = held.rows.iter().filter(|(table, rows)| **rows > 0 && !noted.contains(&table.as_str()));
+    let left_out = left_out(app);
+    let full = held.rows.iter().filter(|(table, rows)| **rows > 0 && !left_out.contains(&table.as_str()));
     let full: Vec<String> = full.map(|(table, _)| table.clone()).collect();
     held.close().await.map_err(unanswered)?;
     if !full.is_empty() {

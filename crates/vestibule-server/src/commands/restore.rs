@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use serde_json::json;
 use vestibule::ports::{Clock, OsRandom, SystemClock};
 use vestibule::services::{Administrator, note_restore};
-use vestibule_sql::{Database, DatabaseUrl, EmbeddedFile, MIGRATIONS, PostgresServer, SchemaState, SqlStore};
+use vestibule_sql::{
+    Database, DatabaseUrl, EmbeddedFile, KEPT_BY_EACH_DATABASE, MIGRATIONS, PostgresServer, SchemaState,
+    SqlStore,
+};
 
 use super::office::confirm;
 use super::output::{print_json, print_line};
@@ -305,7 +308,8 @@ impl Work<'_> {
 
     /// Asks, where there is something to lose. None is a database that cannot be read.
     fn ask_before_replacing(&self, rows: Option<&BTreeMap<String, u64>>, yes: bool) -> Result<(), Failure> {
-        let noted: Vec<&str> = self.app.all_migrations().iter().map(|migrations| migrations.table).collect();
+        let noted = self.app.all_migrations().into_iter().map(|migrations| migrations.table);
+        let noted: Vec<&str> = noted.chain(KEPT_BY_EACH_DATABASE).collect();
         // What was migrated is nobody's data.
         let count = |rows: &BTreeMap<String, u64>| -> u64 {
             rows.iter().filter(|(table, _)| !noted.contains(&table.as_str())).map(|(_, rows)| rows).sum()

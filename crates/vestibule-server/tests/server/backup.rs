@@ -192,6 +192,13 @@ async fn what_was_backed_up_is_there_after_a_restore_and_nothing_else(
     assert_eq!(Client::new().log_in(&program.origin, "ann").await.unwrap().0, 200);
 }
 
+/// The name of the feed of revocations: of all that is in a database the only text of 32 digits without hyphens.
+fn epoch_of(dump: &str) -> String {
+    let words = dump.split(|c: char| !c.is_ascii_alphanumeric());
+    let is_one = |word: &&str| word.len() == 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    words.filter(is_one).next().expect("a database has a feed").to_owned()
+}
+
 #[rstest]
 #[tokio::test]
 async fn nothing_that_was_over_comes_to_life_with_a_restore(
@@ -209,6 +216,7 @@ async fn nothing_that_was_over_comes_to_life_with_a_restore(
     for table in of_then {
         assert!(site.count(table).await > 0, "{table}");
     }
+    let epoch = epoch_of(&site.database.dump().await);
     site.json(&["backup", "a.backup"]);
     let (status, refreshed) = client.refresh(&program.origin, &cookies).await.unwrap();
     assert_eq!(status, 200);
@@ -220,6 +228,13 @@ async fn nothing_that_was_over_comes_to_life_with_a_restore(
     for table in of_then {
         assert_eq!(site.count(table).await, 0, "{table}");
     }
+    assert_eq!(site.count("revocations").await, 0);
+    assert_eq!(
+        site.count("revocation_feed WHERE all_until IS NOT NULL").await,
+        1,
+        "no token of before is good"
+    );
+    assert!(!site.database.dump().await.contains(&epoch), "who follows what is revoked begins anew");
     let event = site.json(&["audit", "tail", "--kind", "backup_restored"]);
     assert_eq!(event["actor"], "operator", "{event}");
     assert!(event["detail"].as_str().unwrap().starts_with("of 20"), "{event}");

@@ -396,6 +396,60 @@ async fn an_operator_invites_where_sign_up_is_by_invitation() {
 }
 
 #[tokio::test]
+async fn an_operator_makes_a_service_key_sees_when_it_was_used_and_revokes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let program = Program::start(folder, None);
+    let (_, answer, _) = call(folder, &["service-key", "list"]);
+    assert!(answer.contains("No service keys"), "{answer}");
+    let (code, key, told) =
+        call(folder, &["service-key", "add", "wiki", "--scope", "revocations:read", "--expires", "90d"]);
+    let key = key.trim();
+    assert!(code == 0 && key.starts_with("vestibule_sk_") && key.lines().count() == 1, "{key} {told}");
+    assert!(told.contains("shown only now") && told.contains("wiki") && !told.contains(key), "{told}");
+    let ask = async |key: &str| {
+        let request = reqwest::Client::new().get(format!("{}/api/auth/revocations", program.origin));
+        request.bearer_auth(key).send().await.unwrap().status().as_u16()
+    };
+    let listed = json(folder, &["service-key", "list"]);
+    assert_eq!(listed["service_keys"][0]["last_used_at"], Value::Null);
+    assert_eq!(ask(key).await, 200);
+    let listed = json(folder, &["service-key", "list"]);
+    assert!(listed["service_keys"][0]["last_used_at"].is_string(), "{listed}");
+    assert_eq!(listed["service_keys"][0]["scopes"], serde_json::json!(["revocations:read"]));
+    assert!(!listed.to_string().contains(key));
+    let (_, answer, _) = call(folder, &["service-key", "list"]);
+    assert!(answer.contains("wiki") && !answer.contains("never"), "{answer}");
+
+    let made = json(folder, &["service-key", "add", "shop", "--scope", "users:read"]);
+    let (shop, id) =
+        (made["service_key"]["key"].as_str().unwrap(), made["service_key"]["id"].as_str().unwrap());
+    assert_eq!((ask(shop).await, &made["service_key"]["expires_at"]), (403, &Value::Null));
+    let (code, _, told) = call(folder, &["service-key", "revoke", id]);
+    assert!(code == 1 && told.contains("--yes"), "nobody can be asked: {told}");
+    assert_eq!(ask(shop).await, 403);
+    assert_eq!(call(folder, &["service-key", "revoke", id, "--yes"]).0, 0);
+    assert_eq!(ask(shop).await, 401);
+    let (code, _, told) = call(folder, &["service-key", "revoke", id, "--yes"]);
+    assert!(code == 1 && told.contains("service-key list"), "{told}");
+    for wrong in [
+        &["wiki"][..],
+        &["wiki", "--scope", "users:write"],
+        &["", "--scope", "users:read"],
+        &["wiki", "--scope", "users:read", "--expires", "4000d"],
+        &["wiki", "--scope", "users:read", "--expires", "1s"],
+    ] {
+        let (code, key, told) = call(folder, &[&["service-key", "add"], wrong].concat());
+        assert!(code != 0 && key.is_empty() && !told.is_empty(), "{wrong:?}: {told}");
+    }
+    let (_, answer, _) = call(folder, &["audit", "tail", "--kind", "service_key_revoked"]);
+    assert!(
+        answer.lines().count() == 1 && answer.contains(id) && answer.contains("by the operator"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
 async fn where_sign_up_is_closed_an_operator_still_adds_users() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

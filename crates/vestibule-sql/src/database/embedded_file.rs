@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use super::restored::ENDED;
+use super::restored::{ENDED, FEED, RENEWED_IN_SQLITE};
 use super::{SQLITE_BUSY_TIMEOUT, folder_of, make_private_folder, private_file_beside, tables};
 
 /// More of them are told by nobody read.
@@ -138,6 +138,9 @@ impl EmbeddedFile {
             {
                 let sql = format!("DELETE FROM {} WHERE {condition}", tables::quoted(table));
                 sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
+            }
+            if there.iter().any(|name| name == FEED) {
+                sqlx::query(RENEWED_IN_SQLITE).execute(&mut *transaction).await?;
             }
             transaction.commit().await
         };

@@ -2,6 +2,9 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
 
+/// Tables that each database fills for itself as they are made: what a move leaves alone.
+pub const KEPT_BY_EACH_DATABASE: [&str; 1] = ["revocation_feed"];
+
 /// A name as SQL takes it, whatever letters it has.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

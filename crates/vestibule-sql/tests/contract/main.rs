@@ -13,6 +13,8 @@ mod migrations;
 mod one_time_tokens;
 mod outgoing_mails;
 mod rate_limits;
+mod revocations;
+mod service_keys;
 mod sessions;
 mod sign_up_attempts;
 mod signing_keys;

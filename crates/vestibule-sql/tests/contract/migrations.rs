@@ -157,7 +157,9 @@ async fn the_state_of_the_schema_is_told(
             "0008 keys".into(),
             "0009 sign up".into(),
             "0010 expand certificates".into(),
-            "0011 expand session changes".into()
+            "0011 expand session changes".into(),
+            "0012 expand service keys".into(),
+            "0013 expand revocations".into()
         ])
     );
     database.migrate(&MIGRATIONS).await.unwrap();

@@ -9,9 +9,9 @@ use utoipa::{Modify, OpenApi as _};
 
 use super::{
     account, cancel_email_change, change_email, change_name, change_password, confirm_email,
-    confirm_password, confirm_sign_up, current_session, delete_account, export, forgot_password,
-    judge_password, jwks, log_in, log_out, manage_sessions, refresh, resend_confirmation, reset_password,
-    sign_up, verify,
+    confirm_password, confirm_sign_up, current_session, delete_account, export, follow_revocations,
+    forgot_password, judge_password, jwks, log_in, log_out, manage_sessions, refresh, resend_confirmation,
+    reset_password, sign_up, users, verify,
 };
 use crate::Vestibule;
 use crate::problem::ProblemBody;
@@ -56,6 +56,8 @@ const OTHERWISE: &str = "What went wrong: RFC 9457, with a stable word in `code`
         manage_sessions::end_others,
         manage_sessions::end,
         export::export,
+        follow_revocations::follow_revocations,
+        users::find_user,
         verify::verify,
         jwks::jwks,
         openapi,
@@ -118,6 +120,12 @@ impl Modify for Ways {
         );
         components.add_security_scheme("csrf", SecurityScheme::ApiKey(ApiKey::Header(csrf)));
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let service_key = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("vestibule_sk_…")
+            .description(Some("A service key, for programs beside the site: `service-key add` makes one."))
+            .build();
+        components.add_security_scheme("service_key", SecurityScheme::Http(service_key));
     }
 }
 

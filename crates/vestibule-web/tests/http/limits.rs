@@ -118,7 +118,7 @@ const NEEDS_ADMIN: &str =
     "asks for an admin who gave their password within ten minutes, and there it was limited";
 
 /// Routes that change something and need no limit, with the reason.
-const EXEMPT: [(&str, &str, &str); 25] = [
+const EXEMPT: [(&str, &str, &str); 29] = [
     ("POST", "/log-out", ENDS_OWN),
     ("POST", "/account/email/cancel", NEEDS_SESSION),
     ("POST", "/account/sessions/{id}/end", ENDS_OWN),
@@ -138,6 +138,10 @@ const EXEMPT: [(&str, &str, &str); 25] = [
     ("POST", "/admin/invitations/{id}/revoke", NEEDS_ADMIN),
     ("POST", "/admin/users/{id}/sessions/end", NEEDS_ADMIN),
     ("POST", "/admin/users/{id}/sessions/{session}/end", NEEDS_ADMIN),
+    ("POST", "/admin/service-keys", NEEDS_ADMIN),
+    ("POST", "/admin/service-keys/{id}/revoke", NEEDS_ADMIN),
+    ("GET", "/api/auth/revocations", "a service key has 256 random bits: there is no guessing"),
+    ("GET", "/api/users/{id}", "a service key has 256 random bits: there is no guessing"),
     (
         "POST",
         "/admin/mails/{id}/retry",

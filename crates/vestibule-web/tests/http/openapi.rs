@@ -48,6 +48,7 @@ async fn every_route_for_programs_is_described_with_who_may_call_it() {
         let expected: &[&str] = match (&route.who, route.path, route.method.is_safe()) {
             (_, "/api/auth/refresh", _) => &["csrf+refresh"],
             (_, "/api/auth/verify", _) => &["session", "bearer"],
+            (Who::Service(_), ..) => &["service_key"],
             (Who::Visitor, ..) => &["", "session", "bearer"],
             (Who::Anyone | Who::Stranger, ..) => &[],
             (_, _, true) => &["session", "bearer"],
@@ -72,6 +73,7 @@ fn way(way: &Value) -> &'static str {
     match names.into_iter().collect::<Vec<_>>()[..] {
         [] => "",
         ["bearer"] => "bearer",
+        ["service_key"] => "service_key",
         ["session"] => "session",
         ["csrf", "session"] => "csrf+session",
         ["csrf", "refresh"] => "csrf+refresh",

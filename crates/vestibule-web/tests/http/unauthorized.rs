@@ -2,7 +2,7 @@
 //! that each is added with a thought about who may call it.
 
 use rstest::rstest;
-use vestibule::models::Role;
+use vestibule::models::{Role, ServiceScope};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 use vestibule_testkit::{Answer, TestServer};
 use vestibule_web::{Face, Route, Who};
@@ -12,7 +12,7 @@ use crate::{ACCESS, CHANGING, FORM, JSON, signed_up};
 const ADMIN: Who = Who::Recently(Role::Admin);
 
 /// Every route of the library, then those of the test server.
-const EXPECTED: [(&str, &str, Who); 93] = [
+const EXPECTED: [(&str, &str, Who); 98] = [
     ("GET", "/sign-up", Who::Stranger),
     ("POST", "/sign-up", Who::Stranger),
     ("GET", "/sign-up/sent", Who::Stranger),
@@ -79,6 +79,8 @@ const EXPECTED: [(&str, &str, Who); 93] = [
     ("PATCH", "/api/auth/verify", Who::Anyone),
     ("DELETE", "/api/auth/verify", Who::Anyone),
     ("OPTIONS", "/api/auth/verify", Who::Anyone),
+    ("GET", "/api/auth/revocations", Who::Service(ServiceScope::RevocationsRead)),
+    ("GET", "/api/users/{id}", Who::Service(ServiceScope::UsersRead)),
     ("GET", "/.well-known/jwks.json", Who::Anyone),
     ("GET", "/.well-known/change-password", Who::Anyone),
     ("GET", "/healthz", Who::Anyone),
@@ -96,6 +98,9 @@ const EXPECTED: [(&str, &str, Who); 93] = [
     ("GET", "/admin/invitations", ADMIN),
     ("POST", "/admin/invitations", ADMIN),
     ("POST", "/admin/invitations/{id}/revoke", ADMIN),
+    ("GET", "/admin/service-keys", ADMIN),
+    ("POST", "/admin/service-keys", ADMIN),
+    ("POST", "/admin/service-keys/{id}/revoke", ADMIN),
     ("GET", "/admin/mails", ADMIN),
     ("POST", "/admin/mails/{id}/retry", ADMIN),
     ("GET", "/admin/audit", ADMIN),
@@ -109,7 +114,10 @@ const EXPECTED: [(&str, &str, Who); 93] = [
 ];
 
 fn is_protected(route: &Route) -> bool {
-    matches!(route.who, Who::AccountHolder | Who::LoggedIn | Who::Role(_) | Who::Recently(_))
+    matches!(
+        route.who,
+        Who::AccountHolder | Who::LoggedIn | Who::Role(_) | Who::Recently(_) | Who::Service(_)
+    )
 }
 
 fn changes_something(route: &Route) -> bool {
@@ -176,7 +184,7 @@ async fn without_the_role_nothing_of_the_role_answers(#[values(Sqlite, Postgres)
     let mut browser = signed_up(&server, "ann").await;
     let program = server.program(browser.cookie(ACCESS).unwrap());
     let of_role = |route: &&Route| matches!(route.who, Who::Role(_) | Who::Recently(_));
-    assert_eq!(server.list.iter().filter(of_role).count(), 18);
+    assert_eq!(server.list.iter().filter(of_role).count(), 21);
     for route in server.list.iter().filter(of_role) {
         let token = browser.csrf().to_owned();
         let headers = [content_type(route), ("x-csrf-token", token.as_str())];

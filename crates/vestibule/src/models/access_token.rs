@@ -165,6 +165,12 @@ impl KeyRing {
         self.keys.last().map_or(0, |key| key.key.generation())
     }
 
+    /// How long the longest of the tokens lives that these keys sign or signed, servers with other clocks and settings included.
+    pub(crate) fn longest_token_life(&self) -> Duration {
+        let lives = self.keys.iter().map(|key| key.key.token_ttl());
+        lives.max().unwrap_or_default() + CLOCK_LEEWAY
+    }
+
     /// Whether it has a key that another ring lacks.
     pub(crate) fn has_keys_beyond(&self, other: &Self) -> bool {
         self.keys.iter().any(|key| other.keys.iter().all(|others| others.header != key.header))

@@ -130,13 +130,17 @@ pub enum AuditEventKind {
     MailRetried,
     /// The key that signs access tokens was given a successor.
     KeysRotated,
+    /// A key for a program was made.
+    ServiceKeyMade,
+    /// Such a key was ended.
+    ServiceKeyRevoked,
     /// A backup took the place of all that was in the database, and all sessions and links ended.
     BackupRestored,
 }
 
 impl AuditEventKind {
     /// All kinds, for those who list or store them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::SignedUp,
         Self::SignUpRequested,
         Self::SignUpDeclined,
@@ -169,6 +173,8 @@ impl AuditEventKind {
         Self::AllSessionsEnded,
         Self::MailRetried,
         Self::KeysRotated,
+        Self::ServiceKeyMade,
+        Self::ServiceKeyRevoked,
         Self::BackupRestored,
     ];
 
@@ -207,6 +213,8 @@ impl AuditEventKind {
             Self::AllSessionsEnded => "all_sessions_ended",
             Self::MailRetried => "mail_retried",
             Self::KeysRotated => "keys_rotated",
+            Self::ServiceKeyMade => "service_key_made",
+            Self::ServiceKeyRevoked => "service_key_revoked",
             Self::BackupRestored => "backup_restored",
         }
     }

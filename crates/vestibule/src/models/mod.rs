@@ -20,9 +20,11 @@ mod person_name;
 mod public_url;
 mod rate_limit;
 mod refresh_token;
+mod revocation;
 mod role;
 mod sealed_secret;
 mod secret_key;
+mod service_key;
 mod session;
 mod sign_up_attempt;
 mod sign_up_mode;
@@ -57,10 +59,15 @@ pub use person_name::{PersonName, PersonNameError};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use rate_limit::{Bucket, BucketLevel, Quota, RateLimits, TooManyAttempts};
 pub use refresh_token::{RefreshSecret, RefreshSecretHash, RefreshToken, SessionId, SessionIdHash};
+pub use revocation::{Revocation, RevocationCursor, RevocationCursorError, RevocationPage};
 pub use role::{Role, RoleError, RoleName};
 pub use sealed_secret::{OpenedSecret, SealedSecret};
 pub(crate) use secret_key::DerivedKeys;
 pub use secret_key::{SecretKey, SecretKeyError, SecretKeys, SecretKeysError, ServerKeys};
+pub use service_key::{
+    ServiceKey, ServiceKeyHash, ServiceKeyId, ServiceKeySecret, ServiceKeyTextError, ServiceName,
+    ServiceNameError, ServiceScope, ServiceScopeError,
+};
 pub use session::{PublicSessionId, SecretStanding, Session, SessionEnded, SessionLifetimes};
 pub use sign_up_attempt::{SignUpAttempt, SignUpAttemptId, SignUpBrowser, SignUpBrowserHash};
 pub use sign_up_mode::{SignUpMode, SignUpModeError};

@@ -50,13 +50,13 @@ impl PersonName {
 }
 
 /// What leaves nothing to see when it stands alone: joiners, fillers, blanks.
-fn is_invisible(c: char) -> bool {
+pub(super) fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || matches!(c, '\u{00AD}' | '\u{115F}' | '\u{1160}' | '\u{200B}'..='\u{200D}' | '\u{2060}'..='\u{2064}' | '\u{2800}' | '\u{3164}' | '\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}')
 }
 
 /// Line and paragraph separators, and the marks, bidirectional overrides, embeddings and isolates of Unicode (UAX #9).
-fn breaks_or_turns_the_line(c: char) -> bool {
+pub(super) fn breaks_or_turns_the_line(c: char) -> bool {
     matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -10,6 +10,8 @@ mod invitations;
 mod one_time_tokens;
 mod outgoing_mails;
 mod rate_limits;
+mod revocations;
+mod service_keys;
 mod sessions;
 mod sign_up_attempts;
 mod signing_keys;
@@ -24,6 +26,8 @@ pub use invitations::Invitations;
 pub use one_time_tokens::{EmailTokenAndOwner, OneTimeTokens};
 pub use outgoing_mails::{ClaimError, MailFilter, OutgoingMails};
 pub use rate_limits::RateLimits;
+pub use revocations::Revocations;
+pub use service_keys::ServiceKeys;
 pub use sessions::{MOST_SEEN_AT_ONCE, NewSession, Rotation, SessionAndUser, SessionDays, Sessions};
 pub use sign_up_attempts::SignUpAttempts;
 pub use signing_keys::SigningKeys;
@@ -50,6 +54,8 @@ pub trait Repository:
     + OutgoingMails
     + AuditEvents
     + SigningKeys
+    + ServiceKeys
+    + Revocations
     + RateLimits
     + Send
 {
@@ -65,6 +71,8 @@ impl<T> Repository for T where
         + OutgoingMails
         + AuditEvents
         + SigningKeys
+        + ServiceKeys
+        + Revocations
         + RateLimits
         + Send
 {

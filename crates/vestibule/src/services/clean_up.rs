@@ -39,6 +39,8 @@ pub struct CleanedUp {
     pub buckets: u64,
     /// Keys whose last token has expired.
     pub keys: u64,
+    /// Ends of sessions whose last token has expired.
+    pub revocations: u64,
 }
 
 impl Accounts {
@@ -50,8 +52,10 @@ impl Accounts {
             Some(generation) => repository.delete_signing_keys_before(generation).await?,
             None => 0,
         };
+        let revoked_before = now - self.revocations_kept_for();
         Ok(CleanedUp {
             keys,
+            revocations: repository.delete_old_revocations(revoked_before, BATCH).await?,
             sessions: repository.delete_old_sessions(now - SESSIONS_KEPT, now, BATCH).await?,
             tokens: repository.delete_expired_tokens(now, BATCH).await?,
             sign_ups: repository.delete_expired_sign_up_attempts(now, BATCH).await?,
@@ -70,8 +74,19 @@ impl CleanedUp {
     /// Whether there may be more to remove.
     pub fn may_be_more(&self) -> bool {
         let batch = u64::from(BATCH);
-        let Self { sessions, tokens, sign_ups, invitations, mails, events, devices, buckets, keys } = *self;
-        [sessions, tokens, sign_ups, invitations, mails, events, devices, buckets, keys]
+        let Self {
+            sessions,
+            tokens,
+            sign_ups,
+            invitations,
+            mails,
+            events,
+            devices,
+            buckets,
+            keys,
+            revocations,
+        } = *self;
+        [sessions, tokens, sign_ups, invitations, mails, events, devices, buckets, keys, revocations]
             .into_iter()
             .any(|count| count >= batch)
     }

@@ -3,11 +3,11 @@ use std::collections::BTreeMap;
 use rstest::rstest;
 use time::Duration;
 use vestibule::Policy;
-use vestibule::models::{MailKind, Role, SignUpMode};
+use vestibule::models::{MailKind, Role, ServiceScope, SignUpMode};
 use vestibule::repository::{AuditFilter, MailFilter, UserFilter};
 use vestibule::services::{
     AddUser, Administrator, Asked, ChangeEmail, ChangePassword, ConfirmEmail, ConfirmSignUp, Invite, LogIn,
-    ResetPassword, SignUpRequest, SignedUp,
+    MakeServiceKey, ResetPassword, SignUpRequest, SignedUp,
 };
 use vestibule_testkit::{
     DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase, reading, signing_up, writing,
@@ -185,6 +185,21 @@ async fn the_page_tells_how_often_each_flow_speaks_to_the_database(
     count("statistics");
     accounts.delete_user(dan.id, &operator).await.unwrap();
     count("delete a user");
+    let new = MakeServiceKey { name: "wiki", scopes: &["revocations:read"], lifetime: None };
+    let (key, text) = accounts.make_service_key(new, &operator).await.unwrap();
+    count("make a service key");
+    accounts.check_service_key(&text, ServiceScope::RevocationsRead).await.unwrap();
+    count("check of a service key, once a minute");
+    accounts.check_service_key(&text, ServiceScope::RevocationsRead).await.unwrap();
+    count("check of a service key");
+    accounts.follow_revocations(None).await.unwrap();
+    count("follow revocations");
+    accounts.find_user(bob.user.id).await.unwrap();
+    count("find a user");
+    accounts.list_service_keys(None, 10).await.unwrap();
+    count("list service keys");
+    accounts.revoke_service_key(key.id, &operator).await.unwrap();
+    count("revoke a service key");
 
     counted.append(&mut count_other_ways_to_sign_up(kind).await);
     for unnamed in ["guesses up to the quota", "two refreshes", "the other mails"] {

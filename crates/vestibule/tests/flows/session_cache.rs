@@ -88,7 +88,7 @@ async fn a_refresh_is_known_at_once_and_its_first_use_is_written(
 
 /// Everything that ends a session or takes something from a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Act {
+pub enum Act {
     LogOut,
     EndSession,
     EndOthers,
@@ -102,7 +102,7 @@ enum Act {
     Replay,
 }
 
-const ACTS: [Act; 11] = [
+pub const ACTS: [Act; 11] = [
     Act::LogOut,
     Act::EndSession,
     Act::EndOthers,
@@ -117,7 +117,7 @@ const ACTS: [Act; 11] = [
 ];
 
 /// Does it to a session of an admin's, and gives the session.
-async fn do_it(act: Act, house: &House, ann: &LoggedIn, others: &LoggedIn) {
+pub async fn do_it(act: Act, house: &House, ann: &LoggedIn, others: &LoggedIn) {
     let (accounts, by) = (&house.accounts, Administrator::at_the_command_line());
     let other = house.current(others).await;
     let user = ann.user.id;
@@ -154,7 +154,7 @@ async fn do_it(act: Act, house: &House, ann: &LoggedIn, others: &LoggedIn) {
 }
 
 /// An admin with two sessions; another admin is there, so that nothing is refused for want of one.
-async fn admin(house: &House, name: &str) -> (LoggedIn, LoggedIn) {
+pub async fn admin(house: &House, name: &str) -> (LoggedIn, LoggedIn) {
     let ann = house.signed_up(name).await;
     let by = Administrator::at_the_command_line();
     house.accounts.change_role(ann.user.id, &Role::Admin, &by).await.unwrap();

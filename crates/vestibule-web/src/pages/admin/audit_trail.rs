@@ -35,7 +35,7 @@ pub struct AuditQuery {
 /// What the page shows.
 pub struct AuditPage<'a> {
     /// The menu of this part of the site.
-    pub tabs: [Tab; 4],
+    pub tabs: [Tab; 5],
     /// What is looked for.
     pub query: AuditQuery,
     /// What is wrong with that.

@@ -64,7 +64,7 @@ pub struct UserQuery {
 /// What the list shows.
 pub struct UsersPage<'a> {
     /// The menu of this part of the site.
-    pub tabs: [Tab; 4],
+    pub tabs: [Tab; 5],
     /// What is looked for.
     pub query: UsersQuery,
     /// All roles.
@@ -122,7 +122,7 @@ impl From<&User> for UserView {
 /// What the page of a user shows.
 pub struct UserPage<'a> {
     /// The menu of this part of the site.
-    pub tabs: [Tab; 4],
+    pub tabs: [Tab; 5],
     /// What every form of this page has to send as `csrf_token`.
     pub csrf_token: &'a str,
     /// What was just done.

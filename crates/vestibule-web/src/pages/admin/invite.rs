@@ -36,7 +36,7 @@ pub struct InvitationsQuery {
 /// What the page shows.
 pub struct InvitationsPage<'a> {
     /// The menu of this part of the site.
-    pub tabs: [Tab; 4],
+    pub tabs: [Tab; 5],
     /// What every form of this page has to send as `csrf_token`.
     pub csrf_token: &'a str,
     /// Whether anybody is asked for an invitation.

@@ -25,7 +25,7 @@ pub struct MailsQuery {
 /// What the page shows.
 pub struct MailsPage<'a> {
     /// The menu of this part of the site.
-    pub tabs: [Tab; 4],
+    pub tabs: [Tab; 5],
     /// What every form of this page has to send as `csrf_token`.
     pub csrf_token: &'a str,
     /// What was just done.

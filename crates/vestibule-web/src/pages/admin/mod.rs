@@ -9,6 +9,7 @@ pub mod find_users;
 pub mod hand_out_link;
 pub mod invite;
 pub mod manage_mails;
+pub mod manage_service_keys;
 pub mod manage_sessions;
 pub mod statistics;
 
@@ -27,6 +28,7 @@ enum Section {
     Overview,
     Users,
     Mails,
+    ServiceKeys,
     Audit,
 }
 
@@ -40,12 +42,13 @@ pub struct Tab {
     pub is_current: bool,
 }
 
-fn tabs(here: Section) -> [Tab; 4] {
+fn tabs(here: Section) -> [Tab; 5] {
     let tab = |label, href, section| Tab { label, href, is_current: section == here };
     [
         tab("Overview", "/admin", Section::Overview),
         tab("Users", "/admin/users", Section::Users),
         tab("Mails", "/admin/mails", Section::Mails),
+        tab("Service keys", "/admin/service-keys", Section::ServiceKeys),
         tab("Audit trail", "/admin/audit", Section::Audit),
     ]
 }

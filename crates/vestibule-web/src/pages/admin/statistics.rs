@@ -11,7 +11,7 @@ use crate::{PageVisit, Problem, Vestibule};
 /// What the page shows.
 pub struct StatisticsPage {
     /// The menu of this part of the site.
-    pub tabs: [Tab; 4],
+    pub tabs: [Tab; 5],
     /// The numbers.
     pub statistics: Statistics,
     /// The same day by day, as drawings.
