@@ -2,6 +2,8 @@ use std::error::Error;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
+pub(crate) use vestibule_house::with_causes;
+
 use crate::settings::SettingError;
 use crate::terminal::{harmless_lines, wants_colours};
 
@@ -84,15 +86,4 @@ impl From<SettingError> for Failure {
 /// Says something on standard error, beside the answer. Where nobody reads that, there is nobody to tell that to.
 pub(crate) fn note(line: &str) {
     drop(writeln!(std::io::stderr().lock(), "{line}"));
-}
-
-/// An error and its causes, outermost first.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

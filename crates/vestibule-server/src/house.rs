@@ -1,22 +1,22 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use tokio::sync::watch;
 use vestibule::models::RateLimits;
 use vestibule::ports::{BreachedPasswords, HashingPlan, HashingSlots, Mailer, OsRandom, SystemClock};
 use vestibule::{Accounts, OpenError, Policy, Ports, SessionCache};
+pub(crate) use vestibule_house::difference;
+use vestibule_house::{DatabaseReadiness, lower_priority_of_this_thread};
 use vestibule_sql::{Database, MigrateError, Migrations, SchemaState, SqlStore};
 use vestibule_web::mails::{MailTemplates, Postman, Site, Transport};
 use vestibule_web::{
-    ANSWERS_ARE_HELD_FOR, DevMailbox, Parts, Readiness, RequestObserver, Routes, TrustedProxies, Vestibule,
+    ANSWERS_ARE_HELD_FOR, DevMailbox, Parts, RequestObserver, Routes, TrustedProxies, Vestibule,
 };
 
 use crate::app::App;
 use crate::exposed_file::refuse_exposed;
 use crate::failure::{Failure, with_causes};
 use crate::memory::{MemoryLimit, SlotsThatFit};
-use crate::priority::lower_priority_of_this_thread;
 use crate::secret_file::secret_keys;
 use crate::settings::{MailSetting, Settings};
 use crate::transports::Patience;
@@ -194,8 +194,7 @@ pub(crate) fn furnish(
     database: &Database,
     observer: Option<Arc<dyn RequestObserver>>,
 ) -> Routes {
-    let readiness =
-        Arc::new(DatabaseReadiness { database: database.clone(), migrations: app.all_migrations() });
+    let readiness = Arc::new(DatabaseReadiness::new(database.clone(), app.all_migrations()));
     let vestibule = Vestibule::new(Parts {
         accounts,
         random: Arc::new(OsRandom),
@@ -208,44 +207,4 @@ pub(crate) fn furnish(
         observer,
     });
     vestibule_web::routes(&vestibule).merge((app.routes)(&vestibule, database))
-}
-
-/// What a schema lacks, in words.
-pub(crate) fn difference(state: &SchemaState) -> Option<String> {
-    match state {
-        SchemaState::Expected => None,
-        SchemaState::Missing(missing) => Some(format!("not applied yet: {}", missing.join(", "))),
-        SchemaState::Changed(name) => {
-            Some(format!("{name} was applied with another text than this program's"))
-        }
-        SchemaState::TooNew(names) => {
-            Some(format!("of a later release, which this one cannot work with: {}", names.join(", ")))
-        }
-    }
-}
-
-/// Ready while the database answers and has the expected schema.
-struct DatabaseReadiness {
-    database: Database,
-    migrations: Vec<Migrations>,
-}
-
-#[async_trait]
-impl Readiness for DatabaseReadiness {
-    async fn check(&self) -> Result<(), String> {
-        if let Err(error) = self.database.ping().await {
-            tracing::warn!(cause = with_causes(&error), "the database does not answer");
-            return Err("the database does not answer".into());
-        }
-        for migrations in &self.migrations {
-            let state = self.database.schema_state(migrations).await.map_err(|error| {
-                tracing::warn!(cause = with_causes(&error), "the schema cannot be read");
-                "the schema cannot be read".to_owned()
-            })?;
-            if let Some(difference) = difference(&state) {
-                return Err(format!("the schema is not the expected one: {difference}"));
-            }
-        }
-        Ok(())
-    }
 }

@@ -6,7 +6,7 @@
 //! 4. `exposed_file.rs`: refuses secrets that everybody can read; `memory.rs`: how much of it there is for hashing;
 //! 5. `house.rs`: puts database, accounts and routes together; [`breached_passwords`]: who knows of leaked passwords;
 //! 6. `serving.rs`: takes connections, and puts a limit to what a stranger can draw out;
-//! 7. [`transports`]: how mails leave the house; `workers/`: who sends them, removes what is over, and follows new keys;
+//! 7. [`transports`]: how mails leave the house; `workers/`: who keeps certificates; the others are those of `vestibule-house`;
 //! 8. `backups/`: what is in a backup, who can read it, and where it is kept;
 //! 9. `telemetry.rs`: the log; `metrics.rs`: the numbers; `traces.rs`: what OpenTelemetry is told.
 //! 10. `doctor/`: proves a deployment, one file for each check.
@@ -29,7 +29,6 @@ mod log_output;
 mod memory;
 mod metrics;
 mod plain_http;
-mod priority;
 mod secret_file;
 mod serving;
 pub mod settings;

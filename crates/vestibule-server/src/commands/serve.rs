@@ -77,7 +77,7 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
     let mut all = JoinSet::new();
     if let Some(mailer) = post.mailer {
         let accounts = Arc::clone(&accounts);
-        all.spawn(workers::mail::run(accounts, mailer, metrics.mails.clone(), stopped.clone()));
+        all.spawn(workers::mail::run(accounts, mailer, Arc::new(metrics.mails.clone()), stopped.clone()));
     }
     all.spawn(workers::rotate_keys::run(Arc::clone(&accounts), stopped.clone()));
     all.spawn(workers::cleaning::run(Arc::clone(&accounts), stopped.clone()));
