@@ -15,7 +15,10 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 
 use crate::guard::{Guard, guard_api, guard_nowhere, guard_page};
+use crate::layers::face_of;
 use crate::problem::Problem;
+use crate::request_log::{Finished, ReadBy};
+use crate::routes::Face;
 use crate::{client, headers, request_log};
 
 /// The way to one route.
@@ -31,7 +34,13 @@ pub(crate) enum LeadsTo {
     Page,
     /// What is answered where nothing is.
     Nowhere,
+    /// A route of an application's own router, for programs, for people, or for whoever asks.
+    Layered(Option<Face>),
 }
+
+/// Says of a request that it came through a layer of the application's.
+#[derive(Clone, Copy)]
+struct Within;
 
 pub(crate) async fn enter(
     State(entrance): State<Arc<Entrance>>,
@@ -40,6 +49,11 @@ pub(crate) async fn enter(
 ) -> Response {
     let Entrance { guard, leads_to } = &*entrance;
     client::note_address(&guard.vestibule, &mut request);
+    // A layer may stand around routes that have an entrance themselves. What these finished is left as it is.
+    let is_within = request.extensions().get::<Within>().is_some();
+    if matches!(leads_to, LeadsTo::Layered(_)) {
+        request.extensions_mut().insert(Within);
+    }
     let place = headers::Place::of(request.uri());
     let guarded = |request| async {
         let answered = async {
@@ -47,13 +61,28 @@ pub(crate) async fn enter(
                 LeadsTo::Api => guard_api(guard, request, inner).await,
                 LeadsTo::Page => guard_page(guard, request, inner).await,
                 LeadsTo::Nowhere => guard_nowhere(guard, request, inner).await,
+                LeadsTo::Layered(face) => {
+                    let face = face.unwrap_or_else(|| face_of(request.headers()));
+                    let mut response = match face {
+                        Face::Api => guard_api(guard, request, inner).await,
+                        Face::Page => guard_page(guard, request, inner).await,
+                    };
+                    response.extensions_mut().insert(ReadBy(face));
+                    response
+                }
             }
         };
         // What is left half done is of this request alone: nothing else sees it.
         AssertUnwindSafe(answered).catch_unwind().await.unwrap_or_else(|payload| panicked(&*payload))
     };
     let mut response = request_log::log_and_finish(&guard.vestibule, request, guarded).await;
-    headers::add_defaults(&guard.vestibule, place, &mut response);
+    match leads_to {
+        LeadsTo::Layered(_) => headers::keep_private(&mut response),
+        _ => headers::add_defaults(&guard.vestibule, place, &mut response),
+    }
+    if is_within {
+        response.extensions_mut().insert(Finished);
+    }
     response
 }
 

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use time::OffsetDateTime;
 
 use crate::body;
-use crate::client::ClientOf;
+use crate::client::{ClientAddress, ClientOf};
 use crate::cookies::{CookieValues, add_unless_set};
 use crate::next::Next;
 use crate::pages::DEFAULT_NEXT;
@@ -471,11 +471,24 @@ pub(crate) fn page_of_the_form(headers: &HeaderMap) -> Next {
     path.map(|path| Next::parse(&path).without_done()).unwrap_or_default()
 }
 
+/// Who wrote a route and forgot its guard is told by the log: everybody is a stranger there.
+fn tell_missing_guard(parts: &Parts) {
+    // Every entrance notes the address.
+    if parts.extensions.get::<ClientAddress>().is_none() {
+        tracing::error!(
+            path = parts.uri.path(),
+            "a handler asks who is logged in, and nothing before it found out: put `.route_layer(vestibule.require_log_in())`, \
+             `require_role` or `optional_user` after its route"
+        );
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
     type Rejection = Problem;
 
-    /// Refuses where no guard let the request pass. That happens only if a route was built without one.
+    /// Refuses where no guard let the request pass. That happens only if a route was built without one, or if it is open to strangers.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        tell_missing_guard(parts);
         parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthenticated)
     }
 }
@@ -485,6 +498,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for CurrentUser {
 
     /// For routes of [`Who::Visitor`].
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
+        tell_missing_guard(parts);
         Ok(parts.extensions.get::<Self>().cloned())
     }
 }

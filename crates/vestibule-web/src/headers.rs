@@ -75,6 +75,16 @@ pub(crate) fn defaults(is_https: bool) -> HeaderMap {
     all.map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
 }
 
+/// Has an answer that may be of one person's kept by no cache, unless it says otherwise itself. Other headers are left as they are.
+pub(crate) fn keep_private(response: &mut Response) {
+    let headers = response.headers_mut();
+    if headers.contains_key(header::SET_COOKIE) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(PRIVATE));
+    } else {
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(PRIVATE));
+    }
+}
+
 /// Adds to an answer what it does not set itself.
 pub(crate) fn add_defaults(vestibule: &Vestibule, place: Place, response: &mut Response) {
     let own = std::mem::replace(response.headers_mut(), vestibule.default_headers().clone());

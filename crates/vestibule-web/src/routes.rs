@@ -105,6 +105,20 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
+    /// Adds a router of the application's own, whose routes are guarded by [layers](crate::Check) or are open to everybody. They are not
+    /// on the list.
+    #[must_use]
+    pub fn merge_router(mut self, router: Router<S>) -> Self {
+        self.router = self.router.merge(router);
+        self
+    }
+
+    /// The router, to be merged into one of the application's: without what is answered where nothing is.
+    pub fn into_part(self) -> Router<S> {
+        let nowhere = from_fn_with_state(self.entrance(Who::Anyone, LeadsTo::Nowhere), enter);
+        self.router.method_not_allowed_fallback(method_not_allowed.layer(nowhere))
+    }
+
     /// Gives the handlers their state.
     pub fn with_state<S2>(self, state: S) -> Routes<S2> {
         Routes { vestibule: self.vestibule, router: self.router.with_state(state), list: self.list }
@@ -133,6 +147,16 @@ impl Routes {
         self.router
             .fallback(not_found.layer(nowhere.clone()))
             .method_not_allowed_fallback(method_not_allowed.layer(nowhere))
+    }
+}
+
+impl Vestibule {
+    /// What is answered where nothing is: the page in the site's layout, or a problem for programs. For
+    /// [`Router::fallback`](axum::Router::fallback).
+    pub fn not_found<S: Clone + Send + Sync + 'static>(&self) -> MethodRouter<S> {
+        let guard = Guard { vestibule: self.clone(), who: Who::Anyone };
+        let entrance = Arc::new(Entrance { guard, leads_to: LeadsTo::Nowhere });
+        any(not_found).layer(from_fn_with_state(entrance, enter))
     }
 }
 
