@@ -70,9 +70,14 @@ pub(crate) async fn prepare_schema(
 pub(crate) async fn migrate(database: &Database, migrations: &Migrations) -> Result<(), Failure> {
     database.migrate(migrations).await.map_err(|error| match error {
         MigrateError::TooNew(_) => Failure::with_way_out(error.to_string(), OF_A_LATER_RELEASE),
+        MigrateError::Taken(_) => Failure::with_way_out(error.to_string(), BESIDE_ANOTHER),
         _ => Failure::because(error),
     })
 }
+
+/// What to do where a database has tables of our names.
+const BESIDE_ANOTHER: &str = "Give the accounts a database of their own or, in PostgreSQL, a schema: make it, and let \
+    VESTIBULE_DATABASE_URL end in ?options[search_path]=SCHEMA.";
 
 /// What to do about a schema that this release cannot work with.
 pub(crate) const OF_A_LATER_RELEASE: &str =
