@@ -5,10 +5,12 @@
 //!    with what other servers change;
 //! 2. [`DatabaseReadiness`]: whether the database answers and has the schema that is needed;
 //! 3. [`secret_file`]: the secret key of development, kept beside the database;
-//! 4. [`exposure`] of a file with secrets, [`lower_priority_of_this_thread`] for threads that hash, and [`with_causes`] for logs.
+//! 4. [`exposure`] of a file with secrets, [`lower_priority_of_this_thread`] for threads that hash, [`with_causes`] for logs, and
+//!    [`asked_to_stop`].
 
 #![forbid(unsafe_code)]
 
+mod asked_to_stop;
 mod causes;
 mod exposed_file;
 mod priority;
@@ -16,6 +18,7 @@ mod readiness;
 pub mod secret_file;
 pub mod workers;
 
+pub use asked_to_stop::asked_to_stop;
 pub use causes::with_causes;
 pub use exposed_file::exposure;
 pub use priority::lower_priority_of_this_thread;

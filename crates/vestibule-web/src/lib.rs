@@ -61,4 +61,4 @@ pub use routes::{Face, Route, Routes};
 pub use session::Session;
 pub use trusted_proxies::TrustedProxies;
 pub use vestibule::{Parts, Readiness, Vestibule};
-pub use views::{Content, View};
+pub use views::{Content, Markup, View};
