@@ -8,6 +8,7 @@ mod breached_passwords;
 mod confirm_email;
 mod confirm_sign_up;
 mod current_session;
+mod hooks;
 mod invite;
 mod judge_password;
 mod links;
