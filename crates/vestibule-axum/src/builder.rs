@@ -32,32 +32,59 @@ const DEFAULT_SESSION_CACHE: usize = 10_000;
 #[must_use = "nothing is opened before `open`"]
 pub struct Builder {
     site_name: String,
-    public_url: String,
+    public_url: Set<PublicUrl>,
     database: Place,
+    listen_at: Option<DatabaseUrl>,
     schema: Option<String>,
-    secret_key: Option<String>,
+    secret_key: Option<Set<SecretKeys>>,
     sign_up: SignUpMode,
     roles: Vec<String>,
     policy: Vec<Box<dyn FnOnce(Policy) -> Policy + Send>>,
     layout: Arc<dyn Layout>,
     mail: Mail,
-    mail_templates: Option<PathBuf>,
+    mail_templates: Texts,
     mail_observer: Arc<dyn MailObserver>,
-    trusted_proxies: String,
+    trusted_proxies: Set<TrustedProxies>,
     hooks: Vec<Arc<dyn AccountHooks>>,
     personal_data: Vec<Arc<dyn PersonalData>>,
     migrations: Vec<Migrations>,
     migrates: bool,
     breached_passwords: Vec<Arc<dyn BreachedPasswords>>,
-    hash_parameters: Argon2Parameters,
-    hash_slots: Option<NonZeroUsize>,
+    hashing: Option<HashingPlan>,
     remembered_sessions: usize,
     openapi: Option<OpenApi>,
     observer: Option<Arc<dyn RequestObserver>>,
 }
 
+/// Something that is read by [`Builder::open`], or was read before.
+enum Set<T> {
+    Text(String),
+    Read(T),
+}
+
+impl<T> Set<T> {
+    fn read<E: std::fmt::Display>(
+        self,
+        what: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, BuildError> {
+        match self {
+            Self::Text(text) => read(what, &text, parse),
+            Self::Read(value) => Ok(value),
+        }
+    }
+}
+
+/// The texts of mails.
+enum Texts {
+    BuiltIn,
+    Folder(PathBuf),
+    #[cfg(feature = "server")]
+    Read(Box<MailTemplates>),
+}
+
 enum Place {
-    Url(String),
+    Url(Set<DatabaseUrl>),
     Opened(Database),
 }
 
@@ -65,6 +92,8 @@ enum Mail {
     /// The development mailbox, where the site is on this machine; else a mistake, for mails would reach nobody.
     Undecided,
     Transport(Arc<dyn Transport>),
+    #[cfg(feature = "server")]
+    DevMailbox(DevMailbox),
     Waits,
 }
 
@@ -72,8 +101,9 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             site_name: DEFAULT_SITE_NAME.to_owned(),
-            public_url: DEFAULT_PUBLIC_URL.to_owned(),
-            database: Place::Url(DEFAULT_DATABASE.to_owned()),
+            public_url: Set::Text(DEFAULT_PUBLIC_URL.to_owned()),
+            database: Place::Url(Set::Text(DEFAULT_DATABASE.to_owned())),
+            listen_at: None,
             schema: None,
             secret_key: None,
             sign_up: SignUpMode::Open,
@@ -81,16 +111,15 @@ impl Default for Builder {
             policy: Vec::new(),
             layout: Arc::new(DefaultLayout),
             mail: Mail::Undecided,
-            mail_templates: None,
+            mail_templates: Texts::BuiltIn,
             mail_observer: Arc::new(()),
-            trusted_proxies: String::new(),
+            trusted_proxies: Set::Read(TrustedProxies::default()),
             hooks: Vec::new(),
             personal_data: Vec::new(),
             migrations: Vec::new(),
             migrates: true,
             breached_passwords: Vec::new(),
-            hash_parameters: Argon2Parameters::FLOOR,
-            hash_slots: None,
+            hashing: None,
             remembered_sessions: DEFAULT_SESSION_CACHE,
             openapi: None,
             observer: None,
@@ -108,13 +137,13 @@ impl Builder {
     /// The address under which people reach the site: scheme, host and port. Links in mails, cookies, and the origin that requests must
     /// come from are made from it. `http://localhost:3000` unless set; plain http is for localhost and private networks.
     pub fn public_url(self, url: impl Into<String>) -> Self {
-        Self { public_url: url.into(), ..self }
+        Self { public_url: Set::Text(url.into()), ..self }
     }
 
     /// Where accounts are kept: `sqlite://data/app.db` or `postgres://user:password@host/database`. `sqlite://data/accounts.db` unless
     /// set. It may be the application's own database: Vestibule makes tables of its own there and touches no others.
     pub fn database_url(self, url: impl Into<String>) -> Self {
-        Self { database: Place::Url(url.into()), ..self }
+        Self { database: Place::Url(Set::Text(url.into())), ..self }
     }
 
     /// The same, already open, for an application that keeps its own tables by the same connections.
@@ -130,10 +159,16 @@ impl Builder {
         Self { schema: Some(schema.into()), ..self }
     }
 
+    /// Where PostgreSQL is listened to for what other servers change: past a `PgBouncer` in transaction mode. Where accounts are kept
+    /// unless set.
+    pub fn database_listen_url(self, url: DatabaseUrl) -> Self {
+        Self { listen_at: Some(url), ..self }
+    }
+
     /// The secret key, 32 bytes or more in base64 (`head -c 32 /dev/urandom | base64`), or several with commas between them, newest first.
     /// Needed on https. In development one is made and kept beside the database, in `secret.key`.
     pub fn secret_key(self, key: impl Into<String>) -> Self {
-        Self { secret_key: Some(key.into()), ..self }
+        Self { secret_key: Some(Set::Text(key.into())), ..self }
     }
 
     /// How mails leave the house. On localhost they end in the development mailbox at `/dev/mailbox` unless this is set; elsewhere it has
@@ -150,7 +185,7 @@ impl Builder {
     /// The reverse proxies that are believed where a request comes from, with commas between them: `127.0.0.1, 10.0.0.0/8`. Without
     /// them all people behind a proxy share one quota of attempts.
     pub fn trusted_proxies(self, proxies: impl Into<String>) -> Self {
-        Self { trusted_proxies: proxies.into(), ..self }
+        Self { trusted_proxies: Set::Text(proxies.into()), ..self }
     }
 }
 
@@ -184,14 +219,10 @@ impl Builder {
         self
     }
 
-    /// The cost of a password hash: OWASP's minimum for Argon2id unless set.
-    pub fn hash_parameters(self, parameters: Argon2Parameters) -> Self {
-        Self { hash_parameters: parameters, ..self }
-    }
-
-    /// How many passwords are hashed at a time, each with the memory of one hash: as many as there are cores unless set.
-    pub fn hash_slots(self, slots: NonZeroUsize) -> Self {
-        Self { hash_slots: Some(slots), ..self }
+    /// How passwords are hashed: with OWASP's minimum for Argon2id, as many at a time as there are cores, unless set. Each takes the
+    /// memory of one hash.
+    pub fn hashing(self, plan: HashingPlan) -> Self {
+        Self { hashing: Some(plan), ..self }
     }
 
     /// How many sessions are remembered, so that most requests ask the database nothing: 10,000 unless set, none with 0. What is ended
@@ -211,7 +242,7 @@ impl Builder {
 
     /// A folder of texts that take the place of the built-in ones of mails. A mistake in them is told by [`open`](Self::open).
     pub fn mail_templates(self, folder: impl Into<PathBuf>) -> Self {
-        Self { mail_templates: Some(folder.into()), ..self }
+        Self { mail_templates: Texts::Folder(folder.into()), ..self }
     }
 
     /// What the application's own API looks like, for `/api/openapi.json`.
@@ -258,6 +289,69 @@ impl Builder {
     }
 }
 
+#[cfg(feature = "server")]
+impl Builder {
+    /// What settings say: those of the environment (`VESTIBULE_…`) and of `vestibule.toml`, as `docs/configuration.md` has them. Mails
+    /// go by SMTP or a provider. What is called after this goes before it.
+    ///
+    /// ```no_run
+    /// # async fn open() -> Result<vestibule_axum::Vestibule, Box<dyn std::error::Error>> {
+    /// use vestibule_axum::Vestibule;
+    /// use vestibule_axum::server::settings::Settings;
+    ///
+    /// let settings = Settings::load(None, "My application")?;
+    /// let vestibule = Vestibule::builder().settings(&settings)?.open().await?;
+    /// # Ok(vestibule)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where a file that they name cannot be read, or a mail server cannot be spoken to as they say.
+    pub fn settings(
+        self,
+        settings: &vestibule_server::settings::Settings,
+    ) -> Result<Self, vestibule_server::PartsError> {
+        let parts = vestibule_server::SetParts::of(settings)?;
+        let mail = match (parts.dev_mailbox, parts.transport) {
+            (Some(mailbox), _) => Mail::DevMailbox(mailbox),
+            (None, Some(transport)) => Mail::Transport(transport),
+            (None, None) => Mail::Waits,
+        };
+        let policy = parts.policy;
+        Ok(Self {
+            site_name: policy.site_name.clone(),
+            public_url: Set::Read(policy.public_url.clone()),
+            database: Place::Url(Set::Read(settings.database_url.clone())),
+            listen_at: Some(settings.database_listen_url.clone()),
+            secret_key: Some(Set::Read(parts.secret_keys)),
+            sign_up: policy.sign_up,
+            roles: policy.roles.iter().map(ToString::to_string).collect(),
+            mail,
+            mail_templates: Texts::Read(Box::new(parts.mail_templates)),
+            trusted_proxies: Set::Read(settings.trusted_proxies.clone()),
+            migrates: settings.migrate,
+            breached_passwords: parts.breached_passwords,
+            hashing: Some(parts.hashing),
+            remembered_sessions: settings.session_cache,
+            policy: vec![Box::new(move |ours| Policy {
+                sign_up: ours.sign_up,
+                roles: ours.roles,
+                sends_mail: ours.sends_mail,
+                site_name: ours.site_name,
+                public_url: ours.public_url,
+                ..policy
+            })],
+            ..self
+        })
+    }
+}
+
+/// As many as there are.
+fn cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
 impl Builder {
     /// Opens the database, makes or updates the tables, and puts everything together. Nothing runs yet: see [`Vestibule::serve`] and
     /// [`Vestibule::start_workers`].
@@ -267,33 +361,30 @@ impl Builder {
     /// Says what is wrong and the way out: a value that cannot be taken, a database that does not answer, tables that are somebody
     /// else's.
     pub async fn open(self) -> Result<Vestibule, BuildError> {
-        let public_url: PublicUrl = read("public_url", &self.public_url, PublicUrl::parse)?;
-        let trusted_proxies: TrustedProxies = if self.trusted_proxies.trim().is_empty() {
-            TrustedProxies::default()
-        } else {
-            read("trusted_proxies", &self.trusted_proxies, str::parse)?
-        };
+        let public_url = self.public_url.read("public_url", PublicUrl::parse)?;
+        let trusted_proxies = self.trusted_proxies.read("trusted_proxies", str::parse)?;
         let roles = self
             .roles
             .iter()
             .map(|role| read("roles", role, str::parse))
             .collect::<Result<Vec<Role>, _>>()?;
-        let templates = match &self.mail_templates {
-            None => MailTemplates::built_in(),
-            Some(folder) => MailTemplates::with_overrides(folder)?,
+        let templates = match self.mail_templates {
+            Texts::BuiltIn => MailTemplates::built_in(),
+            Texts::Folder(folder) => MailTemplates::with_overrides(&folder)?,
+            #[cfg(feature = "server")]
+            Texts::Read(templates) => *templates,
         };
         let (transport, dev_mailbox) = transport(self.mail, &public_url)?;
         let database = open_database(self.database, self.schema.as_deref()).await?;
-        let secrets = secrets(self.secret_key.as_deref(), &public_url, database.url().file())?;
+        let secrets = secrets(self.secret_key, &public_url, database.url().file())?;
         let migrations: Vec<Migrations> = [MIGRATIONS].into_iter().chain(self.migrations).collect();
         prepare_schema(&database, &migrations, self.migrates).await?;
 
         let random = Arc::new(OsRandom);
-        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let plan = HashingPlan {
+        let plan = self.hashing.unwrap_or_else(|| HashingPlan {
             on_thread_start: lower_priority_of_this_thread,
-            ..HashingPlan::new(self.hash_parameters, self.hash_slots.unwrap_or_else(cores))
-        };
+            ..HashingPlan::new(Argon2Parameters::FLOOR, cores())
+        });
         let session_cache = Arc::new(SessionCache::new(self.remembered_sessions));
         let store = SqlStore::telling(database.clone(), Arc::clone(&session_cache)).with_hooks(self.hooks);
         let ports = Ports {
@@ -327,8 +418,10 @@ impl Builder {
             answers_are_held_for: ANSWERS_ARE_HELD_FOR,
             observer: self.observer,
         });
+        let listen_at = self.listen_at.unwrap_or_else(|| database.url().clone());
         Ok(Vestibule::of(Inner {
             web,
+            listen_at,
             accounts,
             database,
             session_cache,
@@ -353,6 +446,8 @@ fn transport(
 ) -> Result<(Option<Arc<dyn Transport>>, Option<DevMailbox>), BuildError> {
     match mail {
         Mail::Transport(transport) => Ok((Some(transport), None)),
+        #[cfg(feature = "server")]
+        Mail::DevMailbox(mailbox) => Ok((Some(Arc::new(mailbox.clone())), Some(mailbox))),
         Mail::Waits => Ok((None, None)),
         // Whoever can open it can open every account, so it is for this machine alone.
         Mail::Undecided if public_url.is_loopback() => {
@@ -376,7 +471,7 @@ async fn open_database(place: Place, schema: Option<&str>) -> Result<Database, B
             let problem = "the database is open already. Open it with `DatabaseUrl::in_schema`, or give `.database_url(…)`";
             return Err(BuildError::Setting { what: "schema", problem: problem.to_owned() });
         }
-        (Place::Url(url), _) => read("database_url", &url, DatabaseUrl::from_str)?,
+        (Place::Url(url), _) => url.read("database_url", DatabaseUrl::from_str)?,
     };
     let Some(schema) = schema else { return Ok(Database::connect(&url).await?) };
     let url = url
@@ -388,12 +483,12 @@ async fn open_database(place: Place, schema: Option<&str>) -> Result<Database, B
 }
 
 fn secrets(
-    set: Option<&str>,
+    set: Option<Set<SecretKeys>>,
     public_url: &PublicUrl,
     database_file: Option<&Path>,
 ) -> Result<SecretKeys, BuildError> {
-    if let Some(text) = set {
-        return read("secret_key", text, SecretKeys::parse);
+    if let Some(set) = set {
+        return set.read("secret_key", SecretKeys::parse);
     }
     // A key kept beside a development database must never become a real site's by accident.
     if public_url.is_https() {

@@ -10,7 +10,7 @@ use vestibule::ports::Mailer;
 use vestibule::{Accounts, SessionCache};
 use vestibule_house::asked_to_stop;
 use vestibule_house::workers::mail::MailObserver;
-use vestibule_sql::Database;
+use vestibule_sql::{Database, DatabaseUrl};
 use vestibule_web::{Check, Content, PageVisit, Routes, Who};
 
 use crate::builder::Builder;
@@ -25,6 +25,7 @@ pub(crate) struct Inner {
     pub web: vestibule_web::Vestibule,
     pub accounts: Arc<Accounts>,
     pub database: Database,
+    pub listen_at: DatabaseUrl,
     pub session_cache: Arc<SessionCache>,
     pub mailer: Option<Arc<dyn Mailer>>,
     pub mail_observer: Arc<dyn MailObserver>,

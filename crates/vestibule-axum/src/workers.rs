@@ -34,7 +34,7 @@ impl Workers {
         tasks.spawn(cleaning::run(Arc::clone(&accounts), stopped.clone()));
         tasks.spawn(note_seen::run(Arc::clone(&accounts), stopped.clone()));
         let (database, cache) = (inner.database.clone(), Arc::clone(&inner.session_cache));
-        tasks.spawn(follow_changes::run(database, inner.database.url().clone(), cache, stopped));
+        tasks.spawn(follow_changes::run(database, inner.listen_at.clone(), cache, stopped));
         Self { stop, tasks, accounts }
     }
 

@@ -46,6 +46,19 @@ impl Failure {
         }
     }
 
+    /// It in one line, with the way out.
+    pub(crate) fn in_words(&self) -> String {
+        match self {
+            Self::Setting(error) => format!("{error}. {}", error.way_out),
+            Self::Other { what, way_out: Some(way_out) } | Self::OfALaterRelease { what, way_out } => {
+                format!("{what}. {way_out}")
+            }
+            Self::Other { what, way_out: None } => what.clone(),
+            Self::NobodyReads => "nobody reads the answer".to_owned(),
+            Self::Stopped(_) => "it was stopped".to_owned(),
+        }
+    }
+
     /// Says it on standard error and gives the exit code.
     pub(crate) fn tell(&self) -> ExitCode {
         let has_colours = wants_colours(std::io::stderr().is_terminal());

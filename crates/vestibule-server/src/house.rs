@@ -93,13 +93,11 @@ pub(crate) async fn open_accounts(
     session_cache: Arc<SessionCache>,
 ) -> Result<Arc<Accounts>, Failure> {
     let random = Arc::new(OsRandom);
-    let plan = HashingPlan {
-        max_wait: settings.hash_max_wait,
-        on_thread_start: lower_priority_of_this_thread,
-        ..HashingPlan::new(settings.hash_parameters, hashing_slots(settings)?)
-    };
+    let plan = hashing_plan(settings)?;
     let ports = Ports {
-        store: Arc::new(SqlStore::telling(database.clone(), Arc::clone(&session_cache))),
+        store: Arc::new(
+            SqlStore::telling(database.clone(), Arc::clone(&session_cache)).with_hooks((app.hooks)(database)),
+        ),
         session_cache,
         clock: Arc::new(SystemClock),
         random: random.clone(),
@@ -107,7 +105,20 @@ pub(crate) async fn open_accounts(
         breached_passwords,
         personal_data: (app.personal_data)(database),
     };
-    let policy = Policy {
+    let policy = policy(settings);
+    let accounts = Accounts::open(ports, &secret_keys(settings)?, policy).await;
+    accounts.map(Arc::new).map_err(|error| match error {
+        OpenError::SigningKey(error) => Failure::with_way_out(
+            error.to_string(),
+            "Start with the VESTIBULE_SECRET_KEY that the database was used with, or add it at the end of the list.",
+        ),
+        OpenError::Store(error) => Failure::because(error),
+    })
+}
+
+/// What the owner of the site decided.
+pub(crate) fn policy(settings: &Settings) -> Policy {
+    Policy {
         access_ttl: settings.access_ttl,
         session: settings.session_lifetimes,
         sign_up: settings.sign_up,
@@ -120,14 +131,15 @@ pub(crate) async fn open_accounts(
         audit_retention: settings.audit_retention,
         rate_limits: settings.rate_limit.then(RateLimits::default),
         ..Policy::new(settings.site_name.clone(), settings.public_url.clone())
-    };
-    let accounts = Accounts::open(ports, &secret_keys(settings)?, policy).await;
-    accounts.map(Arc::new).map_err(|error| match error {
-        OpenError::SigningKey(error) => Failure::with_way_out(
-            error.to_string(),
-            "Start with the VESTIBULE_SECRET_KEY that the database was used with, or add it at the end of the list.",
-        ),
-        OpenError::Store(error) => Failure::because(error),
+    }
+}
+
+/// How passwords are hashed.
+pub(crate) fn hashing_plan(settings: &Settings) -> Result<HashingPlan, Failure> {
+    Ok(HashingPlan {
+        max_wait: settings.hash_max_wait,
+        on_thread_start: lower_priority_of_this_thread,
+        ..HashingPlan::new(settings.hash_parameters, hashing_slots(settings)?)
     })
 }
 
@@ -162,32 +174,46 @@ pub(crate) struct Post {
 /// Opens the way that mails go. A wrong template or address stops the start: a mail that cannot be written would be
 /// noticed by nobody but the person who waits for it. `stopping` says when nothing is to be begun any more.
 pub(crate) fn open_post(settings: &Settings, stopping: watch::Receiver<bool>) -> Result<Post, Failure> {
-    // Also where mails have no way yet: on the day that they get one, nobody looks at the templates.
-    let templates = match &settings.mail_templates {
-        None => MailTemplates::built_in(),
-        Some(folder) => MailTemplates::with_overrides(folder)
-            .map_err(|error| Failure::from(settings.error("MAIL_TEMPLATES", &with_causes(&error))))?,
+    let templates = mail_templates(settings)?;
+    let Some((transport, dev_mailbox)) = open_transport(settings, Patience::until(stopping))? else {
+        return Ok(Post { mailer: None, dev_mailbox: None });
     };
-    let (transport, dev_mailbox): (Arc<dyn Transport>, _) = match &settings.mail {
+    let site = Site { name: settings.site_name.clone(), public_url: settings.public_url.clone() };
+    let mailer: Arc<dyn Mailer> = Arc::new(Postman::new(templates, site, transport));
+    Ok(Post { mailer: Some(mailer), dev_mailbox })
+}
+
+/// The texts of mails.
+pub(crate) fn mail_templates(settings: &Settings) -> Result<MailTemplates, Failure> {
+    // Also where mails have no way yet: on the day that they get one, nobody looks at the templates.
+    match &settings.mail_templates {
+        None => Ok(MailTemplates::built_in()),
+        Some(folder) => MailTemplates::with_overrides(folder)
+            .map_err(|error| settings.error("MAIL_TEMPLATES", &with_causes(&error)).into()),
+    }
+}
+
+/// How a mail leaves the house, and the development mailbox where that is how; none where mails wait for want of a setting.
+type Way = Option<(Arc<dyn Transport>, Option<DevMailbox>)>;
+
+/// Opens that way.
+pub(crate) fn open_transport(settings: &Settings, patience: Patience) -> Result<Way, Failure> {
+    match &settings.mail {
         MailSetting::Server(url) => {
-            let patience = Patience::until(stopping);
             let transport = url.transport(&settings.mail_from, patience).map_err(|error| {
                 Failure::with_way_out(
                     format!("mails cannot be sent by {url}: {}", with_causes(&error)),
                     "Check VESTIBULE_MAIL_URL and VESTIBULE_MAIL_FROM.",
                 )
             })?;
-            (transport, None)
+            Ok(Some((transport, None)))
         }
         MailSetting::DevMailbox => {
             let mailbox = DevMailbox::default();
-            (Arc::new(mailbox.clone()), Some(mailbox))
+            Ok(Some((Arc::new(mailbox.clone()), Some(mailbox))))
         }
-        MailSetting::Nowhere => return Ok(Post { mailer: None, dev_mailbox: None }),
-    };
-    let site = Site { name: settings.site_name.clone(), public_url: settings.public_url.clone() };
-    let mailer: Arc<dyn Mailer> = Arc::new(Postman::new(templates, site, transport));
-    Ok(Post { mailer: Some(mailer), dev_mailbox })
+        MailSetting::Nowhere => Ok(None),
+    }
 }
 
 /// Routes over accounts.

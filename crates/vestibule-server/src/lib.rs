@@ -9,7 +9,8 @@
 //! 7. [`transports`]: how mails leave the house; `workers/`: who keeps certificates; the others are those of `vestibule-house`;
 //! 8. `backups/`: what is in a backup, who can read it, and where it is kept;
 //! 9. `telemetry.rs`: the log; `metrics.rs`: the numbers; `traces.rs`: what OpenTelemetry is told.
-//! 10. `doctor/`: proves a deployment, one file for each check.
+//! 10. [`SetParts`]: what settings make of the parts of an application that runs itself;
+//! 11. `doctor/`: proves a deployment, one file for each check.
 
 #![forbid(unsafe_code)]
 
@@ -28,6 +29,7 @@ mod interruption;
 mod log_output;
 mod memory;
 mod metrics;
+mod parts;
 mod plain_http;
 mod secret_file;
 mod serving;
@@ -39,3 +41,4 @@ pub mod transports;
 mod workers;
 
 pub use app::{App, run};
+pub use parts::{PartsError, SetParts};
