@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use rstest::rstest;
 use time::Duration;
 use vestibule::Policy;
-use vestibule::models::{Client, Role, SignUpMode, User};
+use vestibule::models::{Client, MailKind, Role, SignUpMode, User};
 use vestibule::services::{
     AddUser, Administrator, ChangeEmail, ConfirmEmail, ConfirmSignUp, Invite, LoggedIn, ResetPassword,
     SignUpError, SignUpRequest, SignedUp,
@@ -112,8 +112,8 @@ async fn confirm(house: &House, email: &str) {
 
 async fn reset(house: &House, email: &str) {
     house.accounts.forgot_password(email, &Client::default()).await.unwrap();
-    house.clock.advance(Duration::minutes(20));
-    let token = house.mailed_token(email).await;
+    house.deliver().await;
+    let token = house.post.token_of(MailKind::ResetPassword, email);
     let typed = ResetPassword { token: &token, password: OTHER, devices: &[] };
     house.accounts.reset_password(typed, &Client::default()).await.unwrap();
 }
