@@ -11,7 +11,9 @@ use vestibule::ports::{
 };
 use vestibule::{Accounts, Policy, Ports, SessionCache};
 use vestibule_house::workers::mail::MailObserver;
-use vestibule_house::{DatabaseReadiness, difference, lower_priority_of_this_thread, secret_file};
+use vestibule_house::{
+    DatabaseReadiness, difference, lower_priority_of_this_thread, secret_file, unverified_host_elsewhere,
+};
 use vestibule_sql::{AccountHooks, Database, DatabaseUrl, MIGRATIONS, Migrations, SqlStore};
 use vestibule_web::mails::{MailTemplates, Postman, Site, Transport};
 use vestibule_web::{
@@ -473,6 +475,12 @@ async fn open_database(place: Place, schema: Option<&str>) -> Result<Database, B
         }
         (Place::Url(url), _) => url.read("database_url", DatabaseUrl::from_str)?,
     };
+    if let Some(host) = unverified_host_elsewhere(&url) {
+        tracing::warn!(
+            "whoever is between here and {host} can read and change the accounts: let the address of the database end in \
+             sslmode=verify-full"
+        );
+    }
     let Some(schema) = schema else { return Ok(Database::connect(&url).await?) };
     let url = url
         .in_schema(schema)

@@ -5,8 +5,8 @@
 //!    with what other servers change;
 //! 2. [`DatabaseReadiness`]: whether the database answers and has the schema that is needed;
 //! 3. [`secret_file`]: the secret key of development, kept beside the database;
-//! 4. [`exposure`] of a file with secrets, [`lower_priority_of_this_thread`] for threads that hash, [`with_causes`] for logs, and
-//!    [`asked_to_stop`].
+//! 4. [`exposure`] of a file with secrets, [`lower_priority_of_this_thread`] for threads that hash, [`with_causes`] for logs, [`unverified_host_elsewhere`]
+//!    for databases, and [`asked_to_stop`].
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,7 @@ mod exposed_file;
 mod priority;
 mod readiness;
 pub mod secret_file;
+mod unverified_host;
 pub mod workers;
 
 pub use asked_to_stop::asked_to_stop;
@@ -23,3 +24,4 @@ pub use causes::with_causes;
 pub use exposed_file::exposure;
 pub use priority::lower_priority_of_this_thread;
 pub use readiness::{DatabaseReadiness, difference};
+pub use unverified_host::unverified_host_elsewhere;
