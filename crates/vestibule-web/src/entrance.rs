@@ -55,25 +55,25 @@ pub(crate) async fn enter(
         request.extensions_mut().insert(Within);
     }
     let place = headers::Place::of(request.uri());
-    let guarded = |request| async {
+    let guarded = |request: Request| async {
+        let face = match leads_to {
+            LeadsTo::Layered(face) => Some(face.unwrap_or_else(|| face_of(request.headers()))),
+            _ => None,
+        };
         let answered = async {
-            match leads_to {
-                LeadsTo::Api => guard_api(guard, request, inner).await,
-                LeadsTo::Page => guard_page(guard, request, inner).await,
-                LeadsTo::Nowhere => guard_nowhere(guard, request, inner).await,
-                LeadsTo::Layered(face) => {
-                    let face = face.unwrap_or_else(|| face_of(request.headers()));
-                    let mut response = match face {
-                        Face::Api => guard_api(guard, request, inner).await,
-                        Face::Page => guard_page(guard, request, inner).await,
-                    };
-                    response.extensions_mut().insert(ReadBy(face));
-                    response
-                }
+            match (leads_to, face) {
+                (LeadsTo::Api, _) | (_, Some(Face::Api)) => guard_api(guard, request, inner).await,
+                (LeadsTo::Nowhere, _) => guard_nowhere(guard, request, inner).await,
+                (LeadsTo::Page | LeadsTo::Layered(_), _) => guard_page(guard, request, inner).await,
             }
         };
         // What is left half done is of this request alone: nothing else sees it.
-        AssertUnwindSafe(answered).catch_unwind().await.unwrap_or_else(|payload| panicked(&*payload))
+        let caught = AssertUnwindSafe(answered).catch_unwind().await;
+        let mut response = caught.unwrap_or_else(|payload| panicked(&*payload));
+        if let Some(face) = face {
+            response.extensions_mut().insert(ReadBy(face));
+        }
+        response
     };
     let mut response = request_log::log_and_finish(&guard.vestibule, request, guarded).await;
     match leads_to {
