@@ -147,7 +147,8 @@ impl Vestibule {
         workers.stop().await;
     }
 
-    /// Serves an application until Ctrl-C or SIGTERM, with the workers beside it; requests under way get ten seconds to end.
+    /// Serves an application until Ctrl-C or SIGTERM, with the workers beside it; requests under way get ten seconds to end. Then the
+    /// database is closed.
     ///
     /// An application that serves itself asks axum for the address of clients, by which attempts are counted
     /// (`into_make_service_with_connect_info::<SocketAddr>()`), and starts the workers.
@@ -156,10 +157,13 @@ impl Vestibule {
     ///
     /// Where the address cannot be listened to.
     pub async fn serve(&self, address: impl ToSocketAddrs, app: Router) -> std::io::Result<()> {
-        self.serve_until(TcpListener::bind(address).await?, app, asked_to_stop()).await
+        let served = self.serve_until(TcpListener::bind(address).await?, app, asked_to_stop()).await;
+        self.0.database.close().await;
+        tracing::info!("stopped");
+        served
     }
 
-    /// The same on a listener, until `shutdown` ends.
+    /// The same on a listener, until `shutdown` ends. The database stays open.
     ///
     /// # Errors
     ///
