@@ -34,7 +34,7 @@ pub fn librarian() -> Role {
 }
 
 /// Everybody with an account is a member, and nobody leaves with a book.
-struct Membership;
+pub struct Membership;
 
 #[async_trait]
 impl AccountHooks for Membership {

@@ -1,5 +1,8 @@
 //! A page for everybody, a page for who is logged in, and accounts. `cargo run -p axum-minimal`, then http://localhost:3000.
 
+#[cfg(test)]
+mod tests;
+
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;

@@ -4,4 +4,6 @@
 
 mod builder;
 mod serving;
+#[cfg(feature = "server")]
+mod settings;
 mod site;

@@ -1,6 +1,10 @@
 //! The library with accounts, driven from outside.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 
 use axum_existing_app::{AppState, accounts, app, open_pool};
 use reqwest::{Method, StatusCode};
@@ -14,6 +18,7 @@ use vestibule_testkit::{Anonymous, Browser, PASSWORD};
 struct Library {
     address: SocketAddr,
     pool: SqlitePool,
+    url: String,
     _stop: oneshot::Sender<()>,
     _folder: TempDir,
 }
@@ -34,7 +39,19 @@ impl Library {
             let asked_to_stop = async move { drop(stopped.await) };
             vestibule.serve_until(listener, app, asked_to_stop).await.unwrap();
         });
-        Self { address, pool, _stop: stop, _folder: folder }
+        Self { address, pool, url, _stop: stop, _folder: folder }
+    }
+
+    /// Gives a command, as whoever looks after the library does beside it.
+    fn command(&self, arguments: &[&str], input: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_accounts"));
+        command.args(arguments).env("VESTIBULE_DATABASE_URL", &self.url).env("VESTIBULE_ROLES", "librarian");
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = piped.spawn().unwrap();
+        running.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = running.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     async fn count(&self, sql: &'static str) -> i64 {
@@ -100,8 +117,7 @@ async fn only_a_librarian_adds_books() {
     let form = new(&ann);
     assert_eq!(ann.send(Method::POST, "/books", &headers, form).await.status, StatusCode::FORBIDDEN);
 
-    let sql = "UPDATE users SET role = 'librarian'";
-    sqlx::query(sql).execute(&library.pool).await.unwrap();
+    library.command(&["user", "set-role", "ann@example.com", "librarian"], "");
     let form = new(&ann);
     assert_eq!(ann.send(Method::POST, "/books", &headers, form).await.status, StatusCode::SEE_OTHER);
     assert_eq!(library.count("SELECT COUNT(*) FROM books WHERE title = 'Knots'").await, 1);
@@ -127,5 +143,19 @@ async fn nobody_leaves_with_a_book_and_who_leaves_takes_along_their_rows() {
     let gone = ann.call(Method::DELETE, "/api/account", Some(&body)).await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT, "{gone:?}");
     assert_eq!(library.count("SELECT COUNT(*) FROM users").await, 0);
+    assert_eq!(library.count("SELECT COUNT(*) FROM members").await, 0);
+}
+
+#[tokio::test]
+async fn who_gets_an_account_by_the_command_line_is_a_member_too() {
+    let library = Library::open().await;
+    let add = ["user", "add", "bob@example.com", "--name", "Bob"];
+    let told = library.command(&add, &format!("{PASSWORD}\n"));
+    assert!(told.contains("bob@example.com"), "{told}");
+    assert_eq!(library.count("SELECT COUNT(*) FROM members").await, 1);
+    let mut bob = Browser::at(library.address);
+    assert_eq!(bob.log_in("bob").await.status, StatusCode::OK);
+    assert_eq!(bob.get("/loans").await.status, StatusCode::OK);
+    library.command(&["user", "delete", "bob@example.com", "--yes"], "");
     assert_eq!(library.count("SELECT COUNT(*) FROM members").await, 0);
 }
