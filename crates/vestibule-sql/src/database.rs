@@ -10,7 +10,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
 use vestibule::repository::StoreError;
 use vestibule::{Changed, SessionCache};
 
-use crate::hooks::{AccountEvent, Hooks, tell_committed};
+use crate::hooks::{AccountEvent, Hooks, RefusedByHook, tell_committed};
 
 mod columns;
 mod embedded_file;
@@ -328,6 +328,7 @@ impl Database {
             changed: Vec::new(),
             hooks: None,
             events: Vec::new(),
+            is_refused: false,
         }
     }
 
@@ -389,6 +390,8 @@ pub struct Connection {
     /// The application's hooks, and what they are told when the transaction is committed.
     hooks: Option<Hooks>,
     events: Vec<AccountEvent>,
+    /// A hook did not let a change happen: whoever goes on all the same can make nothing of it hold.
+    is_refused: bool,
 }
 
 enum Link {
@@ -454,6 +457,11 @@ impl Connection {
         self.events.push(event);
     }
 
+    /// Lets nothing of this transaction hold.
+    pub(crate) fn refuse_commit(&mut self) {
+        self.is_refused = true;
+    }
+
     /// What a statement changes, to be told when that holds: at its end, or with the commit.
     fn untold(&mut self, changed: Changed) -> Untold {
         let changed = match self.link {
@@ -475,6 +483,9 @@ impl Connection {
 
     /// Makes everything that was done in this transaction hold. Outside one there is nothing to do.
     pub async fn commit(self) -> Result<(), StoreError> {
+        if self.is_refused {
+            return Err(StoreError::new("COMMIT", RefusedByHook));
+        }
         self.round_trips.fetch_add(1, Ordering::Relaxed);
         let engine = self.engine();
         let untold = Untold { cache: self.cache, changed: self.changed, engine };

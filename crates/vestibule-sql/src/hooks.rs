@@ -35,6 +35,8 @@ impl AccountEvent {
 /// there together with the change or not at all, and an error undoes both. They should be quick, for others wait for the transaction
 /// (with SQLite all who write), and should do nothing that cannot be undone, such as sending a mail.
 ///
+/// They write by the connection that they are given and no other: another would wait for the transaction that waits for it.
+///
 /// [`after_commit`](Self::after_commit) runs once the change holds.
 ///
 /// ```
@@ -132,6 +134,11 @@ pub(crate) type Hooks = Arc<[Arc<dyn AccountHooks>]>;
 #[error("hooks run in a transaction, and this connection has none: begin one")]
 struct NoTransaction;
 
+/// A transaction was to be committed in which a hook did not let a change happen.
+#[derive(Debug, thiserror::Error)]
+#[error("a hook of the application did not let a change of this transaction happen")]
+pub(crate) struct RefusedByHook;
+
 /// The statement of `lock_user`. SQLite has one writer at a time and no such clause.
 macro_rules! lock_user {
     ($lock:literal) => {
@@ -191,7 +198,10 @@ impl Connection {
                 break;
             }
         }
-        self.note_event(hooks, event);
+        match outcome {
+            Ok(()) => self.note_event(hooks, event),
+            Err(_) => self.refuse_commit(),
+        }
         Ok(outcome?)
     }
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use ::vestibule::models::{CsrfProof, CsrfToken, Role, Session, User, UserId};
 use ::vestibule::services::{Asked, CheckError, CurrentSession, PresentedSession, ShownBy};
 use axum::body::Body;
-use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri, Request};
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, HeaderValue, Method, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next as Inner;
 use axum::response::{IntoResponse, Redirect, Response};
 use time::OffsetDateTime;
@@ -110,7 +110,7 @@ impl PageVisit {
             let page = page_of_the_form(request.headers());
             page.path().unwrap_or_default().split('?').next().unwrap_or_default().to_owned()
         });
-        Self { current, path: request.uri().path().to_owned(), form_on }
+        Self { current, path: address_of(request).path().to_owned(), form_on }
     }
 
     /// The same visit, of a page with forms whose own path is known.
@@ -431,7 +431,7 @@ pub(crate) fn clearing_duplicates(cookies: &CookieValues<'_>, mut problem: Probl
 fn refuse_page(request: &Request, problem: Problem) -> Response {
     let next = || {
         if request.method().is_safe() {
-            request.uri().path_and_query().map(|path| Next::parse(path.as_str())).unwrap_or_default()
+            address_of(request).path_and_query().map(|path| Next::parse(path.as_str())).unwrap_or_default()
         } else {
             page_of_the_form(request.headers())
         }
@@ -443,6 +443,11 @@ fn refuse_page(request: &Request, problem: Problem) -> Response {
     // The problem's own answer is not told, but its cookies are to be cleared.
     response.extensions_mut().insert(problem);
     response
+}
+
+/// The address that was asked for. Within a router that an application has nested, the rest of it is all that a request shows.
+fn address_of(request: &Request) -> &Uri {
+    request.extensions().get::<OriginalUri>().map_or_else(|| request.uri(), |OriginalUri(address)| address)
 }
 
 /// The page on which somebody can do what is missing, and from which they come back to `next`.

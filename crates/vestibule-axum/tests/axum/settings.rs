@@ -15,9 +15,13 @@ async fn what_the_settings_say_is_taken_and_what_the_builder_is_told_after_goes_
     );
     std::fs::write(&file, text).unwrap();
     let settings = Settings::load(Some(&file), "Orchard").unwrap();
-    let vestibule = Vestibule::builder().settings(&settings).unwrap().sign_up(SignUpMode::Invite).open().await.unwrap();
+    let vestibule =
+        Vestibule::builder().settings(&settings).unwrap().sign_up(SignUpMode::Invite).open().await.unwrap();
     let policy = vestibule.accounts().policy();
-    assert_eq!((policy.site_name.as_str(), policy.public_url.to_string().as_str()), ("Orchard", "http://localhost:4000"));
+    assert_eq!(
+        (policy.site_name.as_str(), policy.public_url.to_string().as_str()),
+        ("Orchard", "http://localhost:4000")
+    );
     assert_eq!(policy.roles, ["editor".parse::<Role>().unwrap()]);
     assert_eq!((policy.sign_up, policy.access_ttl.whole_minutes()), (SignUpMode::Invite, 2));
     assert!(policy.rate_limits.is_none() && policy.sends_mail);

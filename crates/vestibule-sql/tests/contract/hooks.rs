@@ -107,7 +107,7 @@ async fn a_conflict_of_the_applications_own_is_not_taken_for_one_of_accounts(
     let mut work = store.begin().await.unwrap();
     let error = work.insert_user(&user("ann@example.com"), None).await.unwrap_err();
     assert!(!error.is_conflict() && !error.is_unavailable() && error.refusal().is_none(), "{error:?}");
-    drop(work);
+    assert!(work.commit().await.is_err(), "who does not look at the error makes nothing of it hold");
     assert_eq!((store.alone().count_users().await.unwrap(), hooks.told()), (0, (1, 0)));
 }
 

@@ -83,6 +83,8 @@ fn app(vestibule: &Vestibule, _: &Database) -> Routes {
         .route_layer(vestibule.require_log_in())
         .merge(Routes::new(vestibule.clone()).page(Who::LoggedIn, Method::GET, "/route", greet).into_part())
         .layer(vestibule.optional_user());
+    let within = within
+        .nest("/nested", Router::new().route("/deep", get(greet)).route_layer(vestibule.require_log_in()));
     let all = [anybody, editors, recent, pages, programs, within].into_iter().fold(members, Router::merge);
     let state = AppState { greeting: "hello".into(), vestibule: vestibule.clone() };
     Routes::new(vestibule.clone()).merge_router(all.with_state(state))
@@ -152,6 +154,16 @@ async fn what_is_refused_is_told_to_whoever_asked() {
     assert_eq!(ask("/only-programs", &PAGE).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(ask("/anybody", &PAGE).await.text, "hello, stranger");
     assert_eq!(ask("/anybody", &[]).await.text, "hello, stranger");
+}
+
+#[tokio::test]
+async fn within_a_nested_router_one_is_led_back_to_the_whole_address() {
+    let server = server_with(with_editors).await;
+    let page = server.anonymous().send(Method::GET, "/nested/deep?a=b", &PAGE, "").await;
+    assert_eq!(
+        (page.status, page.location()),
+        (StatusCode::SEE_OTHER, "/log-in?next=%2Fnested%2Fdeep%3Fa%3Db")
+    );
 }
 
 #[tokio::test]
