@@ -48,16 +48,13 @@ impl Vestibule {
     /// Where the site has no such role: a route that nobody can ever call is a mistake, which shows as the application starts.
     pub fn require_role(&self, role: &str) -> Check {
         let known = self.accounts().roles();
-        match known.iter().find(|known| known.as_str() == role) {
-            Some(role) => self.require(Who::Role(role.clone())),
-            None => {
-                let known: Vec<&str> = known.iter().map(Role::as_str).collect();
-                let known = known.join(", ");
-                panic!(
-                    "require_role({role:?}): this application has no such role, it has {known}. Name it where its roles are named"
-                )
-            }
-        }
+        let Some(role) = known.iter().find(|known| known.as_str() == role) else {
+            let known = known.iter().map(Role::as_str).collect::<Vec<_>>().join(", ");
+            panic!(
+                "require_role({role:?}): this application has no such role, it has {known}. Name it where its roles are named"
+            )
+        };
+        self.require(Who::Role(role.clone()))
     }
 
     /// A layer that lets everybody pass and tells who is logged in: for handlers that ask for `Option<CurrentUser>`.
