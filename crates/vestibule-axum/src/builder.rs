@@ -441,11 +441,11 @@ fn read<T, E: std::fmt::Display>(
     parse(text).map_err(|error| BuildError::Setting { what, problem: error.to_string() })
 }
 
-/// Who takes the mails; nobody where they wait.
-fn transport(
-    mail: Mail,
-    public_url: &PublicUrl,
-) -> Result<(Option<Arc<dyn Transport>>, Option<DevMailbox>), BuildError> {
+/// Who takes the mails, nobody where they wait; and the development mailbox, where that is who.
+type Way = (Option<Arc<dyn Transport>>, Option<DevMailbox>);
+
+/// Decides who takes the mails.
+fn transport(mail: Mail, public_url: &PublicUrl) -> Result<Way, BuildError> {
     match mail {
         Mail::Transport(transport) => Ok((Some(transport), None)),
         #[cfg(feature = "server")]
