@@ -27,17 +27,15 @@ pub struct AppState {
     pub vestibule: Vestibule,
 }
 
-/// Opens the application's own connections.
-pub async fn open_pool(url: &str) -> Result<SqlitePool, sqlx::Error> {
+/// The application's own connections. The first statement opens one: the accounts, which are opened before that, make the file where it
+/// is missing, for its owner alone.
+pub fn open_pool(url: &str) -> Result<SqlitePool, sqlx::Error> {
     let options = SqliteConnectOptions::from_str(url)?
         .create_if_missing(true)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         .busy_timeout(Duration::from_secs(5));
-    if let Some(folder) = options.get_filename().parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    SqlitePool::connect_with(options).await
+    Ok(SqlitePool::connect_lazy_with(options))
 }
 
 /// All routes.

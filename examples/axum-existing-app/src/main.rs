@@ -6,7 +6,7 @@ use axum_existing_app::{AppState, accounts, app, open_pool};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt::init();
     let database_url = "sqlite://data/library.db";
-    let pool = open_pool(database_url).await?;
+    let pool = open_pool(database_url)?;
     let vestibule = accounts::open(database_url, "http://localhost:3000", &pool).await?;
     // After those of accounts, for they refer to `users`.
     sqlx::migrate!().run(&pool).await?;

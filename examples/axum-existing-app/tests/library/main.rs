@@ -29,7 +29,7 @@ impl Library {
         let url = format!("sqlite://{}", folder.path().join("data/library.db").display());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let pool = open_pool(&url).await.unwrap();
+        let pool = open_pool(&url).unwrap();
         let public_url = format!("http://localhost:{}", address.port());
         let vestibule = accounts::open(&url, &public_url, &pool).await.unwrap();
         sqlx::migrate!().run(&pool).await.unwrap();
