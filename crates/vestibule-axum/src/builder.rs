@@ -12,7 +12,8 @@ use vestibule::ports::{
 use vestibule::{Accounts, Policy, Ports, SessionCache};
 use vestibule_house::workers::mail::MailObserver;
 use vestibule_house::{
-    DatabaseReadiness, difference, lower_priority_of_this_thread, secret_file, unverified_host_elsewhere,
+    DatabaseReadiness, difference, exposure, lower_priority_of_this_thread, secret_file,
+    unverified_host_elsewhere,
 };
 use vestibule_sql::{AccountHooks, Database, DatabaseUrl, MIGRATIONS, Migrations, SqlStore};
 use vestibule_web::mails::{MailTemplates, Postman, Site, Transport};
@@ -378,6 +379,12 @@ impl Builder {
         };
         let (transport, dev_mailbox) = transport(self.mail, &public_url)?;
         let database = open_database(self.database, self.schema.as_deref()).await?;
+        if let Some((file, exposure)) = database.url().file().and_then(|file| Some((file, exposure(file)?))) {
+            tracing::warn!(
+                "{} holds secrets, and {exposure}. Let its owner alone read it: `chmod 600`",
+                file.display()
+            );
+        }
         let secrets = secrets(self.secret_key, &public_url, database.url().file())?;
         let migrations: Vec<Migrations> = [MIGRATIONS].into_iter().chain(self.migrations).collect();
         prepare_schema(&database, &migrations, self.migrates).await?;
