@@ -82,7 +82,7 @@ struct Book {
 #[derive(Template)]
 #[template(path = "books.html")]
 struct Books<'a> {
-    books: Vec<Book>,
+    shelf: Vec<Book>,
     csrf_token: &'a str,
     is_member: bool,
     is_librarian: bool,
@@ -96,7 +96,7 @@ async fn books(
     let sql = "SELECT id, title FROM books WHERE id NOT IN (SELECT book_id FROM loans) ORDER BY title";
     let current = visit.current_user();
     let content = Books {
-        books: sqlx::query_as(sql).fetch_all(&pool).await?,
+        shelf: sqlx::query_as(sql).fetch_all(&pool).await?,
         csrf_token: visit.csrf_token(),
         is_member: current.is_some(),
         is_librarian: current.is_some_and(|current| current.user().role.includes(&accounts::librarian())),

@@ -1,4 +1,4 @@
-//! A library that lends books, which got accounts. `cargo run -p axum-existing-app`, then http://localhost:3000.
+//! A library that lends books, which got accounts. `cargo run -p axum-existing-app`, then <http://localhost:3000>.
 
 use axum_existing_app::{AppState, accounts, app, open_pool};
 

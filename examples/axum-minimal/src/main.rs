@@ -1,4 +1,4 @@
-//! A page for everybody, a page for who is logged in, and accounts. `cargo run -p axum-minimal`, then http://localhost:3000.
+//! A page for everybody, a page for who is logged in, and accounts. `cargo run -p axum-minimal`, then <http://localhost:3000>.
 
 #[cfg(test)]
 mod tests;

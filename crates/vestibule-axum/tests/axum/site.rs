@@ -29,8 +29,7 @@ async fn greet(State(state): State<AppState>, current: CurrentUser) -> String {
 
 /// An application that serves.
 pub struct Site {
-    pub vestibule: Vestibule,
-    pub address: SocketAddr,
+    address: SocketAddr,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
 }
@@ -47,11 +46,10 @@ impl Site {
             .merge(vestibule.router())
             .with_state(AppState { greeting: "hello".to_owned(), vestibule: vestibule.clone() });
         let (stop, stopped) = oneshot::channel::<()>();
-        let served = vestibule.clone();
         let serving = tokio::spawn(async move {
-            served.serve_until(listener, app, async move { drop(stopped.await) }).await
+            vestibule.serve_until(listener, app, async move { drop(stopped.await) }).await
         });
-        Self { vestibule, address, stop, serving }
+        Self { address, stop, serving }
     }
 
     pub fn browser(&self) -> Browser {
