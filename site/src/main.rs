@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         migrations: vec![site::MIGRATIONS],
         routes: site::routes,
         personal_data: site::personal_data,
+        hooks: |_| Vec::new(),
         openapi: Some(site::openapi),
     })
 }

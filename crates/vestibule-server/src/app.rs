@@ -4,7 +4,7 @@ use std::sync::Arc;
 use clap::{CommandFactory, FromArgMatches};
 use utoipa::openapi::OpenApi;
 use vestibule::ports::PersonalData;
-use vestibule_sql::{Database, MIGRATIONS, Migrations};
+use vestibule_sql::{AccountHooks, Database, MIGRATIONS, Migrations};
 use vestibule_web::{DefaultLayout, Layout, Routes, Vestibule};
 
 use crate::backups::places::Retention;
@@ -31,6 +31,8 @@ pub struct App {
     pub routes: fn(&Vestibule, &Database) -> Routes,
     /// What the application keeps of a user in tables of its own, for their export.
     pub personal_data: fn(&Database) -> Vec<Arc<dyn PersonalData>>,
+    /// What the application does when somebody gets an account, confirms their address or goes: on its pages, and by its command line.
+    pub hooks: fn(&Database) -> Vec<Arc<dyn AccountHooks>>,
     /// What the application's own API looks like, for `/api/openapi.json`.
     pub openapi: Option<fn() -> OpenApi>,
 }
@@ -46,6 +48,7 @@ impl App {
             migrations: Vec::new(),
             routes: |vestibule, _| Routes::new(vestibule.clone()),
             personal_data: |_| Vec::new(),
+            hooks: |_| Vec::new(),
             openapi: None,
         }
     }

@@ -2,6 +2,8 @@ use std::error::Error;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
+pub(crate) use vestibule_house::with_causes;
+
 use crate::settings::SettingError;
 use crate::terminal::{harmless_lines, wants_colours};
 
@@ -41,6 +43,19 @@ impl Failure {
         match error.kind() {
             ErrorKind::BrokenPipe => Self::NobodyReads,
             _ => Self::Other { what: format!("the answer could not be written: {error}"), way_out: None },
+        }
+    }
+
+    /// It in one line, with the way out.
+    pub(crate) fn in_words(&self) -> String {
+        match self {
+            Self::Setting(error) => format!("{error}. {}", error.way_out),
+            Self::Other { what, way_out: Some(way_out) } | Self::OfALaterRelease { what, way_out } => {
+                format!("{what}. {way_out}")
+            }
+            Self::Other { what, way_out: None } => what.clone(),
+            Self::NobodyReads => "nobody reads the answer".to_owned(),
+            Self::Stopped(_) => "it was stopped".to_owned(),
         }
     }
 
@@ -84,15 +99,4 @@ impl From<SettingError> for Failure {
 /// Says something on standard error, beside the answer. Where nobody reads that, there is nobody to tell that to.
 pub(crate) fn note(line: &str) {
     drop(writeln!(std::io::stderr().lock(), "{line}"));
-}
-
-/// An error and its causes, outermost first.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

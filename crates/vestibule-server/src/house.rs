@@ -1,22 +1,22 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use tokio::sync::watch;
 use vestibule::models::RateLimits;
 use vestibule::ports::{BreachedPasswords, HashingPlan, HashingSlots, Mailer, OsRandom, SystemClock};
 use vestibule::{Accounts, OpenError, Policy, Ports, SessionCache};
+pub(crate) use vestibule_house::difference;
+use vestibule_house::{DatabaseReadiness, lower_priority_of_this_thread};
 use vestibule_sql::{Database, MigrateError, Migrations, SchemaState, SqlStore};
 use vestibule_web::mails::{MailTemplates, Postman, Site, Transport};
 use vestibule_web::{
-    ANSWERS_ARE_HELD_FOR, DevMailbox, Parts, Readiness, RequestObserver, Routes, TrustedProxies, Vestibule,
+    ANSWERS_ARE_HELD_FOR, DevMailbox, Parts, RequestObserver, Routes, TrustedProxies, Vestibule,
 };
 
 use crate::app::App;
 use crate::exposed_file::refuse_exposed;
 use crate::failure::{Failure, with_causes};
 use crate::memory::{MemoryLimit, SlotsThatFit};
-use crate::priority::lower_priority_of_this_thread;
 use crate::secret_file::secret_keys;
 use crate::settings::{MailSetting, Settings};
 use crate::transports::Patience;
@@ -70,9 +70,14 @@ pub(crate) async fn prepare_schema(
 pub(crate) async fn migrate(database: &Database, migrations: &Migrations) -> Result<(), Failure> {
     database.migrate(migrations).await.map_err(|error| match error {
         MigrateError::TooNew(_) => Failure::with_way_out(error.to_string(), OF_A_LATER_RELEASE),
+        MigrateError::Taken(_) => Failure::with_way_out(error.to_string(), BESIDE_ANOTHER),
         _ => Failure::because(error),
     })
 }
+
+/// What to do where a database has tables of our names.
+const BESIDE_ANOTHER: &str = "Give the accounts a database of their own or, in PostgreSQL, a schema: make it, and let \
+    VESTIBULE_DATABASE_URL end in ?options[search_path]=SCHEMA.";
 
 /// What to do about a schema that this release cannot work with.
 pub(crate) const OF_A_LATER_RELEASE: &str =
@@ -88,13 +93,11 @@ pub(crate) async fn open_accounts(
     session_cache: Arc<SessionCache>,
 ) -> Result<Arc<Accounts>, Failure> {
     let random = Arc::new(OsRandom);
-    let plan = HashingPlan {
-        max_wait: settings.hash_max_wait,
-        on_thread_start: lower_priority_of_this_thread,
-        ..HashingPlan::new(settings.hash_parameters, hashing_slots(settings)?)
-    };
+    let plan = hashing_plan(settings)?;
     let ports = Ports {
-        store: Arc::new(SqlStore::telling(database.clone(), Arc::clone(&session_cache))),
+        store: Arc::new(
+            SqlStore::telling(database.clone(), Arc::clone(&session_cache)).with_hooks((app.hooks)(database)),
+        ),
         session_cache,
         clock: Arc::new(SystemClock),
         random: random.clone(),
@@ -102,7 +105,20 @@ pub(crate) async fn open_accounts(
         breached_passwords,
         personal_data: (app.personal_data)(database),
     };
-    let policy = Policy {
+    let policy = policy(settings);
+    let accounts = Accounts::open(ports, &secret_keys(settings)?, policy).await;
+    accounts.map(Arc::new).map_err(|error| match error {
+        OpenError::SigningKey(error) => Failure::with_way_out(
+            error.to_string(),
+            "Start with the VESTIBULE_SECRET_KEY that the database was used with, or add it at the end of the list.",
+        ),
+        OpenError::Store(error) => Failure::because(error),
+    })
+}
+
+/// What the owner of the site decided.
+pub(crate) fn policy(settings: &Settings) -> Policy {
+    Policy {
         access_ttl: settings.access_ttl,
         session: settings.session_lifetimes,
         sign_up: settings.sign_up,
@@ -115,14 +131,15 @@ pub(crate) async fn open_accounts(
         audit_retention: settings.audit_retention,
         rate_limits: settings.rate_limit.then(RateLimits::default),
         ..Policy::new(settings.site_name.clone(), settings.public_url.clone())
-    };
-    let accounts = Accounts::open(ports, &secret_keys(settings)?, policy).await;
-    accounts.map(Arc::new).map_err(|error| match error {
-        OpenError::SigningKey(error) => Failure::with_way_out(
-            error.to_string(),
-            "Start with the VESTIBULE_SECRET_KEY that the database was used with, or add it at the end of the list.",
-        ),
-        OpenError::Store(error) => Failure::because(error),
+    }
+}
+
+/// How passwords are hashed.
+pub(crate) fn hashing_plan(settings: &Settings) -> Result<HashingPlan, Failure> {
+    Ok(HashingPlan {
+        max_wait: settings.hash_max_wait,
+        on_thread_start: lower_priority_of_this_thread,
+        ..HashingPlan::new(settings.hash_parameters, hashing_slots(settings)?)
     })
 }
 
@@ -157,32 +174,46 @@ pub(crate) struct Post {
 /// Opens the way that mails go. A wrong template or address stops the start: a mail that cannot be written would be
 /// noticed by nobody but the person who waits for it. `stopping` says when nothing is to be begun any more.
 pub(crate) fn open_post(settings: &Settings, stopping: watch::Receiver<bool>) -> Result<Post, Failure> {
-    // Also where mails have no way yet: on the day that they get one, nobody looks at the templates.
-    let templates = match &settings.mail_templates {
-        None => MailTemplates::built_in(),
-        Some(folder) => MailTemplates::with_overrides(folder)
-            .map_err(|error| Failure::from(settings.error("MAIL_TEMPLATES", &with_causes(&error))))?,
+    let templates = mail_templates(settings)?;
+    let Some((transport, dev_mailbox)) = open_transport(settings, Patience::until(stopping))? else {
+        return Ok(Post { mailer: None, dev_mailbox: None });
     };
-    let (transport, dev_mailbox): (Arc<dyn Transport>, _) = match &settings.mail {
+    let site = Site { name: settings.site_name.clone(), public_url: settings.public_url.clone() };
+    let mailer: Arc<dyn Mailer> = Arc::new(Postman::new(templates, site, transport));
+    Ok(Post { mailer: Some(mailer), dev_mailbox })
+}
+
+/// The texts of mails.
+pub(crate) fn mail_templates(settings: &Settings) -> Result<MailTemplates, Failure> {
+    // Also where mails have no way yet: on the day that they get one, nobody looks at the templates.
+    match &settings.mail_templates {
+        None => Ok(MailTemplates::built_in()),
+        Some(folder) => MailTemplates::with_overrides(folder)
+            .map_err(|error| settings.error("MAIL_TEMPLATES", &with_causes(&error)).into()),
+    }
+}
+
+/// How a mail leaves the house, and the development mailbox where that is how; none where mails wait for want of a setting.
+type Way = Option<(Arc<dyn Transport>, Option<DevMailbox>)>;
+
+/// Opens that way.
+pub(crate) fn open_transport(settings: &Settings, patience: Patience) -> Result<Way, Failure> {
+    match &settings.mail {
         MailSetting::Server(url) => {
-            let patience = Patience::until(stopping);
             let transport = url.transport(&settings.mail_from, patience).map_err(|error| {
                 Failure::with_way_out(
                     format!("mails cannot be sent by {url}: {}", with_causes(&error)),
                     "Check VESTIBULE_MAIL_URL and VESTIBULE_MAIL_FROM.",
                 )
             })?;
-            (transport, None)
+            Ok(Some((transport, None)))
         }
         MailSetting::DevMailbox => {
             let mailbox = DevMailbox::default();
-            (Arc::new(mailbox.clone()), Some(mailbox))
+            Ok(Some((Arc::new(mailbox.clone()), Some(mailbox))))
         }
-        MailSetting::Nowhere => return Ok(Post { mailer: None, dev_mailbox: None }),
-    };
-    let site = Site { name: settings.site_name.clone(), public_url: settings.public_url.clone() };
-    let mailer: Arc<dyn Mailer> = Arc::new(Postman::new(templates, site, transport));
-    Ok(Post { mailer: Some(mailer), dev_mailbox })
+        MailSetting::Nowhere => Ok(None),
+    }
 }
 
 /// Routes over accounts.
@@ -194,8 +225,7 @@ pub(crate) fn furnish(
     database: &Database,
     observer: Option<Arc<dyn RequestObserver>>,
 ) -> Routes {
-    let readiness =
-        Arc::new(DatabaseReadiness { database: database.clone(), migrations: app.all_migrations() });
+    let readiness = Arc::new(DatabaseReadiness::new(database.clone(), app.all_migrations()));
     let vestibule = Vestibule::new(Parts {
         accounts,
         random: Arc::new(OsRandom),
@@ -208,44 +238,4 @@ pub(crate) fn furnish(
         observer,
     });
     vestibule_web::routes(&vestibule).merge((app.routes)(&vestibule, database))
-}
-
-/// What a schema lacks, in words.
-pub(crate) fn difference(state: &SchemaState) -> Option<String> {
-    match state {
-        SchemaState::Expected => None,
-        SchemaState::Missing(missing) => Some(format!("not applied yet: {}", missing.join(", "))),
-        SchemaState::Changed(name) => {
-            Some(format!("{name} was applied with another text than this program's"))
-        }
-        SchemaState::TooNew(names) => {
-            Some(format!("of a later release, which this one cannot work with: {}", names.join(", ")))
-        }
-    }
-}
-
-/// Ready while the database answers and has the expected schema.
-struct DatabaseReadiness {
-    database: Database,
-    migrations: Vec<Migrations>,
-}
-
-#[async_trait]
-impl Readiness for DatabaseReadiness {
-    async fn check(&self) -> Result<(), String> {
-        if let Err(error) = self.database.ping().await {
-            tracing::warn!(cause = with_causes(&error), "the database does not answer");
-            return Err("the database does not answer".into());
-        }
-        for migrations in &self.migrations {
-            let state = self.database.schema_state(migrations).await.map_err(|error| {
-                tracing::warn!(cause = with_causes(&error), "the schema cannot be read");
-                "the schema cannot be read".to_owned()
-            })?;
-            if let Some(difference) = difference(&state) {
-                return Err(format!("the schema is not the expected one: {difference}"));
-            }
-        }
-        Ok(())
-    }
 }

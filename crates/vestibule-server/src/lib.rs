@@ -6,10 +6,11 @@
 //! 4. `exposed_file.rs`: refuses secrets that everybody can read; `memory.rs`: how much of it there is for hashing;
 //! 5. `house.rs`: puts database, accounts and routes together; [`breached_passwords`]: who knows of leaked passwords;
 //! 6. `serving.rs`: takes connections, and puts a limit to what a stranger can draw out;
-//! 7. [`transports`]: how mails leave the house; `workers/`: who sends them, removes what is over, and follows new keys;
+//! 7. [`transports`]: how mails leave the house; `workers/`: who keeps certificates; the others are those of `vestibule-house`;
 //! 8. `backups/`: what is in a backup, who can read it, and where it is kept;
 //! 9. `telemetry.rs`: the log; `metrics.rs`: the numbers; `traces.rs`: what OpenTelemetry is told.
-//! 10. `doctor/`: proves a deployment, one file for each check.
+//! 10. [`SetParts`]: what settings make of the parts of an application that runs itself;
+//! 11. `doctor/`: proves a deployment, one file for each check.
 
 #![forbid(unsafe_code)]
 
@@ -29,8 +30,8 @@ mod log_lines;
 mod log_output;
 mod memory;
 mod metrics;
+mod parts;
 mod plain_http;
-mod priority;
 mod secret_file;
 mod serving;
 pub mod settings;
@@ -41,6 +42,7 @@ pub mod transports;
 mod workers;
 
 pub use app::{App, run};
+pub use parts::{PartsError, SetParts};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

@@ -17,6 +17,7 @@ use std::str::FromStr;
 use time::Duration;
 use vestibule::models::{PublicUrl, Role, RoleError, SecretKeys, SessionLifetimes, SignUpMode};
 use vestibule::ports::Argon2Parameters;
+pub(crate) use vestibule_house::unverified_host_elsewhere;
 use vestibule_sql::{DatabaseUrl, DatabaseUrlError, Engine};
 use vestibule_web::TrustedProxies;
 
@@ -376,15 +377,6 @@ fn way_to_the_database(sources: &Sources, url: &DatabaseUrl) -> Result<Option<St
     let way_out = "Add ?sslmode=verify-full, and &sslrootcert=FILE for an authority of your own. Where every machine between is \
                    trusted, set VESTIBULE_TRUSTED_NETWORK=on.";
     Err(SettingError { way_out: way_out.to_owned(), ..error })
-}
-
-/// The host of a database that is beyond this machine and private networks and need not prove who it is.
-pub(crate) fn unverified_host_elsewhere(url: &DatabaseUrl) -> Option<&str> {
-    let host = url.unverified_host()?;
-    let bare =
-        if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
-    // The same hosts as those to which plain http could go.
-    PublicUrl::parse(&format!("http://{bare}")).is_err().then_some(host)
 }
 
 fn secret_keys(sources: &Sources, public_url: &PublicUrl) -> Result<Option<SecretKeys>, SettingError> {

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use vestibule::repository::StoreError;
 use vestibule::{Changed, SessionCache};
+
+use crate::hooks::{AccountEvent, Hooks, RefusedByHook, tell_committed};
 
 mod columns;
 mod embedded_file;
@@ -73,6 +75,7 @@ impl Engine {
 #[derive(Clone)]
 pub struct Database {
     pools: Pools,
+    url: Arc<DatabaseUrl>,
     round_trips: Arc<AtomicU64>,
     /// While it is held, nobody puts another file in the place of an embedded database.
     _in_use: Option<Arc<std::fs::File>>,
@@ -108,6 +111,14 @@ pub enum DatabaseUrlError {
     /// A database in memory: each connection would see another one.
     #[error("a database in memory keeps nothing; name a file, such as sqlite://data/vestibule.db")]
     InMemory,
+    /// No name of a schema.
+    #[error(
+        "{0:?} is no name of a schema: it begins with a small letter and has at most 63 small letters, digits and _"
+    )]
+    Schema(String),
+    /// A schema of a file.
+    #[error("an embedded database has no schemas: give the accounts a file of their own")]
+    SchemaOfFile,
     /// Something after the scheme cannot be read.
     #[error("it cannot be read: {0}")]
     Malformed(String),
@@ -176,6 +187,27 @@ impl DatabaseUrl {
         }
     }
 
+    /// The same database, in which the tables are in a schema of their own. [`Database::make_schema`] makes it.
+    ///
+    /// It is the one place where tables are looked for: those of others are named with theirs, as in `public.orders`. The address is
+    /// then as if it ended in `?options[search_path]=SCHEMA`.
+    pub fn in_schema(self, schema: &str) -> Result<Self, DatabaseUrlError> {
+        let is_letter =
+            |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+        let is_name = schema.starts_with(|first: char| first.is_ascii_lowercase())
+            && !schema.starts_with("pg_")
+            && schema.len() <= 63
+            && schema.chars().all(is_letter);
+        match self.0 {
+            _ if !is_name => Err(DatabaseUrlError::Schema(schema.to_owned())),
+            Target::Sqlite(_) => Err(DatabaseUrlError::SchemaOfFile),
+            Target::Postgres(options, mut url) => {
+                url.query_pairs_mut().append_pair("options[search_path]", schema);
+                Ok(Self(Target::Postgres(Box::new(options.options([("search_path", schema)])), url)))
+            }
+        }
+    }
+
     /// The file of an embedded database.
     pub fn file(&self) -> Option<&Path> {
         match &self.0 {
@@ -234,7 +266,17 @@ impl Database {
                 Pools::Postgres(postgres_pool().connect_with(options).await.map_err(failed)?)
             }
         };
-        Ok(Self { pools, round_trips: Arc::default(), _in_use: in_use.map(Arc::new) })
+        Ok(Self {
+            pools,
+            url: Arc::new(url.clone()),
+            round_trips: Arc::default(),
+            _in_use: in_use.map(Arc::new),
+        })
+    }
+
+    /// Where it was opened.
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.url
     }
 
     /// Which database it is.
@@ -280,7 +322,15 @@ impl Database {
     }
 
     fn connection(&self, link: Link) -> Connection {
-        Connection { link, round_trips: Arc::clone(&self.round_trips), cache: None, changed: Vec::new() }
+        Connection {
+            link,
+            round_trips: Arc::clone(&self.round_trips),
+            cache: None,
+            changed: Vec::new(),
+            hooks: None,
+            events: Vec::new(),
+            is_refused: false,
+        }
     }
 
     /// Whether the database answers.
@@ -338,6 +388,11 @@ pub struct Connection {
     cache: Option<Arc<SessionCache>>,
     /// What this transaction changes.
     changed: Vec<Changed>,
+    /// The application's hooks, and what they are told when the transaction is committed.
+    hooks: Option<Hooks>,
+    events: Vec<AccountEvent>,
+    /// A hook did not let a change happen: whoever goes on all the same can make nothing of it hold.
+    is_refused: bool,
 }
 
 enum Link {
@@ -368,9 +423,49 @@ impl Connection {
         matches!(self.link, Link::Postgres(_) | Link::PostgresTransaction(_))
     }
 
-    /// From now on tells a cache what changes.
-    pub(crate) fn telling(self, cache: &Arc<SessionCache>) -> Self {
-        Self { cache: Some(Arc::clone(cache)), ..self }
+    /// The connection of a transaction with PostgreSQL, for statements of an application by sqlx. What they do is part of the
+    /// transaction. None where it is another database, or no transaction.
+    pub fn as_postgres(&mut self) -> Option<&mut PgConnection> {
+        match &mut self.link {
+            Link::PostgresTransaction(transaction) => Some(&mut **transaction),
+            _ => None,
+        }
+    }
+
+    /// The same with SQLite.
+    pub fn as_sqlite(&mut self) -> Option<&mut SqliteConnection> {
+        match &mut self.link {
+            Link::SqliteTransaction(transaction) => Some(&mut **transaction),
+            _ => None,
+        }
+    }
+
+    /// From now on tells a cache what changes, and hooks what happens.
+    pub(crate) fn telling(self, cache: &Arc<SessionCache>, hooks: Option<&Hooks>) -> Self {
+        Self { cache: Some(Arc::clone(cache)), hooks: hooks.cloned(), ..self }
+    }
+
+    pub(crate) fn is_transaction(&self) -> bool {
+        matches!(self.link, Link::SqliteTransaction(_) | Link::PostgresTransaction(_))
+    }
+
+    pub(crate) fn hooks(&self) -> Option<&Hooks> {
+        self.hooks.as_ref()
+    }
+
+    pub(crate) fn take_hooks(&mut self) -> Option<Hooks> {
+        self.hooks.take()
+    }
+
+    /// Puts the hooks back, which are told of an event when the transaction is committed.
+    pub(crate) fn note_event(&mut self, hooks: Hooks, event: AccountEvent) {
+        self.hooks = Some(hooks);
+        self.events.push(event);
+    }
+
+    /// Lets nothing of this transaction hold.
+    pub(crate) fn refuse_commit(&mut self) {
+        self.is_refused = true;
     }
 
     /// What a statement changes, to be told when that holds: at its end, or with the commit.
@@ -394,6 +489,9 @@ impl Connection {
 
     /// Makes everything that was done in this transaction hold. Outside one there is nothing to do.
     pub async fn commit(self) -> Result<(), StoreError> {
+        if self.is_refused {
+            return Err(StoreError::new("COMMIT", RefusedByHook));
+        }
         self.round_trips.fetch_add(1, Ordering::Relaxed);
         let engine = self.engine();
         let untold = Untold { cache: self.cache, changed: self.changed, engine };
@@ -404,7 +502,13 @@ impl Connection {
         };
         // Also after an error: the answer may have been lost, and not the commit.
         untold.tell();
-        committed.map_err(|error| store_error("COMMIT", error))
+        committed.map_err(|error| store_error("COMMIT", error))?;
+        if let Some(hooks) = self.hooks
+            && !self.events.is_empty()
+        {
+            tell_committed(hooks, self.events).await;
+        }
+        Ok(())
     }
 }
 

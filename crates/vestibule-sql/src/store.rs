@@ -8,6 +8,7 @@ use vestibule::SessionCache;
 use vestibule::repository::{Repository, Store, StoreError, UnitOfWork};
 
 use crate::database::{Connection, Database, Migrations};
+use crate::hooks::{AccountHooks, Hooks};
 
 /// The tables of accounts.
 pub const MIGRATIONS: Migrations = Migrations {
@@ -21,6 +22,7 @@ pub const MIGRATIONS: Migrations = Migrations {
 pub struct SqlStore {
     database: Database,
     cache: Arc<SessionCache>,
+    hooks: Option<Hooks>,
 }
 
 impl SqlStore {
@@ -31,18 +33,24 @@ impl SqlStore {
 
     /// The same; it tells a cache what it changes.
     pub fn telling(database: Database, cache: Arc<SessionCache>) -> Self {
-        Self { database, cache }
+        Self { database, cache, hooks: None }
+    }
+
+    /// The same; it tells hooks what happens to accounts, in this order.
+    #[must_use]
+    pub fn with_hooks(self, hooks: Vec<Arc<dyn AccountHooks>>) -> Self {
+        Self { hooks: (!hooks.is_empty()).then(|| hooks.into()), ..self }
     }
 }
 
 #[async_trait]
 impl Store for SqlStore {
     fn alone(&self) -> Box<dyn Repository> {
-        Box::new(self.database.alone().telling(&self.cache))
+        Box::new(self.database.alone().telling(&self.cache, self.hooks.as_ref()))
     }
 
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
-        Ok(Box::new(self.database.begin().await?.telling(&self.cache)))
+        Ok(Box::new(self.database.begin().await?.telling(&self.cache, self.hooks.as_ref())))
     }
 }
 

@@ -7,6 +7,7 @@ use vestibule::repository::{
 };
 
 use crate::database::{At, Connection, Id};
+use crate::hooks::AccountEvent;
 use crate::store::{BrokenRow, Count, is_named, patterns_of};
 
 /// The statement of `lock_admins`, and for PostgreSQL the same with a lock, in an order that all share. SQLite has one
@@ -37,6 +38,7 @@ impl Users for Connection {
             VALUES
                 ($1, $2, $3, $4, $5, $6, $7, $8, $9)
             ON CONFLICT (email) DO NOTHING";
+        self.tells_hooks()?;
         let inserted = self
             .write(SQL)
             .bind(Id(user.id.as_uuid()))
@@ -50,7 +52,14 @@ impl Users for Connection {
             .bind(At(user.updated_at))
             .execute()
             .await?;
-        Ok(if inserted == 0 { Inserted::AlreadyThere } else { Inserted::New })
+        if inserted == 0 {
+            return Ok(Inserted::AlreadyThere);
+        }
+        self.tell_hooks(AccountEvent::Created(user.clone())).await?;
+        if user.is_email_verified {
+            self.tell_hooks(AccountEvent::Confirmed(user.clone())).await?;
+        }
+        Ok(Inserted::New)
     }
 
     async fn find_credentials_by_email(
@@ -120,6 +129,7 @@ impl Users for Connection {
             UPDATE users
             SET password_hash = $2, is_email_verified = $4, updated_at = $3
             WHERE id = $1 AND NOT is_disabled";
+        let before = self.lock_for_hooks(user, None).await?;
         let reset = self
             .write(SQL)
             .changing(Changed::User(user))
@@ -129,6 +139,12 @@ impl Users for Connection {
             .bind(true)
             .execute()
             .await?;
+        if reset == 1
+            && let Some(before) = before.filter(|before| !before.is_email_verified)
+        {
+            let user = User { is_email_verified: true, updated_at: now, ..before };
+            self.tell_hooks(AccountEvent::Confirmed(user)).await?;
+        }
         Ok(reset == 1)
     }
 
@@ -145,6 +161,7 @@ impl Users for Connection {
             RETURNING
                 id AS user_id, email, name, is_email_verified, role, is_disabled,
                 created_at AS user_created_at, updated_at AS user_updated_at";
+        let before = self.lock_for_hooks(user, None).await?;
         let row: Option<UserRow> = self
             .write(SQL)
             .changing(Changed::User(user))
@@ -154,7 +171,13 @@ impl Users for Connection {
             .bind(true)
             .optional()
             .await?;
-        Ok(row.map(User::try_from).transpose()?)
+        let user = row.map(User::try_from).transpose()?;
+        if let Some(user) = &user
+            && before.is_some_and(|before| !before.is_email_verified)
+        {
+            self.tell_hooks(AccountEvent::Confirmed(user.clone())).await?;
+        }
+        Ok(user)
     }
 
     async fn replace_email(
@@ -172,6 +195,7 @@ impl Users for Connection {
             RETURNING
                 id AS user_id, email, name, is_email_verified, role, is_disabled,
                 created_at AS user_created_at, updated_at AS user_updated_at";
+        self.tells_hooks()?;
         let row: Option<UserRow> = self
             .write(SQL)
             .changing(Changed::User(user))
@@ -182,7 +206,9 @@ impl Users for Connection {
             .optional()
             .await?;
         if let Some(row) = row {
-            return Ok(EmailReplaced::Done(Box::new(row.try_into()?)));
+            let user = User::try_from(row)?;
+            self.tell_hooks(AccountEvent::Confirmed(user.clone())).await?;
+            return Ok(EmailReplaced::Done(Box::new(user)));
         }
         let is_taken = self.find_credentials_by_email(email, None).await?.is_some();
         Ok(if is_taken { EmailReplaced::Taken } else { EmailReplaced::NoUser })
@@ -218,6 +244,12 @@ impl Users for Connection {
         password_hash: Option<&PasswordHash>,
     ) -> Result<bool, StoreError> {
         const SQL: &str = "DELETE FROM users WHERE id = $1 AND ($2 IS NULL OR password_hash = $2)";
+        if self.tells_hooks()? {
+            // Before the row goes, so that a hook can read what goes with it.
+            let before = self.lock_for_hooks(user, password_hash.map(PasswordHash::as_str)).await?;
+            let Some(before) = before else { return Ok(false) };
+            self.tell_hooks(AccountEvent::Deleted(before)).await?;
+        }
         let deleted = self
             .write(SQL)
             .changing(Changed::User(user))

@@ -106,13 +106,21 @@ pub struct Anonymous {
 
 impl Anonymous {
     pub(crate) fn of(server: &TestServer) -> Self {
+        Self::at(server.address())
+    }
+
+    /// The same before any server.
+    ///
+    /// # Panics
+    /// Where the system gives no client.
+    pub fn at(address: SocketAddr) -> Self {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             // A proxy of the machine's has no business between a test and its server.
             .no_proxy()
             .build()
             .expect("a client without TLS can be made");
-        Self { address: server.address(), client }
+        Self { address, client }
     }
 
     /// Sends a request.
@@ -186,7 +194,12 @@ pub struct Browser {
 
 impl Browser {
     pub(crate) fn of(server: &TestServer) -> Self {
-        Self { wire: Anonymous::of(server), jar: BTreeMap::new(), planted: Vec::new() }
+        Self::at(server.address())
+    }
+
+    /// A browser that goes to any server.
+    pub fn at(address: SocketAddr) -> Self {
+        Self { wire: Anonymous::at(address), jar: BTreeMap::new(), planted: Vec::new() }
     }
 
     /// Goes on with another server of the same installation.

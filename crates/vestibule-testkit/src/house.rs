@@ -15,7 +15,7 @@ use vestibule::services::{
     Asked, CurrentSession, LogIn, LogInError, LoggedIn, MailSent, PresentedSession, SignUp,
 };
 use vestibule::{Accounts, OpenError, Policy, Ports, SessionCache};
-use vestibule_sql::{Database, DatabaseUrl, SqlStore};
+use vestibule_sql::{AccountHooks, Database, DatabaseUrl, SqlStore};
 
 use crate::{DatabaseKind, FakeClock, Post, TestDatabase};
 
@@ -70,6 +70,8 @@ pub struct HouseOptions {
     pub remembered_sessions: usize,
     /// What the application keeps of a user.
     pub personal_data: fn(&Database) -> Vec<Arc<dyn PersonalData>>,
+    /// What the application does when something happens to an account.
+    pub hooks: Vec<Arc<dyn AccountHooks>>,
 }
 
 impl Default for HouseOptions {
@@ -84,6 +86,7 @@ impl Default for HouseOptions {
             policy: |policy| policy,
             remembered_sessions: 0,
             personal_data: |_| Vec::new(),
+            hooks: Vec::new(),
         }
     }
 }
@@ -143,7 +146,9 @@ impl House {
         });
         let session_cache = Arc::new(SessionCache::new(options.remembered_sessions));
         let ports = Ports {
-            store: Arc::new(SqlStore::telling(database.clone(), session_cache.clone())),
+            store: Arc::new(
+                SqlStore::telling(database.clone(), session_cache.clone()).with_hooks(options.hooks),
+            ),
             session_cache: session_cache.clone(),
             clock: Arc::new(options.clock.clone()),
             random,

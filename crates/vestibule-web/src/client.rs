@@ -1,5 +1,6 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Once;
 
 use ::vestibule::models::Client;
 use axum::extract::{ConnectInfo, FromRequestParts, Request};
@@ -12,9 +13,20 @@ use crate::vestibule::Vestibule;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientAddress(pub Option<IpAddr>);
 
+/// That addresses are missing is told once.
+static UNKNOWN_PEERS: Once = Once::new();
+
 /// Finds out where a request comes from. Headers are believed where a trusted proxy wrote them.
 pub(crate) fn note_address(vestibule: &Vestibule, request: &mut Request) {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    if peer.is_none() {
+        UNKNOWN_PEERS.call_once(|| {
+            tracing::warn!(
+                "it is not known where requests come from, so attempts are not counted for each network: serve with \
+                 `into_make_service_with_connect_info::<SocketAddr>()`"
+            );
+        });
+    }
     let address = peer.and_then(|peer| vestibule.trusted_proxies().client_address(peer, request.headers()));
     request.extensions_mut().insert(ClientAddress(address));
 }

@@ -16,7 +16,10 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 
 use crate::guard::{Guard, guard_api, guard_nowhere, guard_page};
+use crate::layers::face_of;
 use crate::problem::Problem;
+use crate::request_log::{Finished, ReadBy};
+use crate::routes::Face;
 use crate::{client, headers, request_log};
 
 /// The way to one route.
@@ -32,7 +35,13 @@ pub(crate) enum LeadsTo {
     Page,
     /// What is answered where nothing is.
     Nowhere,
+    /// A route of an application's own router, for programs, for people, or for whoever asks.
+    Layered(Option<Face>),
 }
+
+/// Says of a request that it came through a layer of the application's.
+#[derive(Clone, Copy)]
+struct Within;
 
 /// A handler behind an entrance.
 #[derive(Clone)]
@@ -48,7 +57,7 @@ impl<H: Handler<T, S>, T: 'static, S: Send + 'static> Handler<T, S> for Guarded<
 
     fn call(self, request: Request, state: S) -> Answer {
         let Self { entrance, handler } = self;
-        let inner = Inner(Box::new(move |request| Box::pin(handler.call(request, state))));
+        let inner = Inner::new(move |request| handler.call(request, state));
         Box::pin(async move { enter(&entrance, request, inner).await })
     }
 }
@@ -57,28 +66,55 @@ impl<H: Handler<T, S>, T: 'static, S: Send + 'static> Handler<T, S> for Guarded<
 pub(crate) struct Inner(Box<dyn FnOnce(Request) -> Answer + Send>);
 
 impl Inner {
+    pub(crate) fn new<F>(answer: impl FnOnce(Request) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Response> + Send + 'static,
+    {
+        Self(Box::new(move |request| Box::pin(answer(request))))
+    }
+
     pub(crate) async fn run(self, request: Request) -> Response {
         (self.0)(request).await
     }
 }
 
-async fn enter(entrance: &Entrance, mut request: Request, inner: Inner) -> Response {
+pub(crate) async fn enter(entrance: &Entrance, mut request: Request, inner: Inner) -> Response {
     let Entrance { guard, leads_to } = entrance;
     client::note_address(&guard.vestibule, &mut request);
+    // A layer may stand around routes that have an entrance themselves. What these finished is left as it is.
+    let is_within = request.extensions().get::<Within>().is_some();
+    if matches!(leads_to, LeadsTo::Layered(_)) {
+        request.extensions_mut().insert(Within);
+    }
     let place = headers::Place::of(request.uri());
-    let guarded = |request| async {
+    let guarded = |request: Request| async {
+        let face = match leads_to {
+            LeadsTo::Layered(face) => Some(face.unwrap_or_else(|| face_of(request.headers()))),
+            _ => None,
+        };
         let answered = async {
-            match leads_to {
-                LeadsTo::Api => guard_api(guard, request, inner).await,
-                LeadsTo::Page => guard_page(guard, request, inner).await,
-                LeadsTo::Nowhere => guard_nowhere(guard, request, inner).await,
+            match (leads_to, face) {
+                (LeadsTo::Api, _) | (_, Some(Face::Api)) => guard_api(guard, request, inner).await,
+                (LeadsTo::Nowhere, _) => guard_nowhere(guard, request, inner).await,
+                (LeadsTo::Page | LeadsTo::Layered(_), _) => guard_page(guard, request, inner).await,
             }
         };
         // What is left half done is of this request alone: nothing else sees it.
-        AssertUnwindSafe(answered).catch_unwind().await.unwrap_or_else(|payload| panicked(&*payload))
+        let caught = AssertUnwindSafe(answered).catch_unwind().await;
+        let mut response = caught.unwrap_or_else(|payload| panicked(&*payload));
+        if let Some(face) = face {
+            response.extensions_mut().insert(ReadBy(face));
+        }
+        response
     };
     let mut response = request_log::log_and_finish(&guard.vestibule, request, guarded).await;
-    headers::add_defaults(&guard.vestibule, place, &mut response);
+    match leads_to {
+        LeadsTo::Layered(_) => headers::keep_private(&mut response),
+        _ => headers::add_defaults(&guard.vestibule, place, &mut response),
+    }
+    if is_within {
+        response.extensions_mut().insert(Finished);
+    }
     response
 }
 

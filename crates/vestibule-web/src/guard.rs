@@ -9,14 +9,14 @@ use ::vestibule::services::{
     Asked, CheckError, CurrentSession, PresentedSession, ServiceKeyRefused, ShownBy,
 };
 use axum::body::Body;
-use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri, Request};
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, HeaderValue, Method, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use time::OffsetDateTime;
 
 use crate::body;
-use crate::client::ClientOf;
+use crate::client::{ClientAddress, ClientOf};
 use crate::cookies::{CookieValues, add_unless_set, has_duplicates};
 use crate::entrance::Inner;
 use crate::next::Next;
@@ -114,7 +114,7 @@ impl PageVisit {
             let page = page_of_the_form(request.headers());
             page.path().unwrap_or_default().split('?').next().unwrap_or_default().to_owned()
         });
-        Self { current, path: request.uri().path().to_owned(), form_on }
+        Self { current, path: address_of(request).path().to_owned(), form_on }
     }
 
     /// The same visit, of a page with forms whose own path is known.
@@ -465,7 +465,7 @@ pub(crate) fn clearing_duplicates(presented: &PresentedSession<'_>, mut problem:
 fn refuse_page(request: &Request, problem: Problem) -> Response {
     let next = || {
         if request.method().is_safe() {
-            request.uri().path_and_query().map(|path| Next::parse(path.as_str())).unwrap_or_default()
+            address_of(request).path_and_query().map(|path| Next::parse(path.as_str())).unwrap_or_default()
         } else {
             page_of_the_form(request.headers())
         }
@@ -477,6 +477,11 @@ fn refuse_page(request: &Request, problem: Problem) -> Response {
     // The problem's own answer is not told, but its cookies are to be cleared.
     response.extensions_mut().insert(problem);
     response
+}
+
+/// The address that was asked for. Within a router that an application has nested, the rest of it is all that a request shows.
+fn address_of(request: &Request) -> &Uri {
+    request.extensions().get::<OriginalUri>().map_or_else(|| request.uri(), |OriginalUri(address)| address)
 }
 
 /// The page on which somebody can do what is missing, and from which they come back to `next`.
@@ -505,11 +510,24 @@ pub(crate) fn page_of_the_form(headers: &HeaderMap) -> Next {
     path.map(|path| Next::parse(&path).without_done()).unwrap_or_default()
 }
 
+/// Who wrote a route and forgot its guard is told by the log: everybody is a stranger there.
+fn tell_missing_guard(parts: &Parts) {
+    // Every entrance notes the address.
+    if parts.extensions.get::<ClientAddress>().is_none() {
+        tracing::error!(
+            path = parts.uri.path(),
+            "a handler asks who is logged in, and nothing before it found out: put `.route_layer(vestibule.require_log_in())`, \
+             `require_role` or `optional_user` after its route"
+        );
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
     type Rejection = Problem;
 
-    /// Refuses where no guard let the request pass. That happens only if a route was built without one.
+    /// Refuses where no guard let the request pass. That happens only if a route was built without one, or if it is open to strangers.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        tell_missing_guard(parts);
         parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthenticated)
     }
 }
@@ -519,6 +537,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for CurrentUser {
 
     /// For routes of [`Who::Visitor`].
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
+        tell_missing_guard(parts);
         Ok(parts.extensions.get::<Self>().cloned())
     }
 }

@@ -105,6 +105,16 @@ impl Defaults {
     }
 }
 
+/// Has an answer that may be of one person's kept by no cache, unless it says otherwise itself. Other headers are left as they are.
+pub(crate) fn keep_private(response: &mut Response) {
+    let headers = response.headers_mut();
+    if headers.contains_key(header::SET_COOKIE) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(PRIVATE));
+    } else {
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(PRIVATE));
+    }
+}
+
 /// Adds to an answer what it does not set itself.
 pub(crate) fn add_defaults(vestibule: &Vestibule, place: Place, response: &mut Response) {
     let defaults = vestibule.default_headers().of(response.headers());

@@ -9,6 +9,8 @@
 //! 5. [`Layout`]: where an application puts its own header, menu and footer around the pages, and its own templates in
 //!    the places of those here.
 //!
+//! An application that has a [`Router`](axum::Router) of its own puts the same guards before its routes as [layers](Check).
+//!
 //! A handler reads the request, calls one service and answers. It never opens a transaction.
 
 #![forbid(unsafe_code)]
@@ -25,6 +27,7 @@ mod entrance;
 mod forwarded;
 pub mod guard;
 mod headers;
+mod layers;
 mod layout;
 pub mod mails;
 pub mod moments;
@@ -36,6 +39,7 @@ mod request_id;
 mod request_log;
 mod router;
 mod routes;
+mod session;
 mod trusted_proxies;
 mod vestibule;
 mod views;
@@ -47,6 +51,7 @@ pub use dev_mailbox::DevMailbox;
 pub use draft::DraftId;
 pub use forwarded::{ForwardedRequest, Malformed};
 pub use guard::{CurrentUser, PageVisit, Who};
+pub use layers::{Check, Checked};
 pub use layout::{DefaultLayout, Layout, Page, SessionMeta};
 pub use next::Next;
 pub use observer::{Answered, RequestObserver};
@@ -55,9 +60,10 @@ pub use request_id::request_id;
 pub use request_log::{ANSWERS_ARE_HELD_FOR, ErrorPage};
 pub use router::routes;
 pub use routes::{Face, Route, Routes};
+pub use session::Session;
 pub use trusted_proxies::TrustedProxies;
 pub use vestibule::{Parts, Readiness, Vestibule};
-pub use views::{Content, View};
+pub use views::{Content, Markup, View};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

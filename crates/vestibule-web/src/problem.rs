@@ -772,6 +772,12 @@ impl From<HasherError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if let Some(refusal) = error.refusal() {
+            let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", refusal.message.clone());
+            let message = refusal.message.clone();
+            let errors = refusal.field.map(|field| InvalidField { field, code: "refused", message });
+            return Self { errors: errors.into_iter().collect(), ..problem };
+        }
         if !error.is_unavailable() {
             return Self::internal(error);
         }

@@ -17,6 +17,7 @@ use crate::guard::{CurrentUser, PageVisit, RequestOf};
 use crate::observer::Answered;
 use crate::problem::Problem;
 use crate::request_id::under;
+use crate::routes::Face;
 use crate::vestibule::Vestibule;
 
 /// The codes of problems that tell of guessing: a wrong password, and whatever there was too much of.
@@ -47,9 +48,13 @@ const API_PREFIXES: [&str; 5] = ["/api/", "/.well-known/", "/healthz", "/readyz"
 #[derive(Clone, Copy)]
 pub(crate) struct SameForAll;
 
-/// Says of an answer of the API that a person looks at it.
+/// Says of an answer who reads it, where its address does not tell.
 #[derive(Clone, Copy)]
-pub(crate) struct ReadByPeople;
+pub(crate) struct ReadBy(pub Face);
+
+/// Says of an answer within a layer of the application's that all is done that [`log_and_finish`] does.
+#[derive(Clone, Copy)]
+pub(crate) struct Finished;
 
 /// Gives the request its id, which stands on every log line about it, writes one line when it
 /// is answered, and finishes what problems ask for:
@@ -88,6 +93,9 @@ where
         request.id = %id,
     );
     let response = under(id, inner(request)).instrument(traced.clone()).instrument(span).await;
+    if response.extensions().get::<Finished>().is_some() {
+        return response;
+    }
     traced.record("http.response.status_code", response.status().as_u16());
     if response.status().is_server_error() {
         traced.record("otel.status_code", "ERROR");
@@ -192,8 +200,10 @@ fn finish(vestibule: &Vestibule, path: &str, id: Uuid, problem: &Problem, respon
     let is_page_made =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind != "application/problem+json")
             || response.status().is_redirection();
-    let is_for_programs = API_PREFIXES.iter().any(|prefix| path.starts_with(prefix))
-        && response.extensions().get::<ReadByPeople>().is_none();
+    let is_for_programs = match response.extensions().get::<ReadBy>() {
+        Some(ReadBy(face)) => *face == Face::Api,
+        None => API_PREFIXES.iter().any(|prefix| path.starts_with(prefix)),
+    };
     let mut response = if is_page_made || is_for_programs {
         response
     } else {

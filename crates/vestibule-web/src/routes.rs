@@ -58,7 +58,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         path: &'static str,
         handler: H,
     ) -> Self {
-        let guarded = on(filter(&method), self.guarded(who.clone(), LeadsTo::Api, handler));
+        let guarded = on(filter(&method), guarded(&self.vestibule, who.clone(), LeadsTo::Api, handler));
         self.add(Route { method, path, who, face: Face::Api }, guarded)
     }
 
@@ -71,7 +71,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         path: &'static str,
         handler: H,
     ) -> Self {
-        let guarded = any(self.guarded(who.clone(), LeadsTo::Api, handler));
+        let guarded = any(guarded(&self.vestibule, who.clone(), LeadsTo::Api, handler));
         self.router = self.router.route(path, guarded);
         let methods =
             [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
@@ -89,7 +89,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         path: &'static str,
         handler: H,
     ) -> Self {
-        let guarded = on(filter(&method), self.guarded(who.clone(), LeadsTo::Page, handler));
+        let guarded = on(filter(&method), guarded(&self.vestibule, who.clone(), LeadsTo::Page, handler));
         self.add(Route { method, path, who, face: Face::Page }, guarded)
     }
 
@@ -99,6 +99,20 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.router = self.router.merge(other.router);
         self.list.extend(other.list);
         self
+    }
+
+    /// Adds a router of the application's own, whose routes are guarded by [layers](crate::Check) or are open to everybody. They are not
+    /// on the list.
+    #[must_use]
+    pub fn merge_router(mut self, router: Router<S>) -> Self {
+        self.router = self.router.merge(router);
+        self
+    }
+
+    /// The router, to be merged into one of the application's: without what is answered where nothing is.
+    pub fn into_part(self) -> Router<S> {
+        let method_not_allowed = guarded(&self.vestibule, Who::Anyone, LeadsTo::Nowhere, method_not_allowed);
+        self.router.method_not_allowed_fallback(method_not_allowed)
     }
 
     /// Gives the handlers their state.
@@ -111,11 +125,6 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         &self.list
     }
 
-    fn guarded<H>(&self, who: Who, leads_to: LeadsTo, handler: H) -> Guarded<H> {
-        let guard = Guard { vestibule: self.vestibule.clone(), who };
-        Guarded { entrance: Arc::new(Entrance { guard, leads_to }), handler }
-    }
-
     fn add(mut self, route: Route, guarded: MethodRouter<S, Infallible>) -> Self {
         self.router = self.router.route(route.path, guarded);
         self.list.push(route);
@@ -126,10 +135,22 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 impl Routes {
     /// The router, with what is answered where nothing is.
     pub fn into_router(self) -> Router {
-        let not_found = self.guarded(Who::Anyone, LeadsTo::Nowhere, not_found);
-        let method_not_allowed = self.guarded(Who::Anyone, LeadsTo::Nowhere, method_not_allowed);
-        self.router.fallback(not_found).method_not_allowed_fallback(method_not_allowed)
+        let not_found = guarded(&self.vestibule, Who::Anyone, LeadsTo::Nowhere, not_found);
+        Self { router: self.router.fallback(not_found), ..self }.into_part()
     }
+}
+
+impl Vestibule {
+    /// What is answered where nothing is: the page in the site's layout, or a problem for programs. For
+    /// [`Router::fallback`](axum::Router::fallback).
+    pub fn not_found<S: Clone + Send + Sync + 'static>(&self) -> MethodRouter<S> {
+        any(guarded(self, Who::Anyone, LeadsTo::Nowhere, not_found))
+    }
+}
+
+fn guarded<H>(vestibule: &Vestibule, who: Who, leads_to: LeadsTo, handler: H) -> Guarded<H> {
+    let guard = Guard { vestibule: vestibule.clone(), who };
+    Guarded { entrance: Arc::new(Entrance { guard, leads_to }), handler }
 }
 
 fn filter(method: &Method) -> MethodFilter {

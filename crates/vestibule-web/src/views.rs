@@ -39,6 +39,16 @@ impl<T: Template> Content for T {
     }
 }
 
+/// HTML that is written already, by whichever template engine. What people typed must be escaped in it.
+#[derive(Debug, Clone)]
+pub struct Markup(pub String);
+
+impl Content for Markup {
+    fn html(&self, _: &dyn Layout, _: &PageVisit) -> Result<String, askama::Error> {
+        Ok(self.0.clone())
+    }
+}
+
 macro_rules! views {
     ($($(#[$doc:meta])* $name:ident($page:ty) = $path:tt;)*) => {
         /// A page of this library and what it shows, for a [`Layout`] that has a template of its own for it.

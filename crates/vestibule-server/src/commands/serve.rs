@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use vestibule::SessionCache;
+use vestibule_house::asked_to_stop;
 use vestibule_sql::Database;
 
 use super::output::print_line;
@@ -77,7 +78,7 @@ pub(crate) async fn run(app: &App, settings: &Settings) -> Result<ExitCode, Fail
     let mut all = JoinSet::new();
     if let Some(mailer) = post.mailer {
         let accounts = Arc::clone(&accounts);
-        all.spawn(workers::mail::run(accounts, mailer, metrics.mails.clone(), stopped.clone()));
+        all.spawn(workers::mail::run(accounts, mailer, Arc::new(metrics.mails.clone()), stopped.clone()));
     }
     all.spawn(workers::rotate_keys::run(Arc::clone(&accounts), stopped.clone()));
     all.spawn(workers::cleaning::run(Arc::clone(&accounts), stopped.clone()));
@@ -219,26 +220,4 @@ fn announce(app: &App, settings: &Settings, address: SocketAddr) {
     let told = if is_terminal { format!("\n  {told}\n  Ctrl-C stops it.\n") } else { told };
     // Where nobody reads that, the site is served all the same.
     drop(print_line(&told));
-}
-
-/// Waits for Ctrl-C or, from systemd or a container, SIGTERM.
-async fn asked_to_stop() {
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
-    }
 }

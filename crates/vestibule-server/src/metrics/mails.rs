@@ -1,5 +1,6 @@
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 use vestibule::services::{MailSent, SendMailError};
+use vestibule_house::workers::mail::MailObserver;
 
 /// What this server did with mails since it started.
 #[derive(Clone)]
@@ -26,8 +27,10 @@ impl MailMetrics {
             given_up: of("given_up"),
         }
     }
+}
 
-    pub(crate) fn count(&self, sent: &Result<MailSent, SendMailError>) {
+impl MailObserver for MailMetrics {
+    fn ended(&self, sent: &Result<MailSent, SendMailError>) {
         let counter = match sent {
             Ok(MailSent::Sent) => &self.sent,
             Ok(MailSent::Moot(_)) => &self.moot,
@@ -38,18 +41,11 @@ impl MailMetrics {
         counter.inc();
     }
 
-    /// A delivery that ended without a word.
-    pub(crate) fn count_failed(&self) {
+    fn panicked(&self) {
         self.failed.inc();
     }
 
-    #[cfg(test)]
-    pub(crate) fn failed(&self) -> u64 {
-        self.failed.get()
-    }
-
-    /// A mail that could not even be read.
-    pub(crate) fn count_given_up(&self) {
+    fn given_up(&self) {
         self.given_up.inc();
     }
 }

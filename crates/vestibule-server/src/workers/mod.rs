@@ -1,22 +1,9 @@
-//! What a server does besides answering: it sends the mails that wait, removes what is over, writes down who was seen, and
-//! keeps up with the signing keys and with what others change. Every server of an installation does all of it; the database sees to it that none does the work of another.
+//! What this server does besides answering and besides what every server with Vestibule does ([`vestibule_house::workers`]): it keeps
+//! its certificate.
 
-pub(crate) mod cleaning;
-pub(crate) mod follow_changes;
 pub(crate) mod keep_certificate;
-pub(crate) mod mail;
-pub(crate) mod note_seen;
 pub(crate) mod reload_certificate;
-pub(crate) mod rotate_keys;
 
-use std::time::Duration;
+pub(crate) use vestibule_house::workers::{cleaning, follow_changes, mail, note_seen, rotate_keys};
 
-use tokio::sync::watch;
-
-/// Waits for a pause. Says whether to go on: not where the program was asked to stop, which ends the pause.
-async fn is_to_go_on_after(pause: Duration, stop: &mut watch::Receiver<bool>) -> bool {
-    tokio::select! {
-        () = tokio::time::sleep(pause) => true,
-        _ = stop.wait_for(|is_stopping| *is_stopping) => false,
-    }
-}
+use vestibule_house::workers::is_to_go_on_after;

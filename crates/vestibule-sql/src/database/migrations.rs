@@ -1,11 +1,14 @@
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
+use vestibule::repository::StoreError;
 
 use super::embedded_file::real_path;
-use super::{Database, Engine, POSTGRES_LIMITS, Pools, private_file_beside};
+use super::statement::store_error;
+use super::{Database, Engine, POSTGRES_LIMITS, Pools, private_file_beside, tables};
 
 /// The schema of one part of an application: a folder of SQL files for each database, with equal names.
 ///
@@ -73,6 +76,11 @@ pub enum MigrateError {
     /// A later release changed the schema in a way that this program cannot live with.
     #[error("the database's schema is of a later release, which this one cannot work with: {}", .0.join(", "))]
     TooNew(Vec<String>),
+    /// Nothing of this part of the schema was ever applied, and there are tables of these names: somebody else's.
+    #[error(
+        "the database has tables of these names already, which are somebody else's: {}. Nothing was changed", .0.join(", ")
+    )]
+    Taken(Vec<String>),
     /// The lock beside an embedded database could not be taken.
     #[error("the lock file {path} could not be taken")]
     Lock {
@@ -87,8 +95,18 @@ impl Database {
     /// Applies what has not been applied. Safe when several servers start at once: one does the work, the others
     /// wait for it.
     pub async fn migrate(&self, migrations: &Migrations) -> Result<(), MigrateError> {
-        if let SchemaState::TooNew(names) = self.schema_state(migrations).await? {
+        let there = self.tables().await.map_err(|error| migrations.failed(error))?;
+        // After the look at the tables: those that another server makes meanwhile are noted by now.
+        let applied = self.applied_migrations(migrations).await?;
+        if let SchemaState::TooNew(names) = migrations.compare(self.engine(), &applied) {
             return Err(MigrateError::TooNew(names));
+        }
+        if applied.is_empty() {
+            let ours = migrations.tables(self.engine());
+            let taken: Vec<String> = there.into_iter().filter(|table| ours.contains(table)).collect();
+            if !taken.is_empty() {
+                return Err(MigrateError::Taken(taken));
+            }
         }
         let failed = |source| MigrateError::Failed { table: migrations.table, source };
         let mut migrator = migrations.migrator(self.engine());
@@ -110,6 +128,36 @@ impl Database {
                 outcome
             }
         }
+    }
+
+    /// The tables that are there, where ours are or would be.
+    async fn tables(&self) -> Result<Vec<String>, sqlx::Error> {
+        match &self.pools {
+            Pools::Sqlite { readers, .. } => tables::sqlite_tables(&mut *readers.acquire().await?).await,
+            Pools::Postgres(pool) => {
+                let mut connection = pool.acquire().await?;
+                let schema = tables::postgres_schema(&mut connection).await?;
+                tables::postgres_tables(&mut connection, &schema).await
+            }
+        }
+    }
+
+    /// Makes a schema for [`DatabaseUrl::in_schema`](super::DatabaseUrl::in_schema) where it is missing. An embedded database has none.
+    pub async fn make_schema(&self, schema: &str) -> Result<(), StoreError> {
+        let Pools::Postgres(pool) = &self.pools else { return Ok(()) };
+        let failed = |error| store_error("CREATE SCHEMA", error);
+        // Asked for first: who may not make one may still use one that is there.
+        let is_there: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)")
+                .bind(schema)
+                .fetch_one(pool)
+                .await
+                .map_err(failed)?;
+        if !is_there {
+            let sql = format!("CREATE SCHEMA IF NOT EXISTS {}", tables::quoted(schema));
+            sqlx::query(AssertSqlSafe(sql)).execute(pool).await.map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Compares the database's schema with the one that this program was made for, and changes nothing.
@@ -148,6 +196,20 @@ impl Database {
 }
 
 impl Migrations {
+    fn failed(&self, source: sqlx::Error) -> MigrateError {
+        MigrateError::Failed { table: self.table, source: source.into() }
+    }
+
+    /// The names of the tables that they make.
+    fn tables(&self, engine: Engine) -> BTreeSet<String> {
+        let made = |sql: &str| -> Vec<String> {
+            let words: Vec<String> = sql.split_whitespace().map(str::to_lowercase).collect();
+            let named = words.windows(3).filter(|words| words[0] == "create" && words[1] == "table");
+            named.map(|words| words[2].trim_matches(['"', '(']).to_owned()).collect()
+        };
+        self.plan(engine).iter().flat_map(|planned| made(&planned.sql)).collect()
+    }
+
     /// What they are called, in the order in which they are applied.
     pub fn names(&self) -> Vec<String> {
         self.plan(Engine::Sqlite).into_iter().map(|planned| planned.name).collect()

@@ -8,6 +8,7 @@ mod constraints;
 mod database;
 mod devices;
 mod fixtures;
+mod hooks;
 mod invitations;
 mod migrations;
 mod one_time_tokens;

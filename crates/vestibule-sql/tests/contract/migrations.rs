@@ -455,3 +455,75 @@ async fn who_had_a_password_and_a_session_before_the_upgrade_logs_in_and_goes_on
     let current = accounts.check_session(&shown, Asked::ACCOUNT).await.unwrap();
     assert_eq!((current.session.public_id, current.user.id), (session.public_id, user.id));
 }
+
+#[rstest]
+#[tokio::test]
+async fn tables_of_somebody_else_are_named_and_nothing_is_changed(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let test = TestDatabase::empty(kind).await;
+    let database = test.connect().await;
+    for sql in [
+        "CREATE TABLE users (name text)",
+        "CREATE TABLE orders (id text)",
+        "INSERT INTO users VALUES ('Ann')",
+    ] {
+        database.alone().write(sql).execute().await.unwrap();
+    }
+    let error = database.migrate(&MIGRATIONS).await.unwrap_err();
+    assert!(matches!(&error, MigrateError::Taken(tables) if tables == &["users"]), "{error:?}");
+    let tables: BTreeSet<String> = test.columns().await.into_iter().map(|(table, _)| table).collect();
+    assert_eq!(tables, ["orders", "users"].map(str::to_owned).into());
+}
+
+#[tokio::test]
+async fn accounts_live_in_a_schema_of_their_own_beside_tables_of_the_same_names() {
+    let test = TestDatabase::empty(DatabaseKind::Postgres).await;
+    let theirs = test.connect().await;
+    for sql in [
+        "CREATE TABLE users (name text)",
+        "CREATE TABLE sessions (name text)",
+        "INSERT INTO users VALUES ('Ann')",
+    ] {
+        theirs.alone().write(sql).execute().await.unwrap();
+    }
+    let ours = Database::connect(&test.url().in_schema("accounts").unwrap()).await.unwrap();
+    ours.make_schema("accounts").await.unwrap();
+    ours.make_schema("accounts").await.unwrap();
+    ours.migrate(&MIGRATIONS).await.unwrap();
+    ours.migrate(&MIGRATIONS).await.unwrap();
+    assert_eq!(ours.schema_state(&MIGRATIONS).await.unwrap(), SchemaState::Expected);
+    let ann = user("ann@example.com");
+    assert_eq!(ours.alone().insert_user(&ann, None).await.unwrap(), Inserted::New);
+    let name: Option<Text> =
+        ours.alone().read("SELECT name AS text FROM public.users").optional().await.unwrap();
+    assert_eq!(name.map(|name| name.text).as_deref(), Some("Ann"));
+    // What triggers tell finds its way too.
+    let cache = vestibule::SessionCache::new(10);
+    let failed = std::sync::Mutex::new(Vec::new());
+    let url = ours.url().clone();
+    let following = ours.follow_changes(&url, &cache, |error| failed.lock().unwrap().push(error.to_string()));
+    let trusted = async {
+        while !cache.state().is_trusted {
+            let _ = cache.was_asked();
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), async {
+        tokio::select! { () = following => {}, () = trusted => {} }
+    })
+    .await;
+    assert!(failed.lock().unwrap().is_empty(), "{failed:?}");
+}
+
+#[test]
+fn a_schema_is_refused_where_there_is_none_or_it_has_no_name() {
+    let postgres = || "postgres://localhost/app".parse::<vestibule_sql::DatabaseUrl>().unwrap();
+    for name in ["", "Accounts", "a-b", "pg_ours", "a b", "\"x", "1st"] {
+        assert!(postgres().in_schema(name).is_err(), "{name}");
+    }
+    assert!(postgres().in_schema("accounts").is_ok());
+    let file: vestibule_sql::DatabaseUrl = "sqlite://app.db".parse().unwrap();
+    let refused = file.in_schema("accounts").unwrap_err();
+    assert!(refused.to_string().contains("a file of their own"), "{refused}");
+}

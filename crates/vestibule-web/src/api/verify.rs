@@ -15,7 +15,8 @@ use crate::guard::{
     page_for, page_of_the_form,
 };
 use crate::problem::ProblemBody;
-use crate::request_log::ReadByPeople;
+use crate::request_log::ReadBy;
+use crate::routes::Face;
 use crate::{CookieValues, ForwardedRequest, Problem, Query, Vestibule};
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -151,7 +152,7 @@ fn refuse_person(
             // For the log, and so that cookies of a session that is over are cleared.
             (Extension(problem), Redirect::to(&place)).into_response()
         }
-        None => (Extension(ReadByPeople), problem).into_response(),
+        None => (Extension(ReadBy(Face::Page)), problem).into_response(),
     }
 }
 

@@ -22,6 +22,7 @@ mod health;
 mod invite;
 mod judge_password;
 mod jwks;
+mod layers;
 mod layouts;
 mod limits;
 mod log_in;

@@ -104,6 +104,18 @@ pub enum StoreFailure {
     Unavailable,
     /// Another change was faster: a unique value is taken, or a row that this one refers to is gone.
     Conflict,
+    /// The application does not want it.
+    Refused,
+}
+
+/// Why the application does not want a change of accounts: what its hooks in the store say.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// A sentence for who asked.
+    pub message: String,
+    /// The field of the form that it is about, if any.
+    pub field: Option<&'static str>,
 }
 
 impl StoreError {
@@ -122,6 +134,16 @@ impl StoreError {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self { doing: doing.into(), failure, source: source.into() }
+    }
+
+    /// The application does not want the change.
+    pub fn refused(refusal: Refusal) -> Self {
+        Self::of(StoreFailure::Refused, "the application refused it", refusal)
+    }
+
+    /// What the application says, where it does not want the change.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.source.downcast_ref()
     }
 
     /// Whether the store could not be reached, in contrast to being broken.

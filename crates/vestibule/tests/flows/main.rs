@@ -9,6 +9,7 @@ mod confirm_email;
 mod confirm_sign_up;
 mod current_session;
 mod follow_revocations;
+mod hooks;
 mod invite;
 mod judge_password;
 mod links;

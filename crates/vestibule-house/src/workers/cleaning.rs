@@ -1,3 +1,5 @@
+//! Removes what is over.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -5,14 +7,14 @@ use tokio::sync::watch;
 use vestibule::Accounts;
 
 use super::is_to_go_on_after;
-use crate::failure::with_causes;
+use crate::causes::with_causes;
 
 const EVERY: Duration = Duration::from_hours(1);
 /// Between two batches, for others to get their turn.
 const BETWEEN_BATCHES: Duration = Duration::from_millis(200);
 
 /// Removes what is over, at the start and once an hour, until asked to stop.
-pub(crate) async fn run(accounts: Arc<Accounts>, mut stop: watch::Receiver<bool>) {
+pub async fn run(accounts: Arc<Accounts>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         let pause = match accounts.clean_up().await {
             Ok(cleaned) => {

@@ -1,3 +1,5 @@
+//! Writes down which sessions were seen.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -5,12 +7,12 @@ use tokio::sync::watch;
 use vestibule::Accounts;
 
 use super::is_to_go_on_after;
-use crate::failure::with_causes;
+use crate::causes::with_causes;
 
 const EVERY: Duration = Duration::from_mins(1);
 
 /// Writes down which sessions were seen, once a minute, until asked to stop.
-pub(crate) async fn run(accounts: Arc<Accounts>, mut stop: watch::Receiver<bool>) {
+pub async fn run(accounts: Arc<Accounts>, mut stop: watch::Receiver<bool>) {
     while is_to_go_on_after(EVERY, &mut stop).await {
         if let Err(error) = accounts.write_seen().await {
             let cause = with_causes(&error);

@@ -1,3 +1,5 @@
+//! Sends the mails that wait.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +12,7 @@ use vestibule::ports::Mailer;
 use vestibule::repository::ClaimError;
 use vestibule::services::{MailSent, SendMailError};
 
-use crate::failure::with_causes;
-use crate::metrics::MailMetrics;
+use crate::causes::with_causes;
 
 /// How many mails are under way at a time: a mail server that hangs holds up few, and none is flooded.
 const AT_A_TIME: usize = 4;
@@ -20,15 +21,30 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// How soon a database is asked again that did not answer.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// Who counts what becomes of mails. Does nothing by itself, so `()` is one that does not count.
+pub trait MailObserver: Send + Sync + 'static {
+    /// A mail was sent, or not, or what became of it could not be noted.
+    fn ended(&self, _sent: &Result<MailSent, SendMailError>) {}
+
+    /// A delivery ended without a word, by a defect.
+    fn panicked(&self) {}
+
+    /// A mail could not even be read, and is given up.
+    fn given_up(&self) {}
+}
+
+impl MailObserver for () {}
+
 /// Sends the mails that wait until asked to stop, and finishes those under way.
-pub(crate) async fn run(
+pub async fn run(
     accounts: Arc<Accounts>,
     mailer: Arc<dyn Mailer>,
-    metrics: MailMetrics,
+    observer: Arc<dyn MailObserver>,
     stop: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(AT_A_TIME));
-    let mut under_way = Deliveries { metrics: metrics.clone(), tasks: JoinSet::new(), mails: HashMap::new() };
+    let mut under_way =
+        Deliveries { observer: Arc::clone(&observer), tasks: JoinSet::new(), mails: HashMap::new() };
     loop {
         under_way.note_ended();
         // First the place and then the mail: a lease that is waited with is shorter by the waiting. All places may be taken
@@ -41,13 +57,13 @@ pub(crate) async fn run(
         let Ok(place) = place else { break };
         let pause = match accounts.claim_mail().await {
             Ok(Some(claimed)) => {
-                let (accounts, mailer, metrics) =
-                    (Arc::clone(&accounts), Arc::clone(&mailer), metrics.clone());
+                let (accounts, mailer, observer) =
+                    (Arc::clone(&accounts), Arc::clone(&mailer), Arc::clone(&observer));
                 let about = (claimed.mail.id, claimed.mail.kind);
                 under_way.begin(about, async move {
                     let sent = accounts.send_mail(&claimed, &*mailer).await;
                     tell(&claimed, &sent);
-                    metrics.count(&sent);
+                    observer.ended(&sent);
                     drop(place);
                 });
                 continue;
@@ -55,7 +71,7 @@ pub(crate) async fn run(
             Ok(None) => LOOK_AGAIN_AFTER,
             Err(ClaimError::Broken(mail)) => {
                 tracing::error!(mail = %mail.id, reason = mail.problem, "mail given up: its row cannot be read");
-                metrics.count_given_up();
+                observer.given_up();
                 continue;
             }
             Err(ClaimError::Store(error)) => {
@@ -74,7 +90,7 @@ pub(crate) async fn run(
 
 /// The deliveries that were begun, and whose task is which.
 struct Deliveries {
-    metrics: MailMetrics,
+    observer: Arc<dyn MailObserver>,
     tasks: JoinSet<()>,
     mails: HashMap<task::Id, (OutgoingMailId, MailKind)>,
 }
@@ -109,7 +125,7 @@ impl Deliveries {
         if let (Err(_), Some((mail, kind))) = (ended, self.mails.remove(&id)) {
             // What it panicked with may quote the mail, and is on standard error anyway.
             tracing::error!(%mail, kind = kind.as_str(), "the delivery of a mail panicked; it is tried again in two minutes");
-            self.metrics.count_failed();
+            self.observer.panicked();
         }
     }
 }
@@ -155,7 +171,7 @@ fn tell(claimed: &ClaimedMail, sent: &Result<MailSent, SendMailError>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use async_trait::async_trait;
     use vestibule::models::Mail;
@@ -168,6 +184,16 @@ mod tests {
     struct PanicsOnce {
         post: Post,
         has_panicked: AtomicBool,
+    }
+
+    /// How many deliveries panicked.
+    #[derive(Default)]
+    struct Panics(AtomicUsize);
+
+    impl MailObserver for Panics {
+        fn panicked(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     #[async_trait]
@@ -186,14 +212,14 @@ mod tests {
         }
         let mailer = Arc::new(PanicsOnce { post: house.post.clone(), has_panicked: AtomicBool::new(false) });
         let (stop, stopped) = watch::channel(false);
-        let metrics = crate::metrics::Metrics::new().mails;
-        let worker = tokio::spawn(run(Arc::clone(&house.accounts), mailer, metrics.clone(), stopped));
+        let panics = Arc::new(Panics::default());
+        let worker = tokio::spawn(run(Arc::clone(&house.accounts), mailer, panics.clone(), stopped));
         while house.post.delivered().len() < 5 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         stop.send_replace(true);
         worker.await.unwrap();
-        assert_eq!((metrics.failed(), house.post.delivered().len()), (1, 5));
+        assert_eq!((panics.0.load(Ordering::Relaxed), house.post.delivered().len()), (1, 5));
         assert_eq!(house.outbox().await.len(), 1, "it is tried again when the lease is over");
     }
 }

@@ -1,3 +1,5 @@
+//! Follows what other servers change.
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -6,13 +8,13 @@ use tokio::time::Instant;
 use vestibule::SessionCache;
 use vestibule_sql::{Database, DatabaseUrl};
 
-use crate::failure::with_causes;
+use crate::causes::with_causes;
 
 /// What goes on is told no more often.
 const BETWEEN_WARNINGS: Duration = Duration::from_mins(1);
 
 /// Follows what other servers and commands change, for the cache of sessions, until asked to stop.
-pub(crate) async fn run(
+pub async fn run(
     database: Database,
     listen_at: DatabaseUrl,
     cache: Arc<SessionCache>,
