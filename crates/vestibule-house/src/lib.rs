@@ -25,3 +25,8 @@ pub use exposed_file::exposure;
 pub use priority::lower_priority_of_this_thread;
 pub use readiness::{DatabaseReadiness, difference};
 pub use unverified_host::unverified_host_elsewhere;
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

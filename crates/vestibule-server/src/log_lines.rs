@@ -7,7 +7,7 @@ use tracing::{Event, Subscriber};
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::fmt::format::{Format, FormatEvent, FormatFields, Full, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, Scope};
 use vestibule::ports::{Clock as _, SystemClock};
 use vestibule_web::moments::Written;
 use vestibule_web::request_id;
@@ -71,7 +71,7 @@ where
         line.name("target");
         line.text(metadata.target());
         // At the levels at which there are any.
-        for span in context.event_scope().into_iter().flat_map(|spans| spans.from_root()) {
+        for span in context.event_scope().into_iter().flat_map(Scope::from_root) {
             line.name(span.name());
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<N>>().map(|fields| fields.fields.as_str());

@@ -194,9 +194,9 @@ async fn what_was_backed_up_is_there_after_a_restore_and_nothing_else(
 
 /// The name of the feed of revocations: of all that is in a database the only text of 32 digits without hyphens.
 fn epoch_of(dump: &str) -> String {
-    let words = dump.split(|c: char| !c.is_ascii_alphanumeric());
+    let mut words = dump.split(|c: char| !c.is_ascii_alphanumeric());
     let is_one = |word: &&str| word.len() == 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    words.filter(is_one).next().expect("a database has a feed").to_owned()
+    words.find(is_one).expect("a database has a feed").to_owned()
 }
 
 #[rstest]

@@ -22,7 +22,7 @@ impl Program {
         server.clock.advance(SystemClock.now() - server.clock.now());
         let new = MakeServiceKey { name: "wiki", scopes: &["revocations:read"], lifetime: None };
         let made = server.house.accounts.make_service_key(new, &Administrator::at_the_command_line()).await;
-        Self { key: format!("Bearer {}", *made.unwrap().1) }
+        Self { key: format!("Bearer {}", *made.expect("it can be made").1) }
     }
 
     async fn follow(&self, server: &TestServer, query: &str) -> Answer {
@@ -33,9 +33,10 @@ impl Program {
 
 fn claims(token: &str) -> Value {
     use base64::Engine;
-    let payload = token.split('.').nth(1).unwrap();
-    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap();
-    serde_json::from_slice(&payload).unwrap()
+    let payload = token.split('.').nth(1).expect("a token has three parts");
+    let payload =
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).expect("the payload is base64url");
+    serde_json::from_slice(&payload).expect("the payload is JSON")
 }
 
 #[rstest]

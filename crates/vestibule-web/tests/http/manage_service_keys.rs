@@ -25,7 +25,7 @@ async fn ask(server: &TestServer, path: &str, authorization: &str) -> Answer {
 }
 
 async fn user_id(browser: &mut Browser) -> String {
-    browser.session().await.json()["user"]["id"].as_str().unwrap().to_owned()
+    browser.session().await.json()["user"]["id"].as_str().expect("a user has an id").to_owned()
 }
 
 #[rstest]
