@@ -33,6 +33,7 @@ export function makeFollower(load, { within = 10, failOpen = false } = {}) {
       }
       cursor = since;
       asOf = sentAt;
+      failure = undefined;
     } catch (error) {
       failure = error;
       mayAskAt = performance.now() + COOL_DOWN;
@@ -43,7 +44,7 @@ export function makeFollower(load, { within = 10, failOpen = false } = {}) {
     const age = performance.now() - asOf;
     if (age >= patience / 2 && performance.now() >= mayAskAt) asking ??= follow().finally(() => { asking = null; });
     if (age >= patience) await asking;
-    if (performance.now() - asOf >= patience && !failOpen) throw failure;
+    if (performance.now() - asOf >= patience && !failOpen) throw failure ?? new Error('the server takes longer than `within` to tell which sessions ended');
     const at = Math.max(all, revoked.get(sid) ?? -Infinity);
     return issuedAt.getTime() / 1000 <= at;
   };

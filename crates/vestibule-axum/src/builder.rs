@@ -95,7 +95,6 @@ enum Mail {
     /// The development mailbox, where the site is on this machine; else a mistake, for mails would reach nobody.
     Undecided,
     Transport(Arc<dyn Transport>),
-    #[cfg(feature = "server")]
     DevMailbox(DevMailbox),
     Waits,
 }
@@ -178,6 +177,12 @@ impl Builder {
     /// to be.
     pub fn mail_transport(self, transport: impl Transport) -> Self {
         Self { mail: Mail::Transport(Arc::new(transport)), ..self }
+    }
+
+    /// Keeps mails in the development mailbox, `/dev/mailbox`, which is what happens on `localhost` in a debug build anyway. Whoever can
+    /// open it can open every account: only for a machine that nobody else reaches, and never behind a proxy.
+    pub fn dev_mailbox(self) -> Self {
+        Self { mail: Mail::DevMailbox(DevMailbox::default()), ..self }
     }
 
     /// Lets mails wait in the database: another process sends them, or nobody does yet. The pages do not say that one is on its way.
@@ -455,14 +460,21 @@ type Way = (Option<Arc<dyn Transport>>, Option<DevMailbox>);
 fn transport(mail: Mail, public_url: &PublicUrl) -> Result<Way, BuildError> {
     match mail {
         Mail::Transport(transport) => Ok((Some(transport), None)),
-        #[cfg(feature = "server")]
         Mail::DevMailbox(mailbox) => Ok((Some(Arc::new(mailbox.clone())), Some(mailbox))),
         Mail::Waits => Ok((None, None)),
         // Whoever can open it can open every account, so it is for this machine alone.
-        Mail::Undecided if public_url.is_loopback() => {
+        Mail::Undecided if public_url.is_loopback() && cfg!(debug_assertions) => {
             let mailbox = DevMailbox::default();
             Ok((Some(Arc::new(mailbox.clone())), Some(mailbox)))
         }
+        // Behind a proxy that tells nothing of itself, everybody seems to ask from this machine.
+        Mail::Undecided if public_url.is_loopback() => Err(BuildError::Setting {
+            what: "mail_transport",
+            problem: "this program is built to be released, and its mails would stay in the development mailbox, where links that \
+                      open accounts can be read. Say how mails leave the house, or `.mails_wait()`, or `.dev_mailbox()` on a machine that \
+                      nobody else reaches"
+                .to_owned(),
+        }),
         Mail::Undecided => Err(BuildError::Setting {
             what: "mail_transport",
             problem: format!(

@@ -176,6 +176,12 @@ impl Vestibule {
     ) -> std::io::Result<()> {
         let public_url = &self.0.accounts.policy().public_url;
         tracing::info!(address = %listener.local_addr()?, %public_url, database = %self.0.database.url(), "serving");
+        if !listener.local_addr()?.ip().is_loopback() && !public_url.is_https() {
+            tracing::warn!(
+                "this address can be reached from elsewhere, and {public_url} is plain http: passwords and cookies go over the network in \
+                 the clear. Speak https before it, and say so by `.public_url(\"https://…\")`"
+            );
+        }
         let workers = self.start_workers();
         let (stop, stopping) = tokio::sync::oneshot::channel();
         let service = app.into_make_service_with_connect_info::<SocketAddr>();

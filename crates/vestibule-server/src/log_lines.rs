@@ -36,7 +36,10 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let Some(id) = request_id() else { return self.0.format_event(context, writer, event) };
+        let says_itself = event.metadata().fields().field("request_id").is_some();
+        let Some(id) = request_id().filter(|_| !says_itself) else {
+            return self.0.format_event(context, writer, event);
+        };
         let mut line = String::new();
         self.0.format_event(context, Writer::new(&mut line), event)?;
         writeln!(writer, "{} request_id={id}", line.trim_end())
@@ -65,7 +68,8 @@ where
         line.0.push_str(metadata.level().as_str());
         line.0.push('"');
         event.record(&mut line);
-        if let Some(id) = request_id() {
+        let says_itself = event.metadata().fields().field("request_id").is_some();
+        if let Some(id) = request_id().filter(|_| !says_itself) {
             line.member("request_id", format_args!("\"{id}\""));
         }
         line.name("target");

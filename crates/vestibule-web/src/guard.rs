@@ -11,7 +11,7 @@ use ::vestibule::services::{
 use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri, Request};
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, HeaderValue, Method, Uri, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use time::OffsetDateTime;
 
@@ -24,6 +24,7 @@ use crate::pages::DEFAULT_NEXT;
 use crate::problem::{Problem, WayOut};
 use crate::vestibule::Vestibule;
 
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const CSRF_HEADER: &str = "x-csrf-token";
 const CSRF_FIELD: &str = "csrf_token";
 const CONFIRMATION_PAGE: &str = "/confirm-email/resend";
@@ -161,6 +162,11 @@ pub(crate) async fn guard_api(guard: &Guard, request: Request, inner: Inner) -> 
     {
         return problem.into_response();
     }
+    if guard.who != Who::Anyone
+        && let Err(problem) = check_web_socket(&guard.vestibule, request.headers())
+    {
+        return problem.into_response();
+    }
     if let Who::Service(scope) = guard.who {
         return guard_service(&guard.vestibule, scope, request, inner).await;
     }
@@ -244,6 +250,11 @@ pub(crate) async fn guard_page(guard: &Guard, request: Request, inner: Inner) ->
     {
         return problem.into_response();
     }
+    if guard.who != Who::Anyone
+        && let Err(problem) = check_web_socket(&guard.vestibule, request.headers())
+    {
+        return problem.into_response();
+    }
     if let Who::Service(scope) = guard.who {
         return guard_service(&guard.vestibule, scope, request, inner).await;
     }
@@ -298,7 +309,8 @@ async fn visit(
         // A stranger's form carries no token, and the visit is only told in the menu, where the page does not say that
         // it matters.
         let matters = guard.who == Who::Visitor;
-        if cookies.is_empty() || !(request.method.is_safe() || matters) {
+        let is_foreign = check_web_socket(vestibule, &request.headers).is_err();
+        if cookies.is_empty() || is_foreign || !(request.method.is_safe() || matters) {
             return Ok((None, Vec::new()));
         }
         let presented = cookies.presented(CsrfProof::NotNeeded);
@@ -396,6 +408,35 @@ fn check_from_this_site(vestibule: &Vestibule, method: &Method, headers: &Header
             .is_some_and(|origin| origin.as_bytes() != vestibule.origin().as_bytes()),
     };
     if is_foreign { Err(Problem::csrf_failed()) } else { Ok(()) }
+}
+
+/// A WebSocket is opened by a GET, and what is said over it changes things. Browsers let every page open one to any place and send the
+/// cookies along (cross-site WebSocket hijacking), so one with cookies must come from a page of this site.
+fn check_web_socket(vestibule: &Vestibule, headers: &HeaderMap) -> Result<(), Problem> {
+    let is_foreign = opens_web_socket(headers)
+        && matches!(bearer(headers), Bearer::None)
+        && !comes_from_this_site(vestibule, headers);
+    if is_foreign { Err(Problem::csrf_failed()) } else { Ok(()) }
+}
+
+/// A handshake is a GET, and what is said afterwards may be anything: browsers let every site open one (RFC 6455, section 10.2).
+pub(crate) fn opens_web_socket(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::SEC_WEBSOCKET_KEY)
+        || headers.get_all("sec-fetch-mode").iter().any(|mode| mode == "websocket")
+}
+
+/// Whether a browser says that a page of this very site sends the request. The application's forms cannot have our CSRF token.
+/// What says nothing of it is not believed: of cookies alone one cannot tell who made the browser send them.
+pub(crate) fn comes_from_this_site(vestibule: &Vestibule, headers: &HeaderMap) -> bool {
+    let is_one = |name: &HeaderName, expected: &[u8]| {
+        let mut lines = headers.get_all(name).iter();
+        lines.next().is_some_and(|line| line.as_bytes() == expected) && lines.next().is_none()
+    };
+    if headers.contains_key(SITE) {
+        is_one(&SITE, b"same-origin")
+    } else {
+        is_one(&header::ORIGIN, vestibule.origin().as_bytes())
+    }
 }
 
 pub(crate) enum Bearer<'a> {
@@ -546,6 +587,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PageVisit {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        tell_missing_guard(parts);
         Ok(Self::left_on(&parts.extensions, parts.uri.path()))
     }
 }

@@ -16,7 +16,7 @@ use crate::cookies::add_unless_set;
 use crate::guard::{CurrentUser, PageVisit, RequestOf};
 use crate::observer::Answered;
 use crate::problem::Problem;
-use crate::request_id::under;
+use crate::request_id::{request_id, under};
 use crate::routes::Face;
 use crate::vestibule::Vestibule;
 
@@ -70,7 +70,8 @@ where
     let accounts = vestibule.accounts();
     let started = accounts.now();
     let (arrival, request) = Arrival::watch(request);
-    let id = vestibule.request_ids().next(started);
+    // Within a layer of the application's it has one already.
+    let id = request_id().unwrap_or_else(|| vestibule.request_ids().next(started));
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let address = request.extensions().get::<ClientAddress>().and_then(|ClientAddress(address)| *address);

@@ -76,7 +76,7 @@ impl Vestibule {
         let origin = public_url.origin();
         let default_headers = headers::Defaults::new(public_url.is_https());
         let openapi = openapi::described(parts.openapi.take());
-        let request_ids = RequestIds::new(&*parts.random);
+        let request_ids = RequestIds::new(Arc::clone(&parts.random));
         Self(Arc::new(Inner {
             parts,
             cookie_names,

@@ -4,7 +4,8 @@ use axum_existing_app::{AppState, accounts, app, open_pool};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt::init();
+    // Says where it serves, and what it warns of.
+    tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::INFO).init();
     let database_url = "sqlite://data/library.db";
     let pool = open_pool(database_url)?;
     let vestibule = accounts::open(database_url, "http://localhost:3000", &pool).await?;

@@ -11,7 +11,8 @@ use vestibule_axum::{BuildError, CurrentUser, Markup, PageVisit, Vestibule};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt::init();
+    // Says where it serves, and what it warns of.
+    tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::INFO).init();
     let vestibule = open().await?;
     vestibule.serve("127.0.0.1:3000", app(&vestibule)).await?;
     Ok(())
@@ -38,6 +39,7 @@ async fn home(State(vestibule): State<Vestibule>, visit: PageVisit) -> Response 
 }
 
 async fn members(State(vestibule): State<Vestibule>, visit: PageVisit, current: CurrentUser) -> Response {
+    // An address has no `<`. For names and whatever people type take a template, which escapes: examples/axum-existing-app.
     let content = Markup(format!("<h1>For members</h1><p>You are {}.</p>", current.user().email));
     vestibule.page(&visit, "Members", &content)
 }

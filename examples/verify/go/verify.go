@@ -222,7 +222,9 @@ func (v *Verifier) followUnlessJustTried() {
 		}
 		status, err := v.get(path, headers, &told)
 		if err != nil || status != http.StatusOK || told.Next == "" {
-			return // What is known is good for a while longer, and what was begun is asked again.
+			// What is known is good for a while longer, and what was begun is asked again. Not at once by those who waited.
+			v.followTriedAt = time.Now()
+			return
 		}
 		if told.AllAt != nil && told.AllAt.Unix() > allAt {
 			allAt = told.AllAt.Unix()

@@ -224,15 +224,16 @@ final class Verifier
             [$status, $body] = $this->get("/api/auth/revocations$query", ["Authorization: Bearer $this->serviceKey"]);
             $told = $status === 200 ? json_decode($body, true) : null;
             if (!isset($told['revocations'], $told['keep_for'], $told['next'], $told['more'])) {
-                // What is known is good for a while longer, and what was begun is asked again.
+                // What is known is good for a while longer, and what was begun is asked again. Not at once by those who waited.
+                $this->followed['tried_at'] = time();
                 $this->writeFollowed();
                 return;
             }
             if ($told['all_at'] !== null) {
-                $known['all_at'] = max($known['all_at'], self::seconds($told['all_at']));
+                $known['all_at'] = max($known['all_at'], self::secondsOf($told['all_at']));
             }
             foreach ($told['revocations'] as ['sid' => $sid, 'at' => $at]) {
-                $known['revoked'][$sid] = max(self::seconds($at), $known['revoked'][$sid] ?? 0);
+                $known['revoked'][$sid] = max(self::secondsOf($at), $known['revoked'][$sid] ?? 0);
             }
             $over = time() - $told['keep_for'];
             $known['revoked'] = array_filter($known['revoked'], fn (int $at): bool => $at >= $over);
@@ -263,7 +264,7 @@ final class Verifier
         }
     }
 
-    private static function seconds(string $moment): int
+    private static function secondsOf(string $moment): int
     {
         return strtotime($moment) ?: throw new Unavailable("the site says $moment for a moment");
     }

@@ -146,7 +146,9 @@ class Verifier:
                     revoked[one["sid"]] = max(_seconds(one["at"]), revoked.get(one["sid"], float("-inf")))
                 cursor, more, over = told["next"], told["more"], time.time() - told["keep_for"]
         except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
-            return  # What is known is good for a while longer, and what was begun is asked again.
+            # What is known is good for a while longer, and what was begun is asked again. Not at once by those who waited.
+            self._follow_tried_at = time.monotonic()
+            return
         self._revoked = {sid: at for sid, at in revoked.items() if at >= over}
         self._all_at, self._cursor, self._followed_at = all_at, cursor, now
 

@@ -31,6 +31,20 @@ pub struct UserOnly<'a> {
     user: UserBody<'a>,
 }
 
+/// A user, as another program may know them.
+#[derive(Serialize, ToSchema)]
+pub struct FoundUser<'a> {
+    user: UserBody<'a>,
+    /// Whether an admin has disabled them: they can do nothing, whatever their role.
+    is_disabled: bool,
+}
+
+impl<'a> From<&'a User> for FoundUser<'a> {
+    fn from(user: &'a User) -> Self {
+        Self { user: UserBody::from(user), is_disabled: user.is_disabled }
+    }
+}
+
 /// Where a user is logged in.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SessionList)]

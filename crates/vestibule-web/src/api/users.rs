@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
-use super::answers::UserOnly;
+use super::answers::FoundUser;
 use crate::problem::ProblemBody;
 use crate::{Path, Problem, Vestibule};
 
@@ -18,7 +18,7 @@ use crate::{Path, Problem, Vestibule};
     tag = "Other programs",
     params(("id" = Uuid, Path, description = "The `sub` of an access token")),
     responses(
-        (status = 200, description = "The user", body = UserOnly),
+        (status = 200, description = "The user", body = FoundUser),
         (status = 401, description = "No service key, or one that is not good", body = ProblemBody),
         (status = 403, description = "The key has not the scope `users:read`", body = ProblemBody),
         (status = 404, description = "`not_found`: nobody has this id, or not any more", body = ProblemBody),
@@ -30,5 +30,5 @@ pub async fn find_user(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let user = vestibule.accounts().find_user(UserId::from(id)).await?.ok_or_else(Problem::not_found)?;
-    Ok(Json(UserOnly::from(&user)).into_response())
+    Ok(Json(FoundUser::from(&user)).into_response())
 }

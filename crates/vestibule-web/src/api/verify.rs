@@ -5,21 +5,20 @@ use ::vestibule::services::{Asked, CurrentSession};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use crate::cookies;
 use crate::guard::{
-    Bearer, RequestOf, accepts_page, bearer, check_api, check_or_refresh, clearing_duplicates, header_token,
-    page_for, page_of_the_form,
+    Bearer, RequestOf, accepts_page, bearer, check_api, check_or_refresh, clearing_duplicates,
+    comes_from_this_site, header_token, opens_web_socket, page_for, page_of_the_form,
 };
 use crate::problem::ProblemBody;
 use crate::request_log::ReadBy;
 use crate::routes::Face;
 use crate::{CookieValues, ForwardedRequest, Problem, Query, Vestibule};
 
-const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const USER_ID: HeaderName = HeaderName::from_static("x-auth-user-id");
 const EMAIL: HeaderName = HeaderName::from_static("x-auth-email");
 const NAME: HeaderName = HeaderName::from_static("x-auth-name");
@@ -160,26 +159,6 @@ fn refuse_person(
 fn is_navigation(headers: &HeaderMap) -> bool {
     let mode = headers.get("sec-fetch-mode");
     accepts_page(headers) && mode.is_none_or(|mode| mode == "navigate")
-}
-
-/// A handshake is a GET, and what is said afterwards may be anything: browsers let every site open one (RFC 6455, section 10.2).
-fn opens_web_socket(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::SEC_WEBSOCKET_KEY)
-        || headers.get_all("sec-fetch-mode").iter().any(|mode| mode == "websocket")
-}
-
-/// Whether a browser says that a page of this very site sends the request. The application's forms cannot have our CSRF token.
-/// What says nothing of it is not believed: of cookies alone one cannot tell who made the browser send them.
-fn comes_from_this_site(vestibule: &Vestibule, headers: &HeaderMap) -> bool {
-    let is_one = |name: &HeaderName, expected: &[u8]| {
-        let mut lines = headers.get_all(name).iter();
-        lines.next().is_some_and(|line| line.as_bytes() == expected) && lines.next().is_none()
-    };
-    if headers.contains_key(SITE) {
-        is_one(&SITE, b"same-origin")
-    } else {
-        is_one(&header::ORIGIN, vestibule.origin().as_bytes())
-    }
 }
 
 fn headers_of(user: &User) -> [(HeaderName, HeaderValue); 4] {

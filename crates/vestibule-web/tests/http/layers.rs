@@ -317,6 +317,31 @@ async fn who_must_confirm_their_address_is_led_there() {
 }
 
 #[tokio::test]
+async fn a_web_socket_of_a_neighbouring_host_is_refused_whoever_sends_the_cookies() {
+    let server = server_with(|policy| policy).await;
+    let ann = ann(&server).await;
+    let here = server.origin();
+    let socket = [("upgrade", "websocket"), ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")];
+    for path in ["/greet", "/anybody", "/only-pages", "/only-programs"] {
+        for (origin, status) in [
+            (Some(("origin", "http://app.localhost:3000")), 403),
+            (Some(("sec-fetch-site", "same-site")), 403),
+            (None, 403),
+            (Some(("sec-fetch-site", "same-origin")), 200),
+            (Some(("origin", here)), 200),
+        ] {
+            let headers: Vec<_> = socket.into_iter().chain(origin).collect();
+            let answer = ann.send_and_lose(Method::GET, path, &headers, "").await;
+            assert_eq!(answer.status, status, "{path} {origin:?}");
+        }
+    }
+    // Who shows a token that no browser sends by itself is nobody's victim.
+    let bearer = format!("Bearer {}", ann.cookie("vestibule_access").unwrap());
+    let headers = [socket[0], socket[1], ("authorization", bearer.as_str())];
+    assert_eq!(server.anonymous().send(Method::GET, "/greet", &headers, "").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_bearer_token_passes_as_everywhere() {
     let server = server_with(with_editors).await;
     let ann = ann(&server).await;

@@ -39,6 +39,7 @@ async fn a_key_opens_what_its_scope_says_and_nothing_else(#[values(Sqlite, Postg
     assert_eq!(answer.status, 200, "{answer:?}");
     let user = &answer.json()["user"];
     assert_eq!((&user["email"], &user["role"]), (&"ann@example.com".into(), &"user".into()));
+    assert_eq!(answer.json()["is_disabled"], false, "a service that keeps roles must not restore them");
     assert_eq!(answer.header("cache-control"), Some("private, no-store"));
     assert!(answer.set_cookies().is_empty());
     let nobody = "/api/users/01900000-0000-7000-8000-000000000000";
