@@ -1,5 +1,7 @@
 // Which sessions ended or changed, as the server tells programs with a service key that verify access tokens by themselves.
 
+import { VestibuleError } from './errors.js';
+
 /** Between two questions of which the first failed passes at least so much, in milliseconds. */
 const COOL_DOWN = 1_000;
 
@@ -44,7 +46,7 @@ export function makeFollower(load, { within = 10, failOpen = false } = {}) {
     const age = performance.now() - asOf;
     if (age >= patience / 2 && performance.now() >= mayAskAt) asking ??= follow().finally(() => { asking = null; });
     if (age >= patience) await asking;
-    if (performance.now() - asOf >= patience && !failOpen) throw failure ?? new Error('the server takes longer than `within` to tell which sessions ended');
+    if (performance.now() - asOf >= patience && !failOpen) throw failure ?? tooSlow();
     const at = Math.max(all, revoked.get(sid) ?? -Infinity);
     return issuedAt.getTime() / 1000 <= at;
   };
@@ -54,4 +56,8 @@ function secondsOf(moment) {
   const seconds = Date.parse(moment) / 1000;
   if (Number.isNaN(seconds)) throw new TypeError(`no moment: ${moment}`);
   return seconds;
+}
+
+function tooSlow() {
+  return new VestibuleError({ code: 'unreachable', message: 'The server takes longer than `within` to tell which sessions ended.' });
 }

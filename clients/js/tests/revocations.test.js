@@ -112,6 +112,16 @@ test('beyond the bound nobody is let in where the feed is away, unless that is w
   assert.equal(await closed.isRevoked(issued(NOW)), false);
 });
 
+test('where each answer takes longer than the bound it is said why, and nobody is let in', async () => {
+  const isRevoked = makeFollower(async () => {
+    await sleep(30);
+    return { revocations: [], all_at: null, keep_for: 450, next: '1', more: false };
+  }, { within: 0.01 });
+  for (let time = 0; time < 2; time += 1) {
+    await assert.rejects(() => isRevoked({ sid: 's', issuedAt: new Date() }), { name: 'VestibuleError', code: 'unreachable' });
+  }
+});
+
 test('who was cut off between two pages begins at the last complete time', async () => {
   const { state, isRevoked } = feed({ within: 0.1 });
   await isRevoked(issued(NOW));
