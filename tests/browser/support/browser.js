@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 import { PASSWORD } from './house.js';
 
@@ -37,6 +38,8 @@ export async function openBrowser(house) {
       viewport: size,
     });
     context.setDefaultTimeout(10_000);
+    const newPage = context.newPage.bind(context);
+    context.newPage = () => openPage(newPage);
     context.on('page', (page) => {
       page.on('console', (message) => {
         if (message.type() === 'error' && !REFUSAL.test(message.text())) complaints.push(`${page.url()}: ${message.text()}`);
@@ -64,6 +67,20 @@ export async function openBrowser(house) {
     },
     close: () => browser.close(),
   };
+}
+
+/** Playwright waits for ever for a page that Chromium does not open, which happens on a busy machine. A second one is asked for, once. */
+async function openPage(newPage) {
+  for (const isLast of [false, true]) {
+    const late = new AbortController();
+    const opened = await Promise.race([
+      newPage(),
+      sleep(20_000, undefined, { signal: late.signal }).catch(() => {}),
+    ]).finally(() => late.abort());
+    if (opened) return opened;
+    if (isLast) throw new Error('Chromium opens no page within 20 seconds, twice');
+    console.error('Chromium has opened no page within 20 seconds: another is asked for');
+  }
 }
 
 /** Presses the button that a form is sent with and waits for the page that comes. */
