@@ -249,9 +249,13 @@ test('a route handler refuses strangers, and a change without the CSRF token', a
   const forged = await context.request.post('/api/visits');
   assert.equal(forged.status(), 403);
   assert.equal((await forged.json()).code, 'csrf_failed');
+  const access = async () => (await context.cookies()).find(({ name }) => name.endsWith('vestibule_access'))?.value;
+  const old = await access();
   await pause(ACCESS_TTL + 100);
   assert.equal((await context.request.get('/api/visits')).status(), 200, 'where the access token is over it is refreshed');
-  assert.equal((await context.request.get('/api/auth/session')).status(), 200, 'and the browser has the new one');
+  // Not whether it is still good: that is a matter of how busy the machine is.
+  const fresh = await access();
+  assert.ok(fresh && fresh !== old, 'and the browser has the new one');
   await context.close();
 });
 
