@@ -318,7 +318,7 @@ async fn who_must_confirm_their_address_is_led_there() {
 
 #[tokio::test]
 async fn a_web_socket_of_a_neighbouring_host_is_refused_whoever_sends_the_cookies() {
-    let server = server_with(|policy| policy).await;
+    let server = server_with(with_editors).await;
     let ann = ann(&server).await;
     let here = server.origin();
     let socket = [("upgrade", "websocket"), ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")];
