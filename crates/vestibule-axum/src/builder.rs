@@ -382,7 +382,7 @@ impl Builder {
             #[cfg(feature = "server")]
             Texts::Read(templates) => *templates,
         };
-        let (transport, dev_mailbox) = transport(self.mail, &public_url)?;
+        let (transport, dev_mailbox) = transport(self.mail, &public_url, cfg!(debug_assertions))?;
         let database = open_database(self.database, self.schema.as_deref()).await?;
         if let Some((file, exposure)) = database.url().file().and_then(|file| Some((file, exposure(file)?))) {
             tracing::warn!(
@@ -457,13 +457,13 @@ fn read<T, E: std::fmt::Display>(
 type Way = (Option<Arc<dyn Transport>>, Option<DevMailbox>);
 
 /// Decides who takes the mails.
-fn transport(mail: Mail, public_url: &PublicUrl) -> Result<Way, BuildError> {
+fn transport(mail: Mail, public_url: &PublicUrl, is_development: bool) -> Result<Way, BuildError> {
     match mail {
         Mail::Transport(transport) => Ok((Some(transport), None)),
         Mail::DevMailbox(mailbox) => Ok((Some(Arc::new(mailbox.clone())), Some(mailbox))),
         Mail::Waits => Ok((None, None)),
         // Whoever can open it can open every account, so it is for this machine alone.
-        Mail::Undecided if public_url.is_loopback() && cfg!(debug_assertions) => {
+        Mail::Undecided if public_url.is_loopback() && is_development => {
             let mailbox = DevMailbox::default();
             Ok((Some(Arc::new(mailbox.clone())), Some(mailbox)))
         }
@@ -542,4 +542,21 @@ async fn prepare_schema(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_released_program_has_no_development_mailbox_unless_it_says_so() {
+        let here = PublicUrl::parse(DEFAULT_PUBLIC_URL).unwrap();
+        assert!(transport(Mail::Undecided, &here, true).is_ok_and(|(_, mailbox)| mailbox.is_some()));
+        let refused = transport(Mail::Undecided, &here, false).err().unwrap().to_string();
+        assert!(refused.contains(".mails_wait()") && refused.contains(".dev_mailbox()"), "{refused}");
+        let asked = Mail::DevMailbox(DevMailbox::default());
+        assert!(transport(asked, &here, false).is_ok_and(|(_, mailbox)| mailbox.is_some()));
+        let elsewhere = PublicUrl::parse("https://example.com").unwrap();
+        assert!(transport(Mail::Undecided, &elsewhere, true).is_err());
+    }
 }

@@ -8,6 +8,7 @@ use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::fmt::format::{Format, FormatEvent, FormatFields, Full, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::{LookupSpan, Scope};
+use uuid::Uuid;
 use vestibule::ports::{Clock as _, SystemClock};
 use vestibule_web::moments::Written;
 use vestibule_web::request_id;
@@ -36,8 +37,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let says_itself = event.metadata().fields().field("request_id").is_some();
-        let Some(id) = request_id().filter(|_| !says_itself) else {
+        let Some(id) = request_to_name(event) else {
             return self.0.format_event(context, writer, event);
         };
         let mut line = String::new();
@@ -68,8 +68,7 @@ where
         line.0.push_str(metadata.level().as_str());
         line.0.push('"');
         event.record(&mut line);
-        let says_itself = event.metadata().fields().field("request_id").is_some();
-        if let Some(id) = request_id().filter(|_| !says_itself) {
+        if let Some(id) = request_to_name(event) {
             line.member("request_id", format_args!("\"{id}\""));
         }
         line.name("target");
@@ -84,6 +83,12 @@ where
         line.0.push_str("}\n");
         writer.write_str(&line.0)
     }
+}
+
+/// The request that an event happened in, unless the event names one itself: two members of a name are one too many.
+fn request_to_name(event: &Event<'_>) -> Option<Uuid> {
+    let says_itself = event.metadata().fields().field("request_id").is_some();
+    request_id().filter(|_| !says_itself)
 }
 
 /// An object of JSON that is being written.
