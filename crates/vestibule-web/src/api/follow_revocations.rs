@@ -19,7 +19,7 @@ pub struct RevocationsQuery {
 
 /// What was revoked since.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Revocations)]
+#[schema(as = RevocationFeed)]
 pub struct RevocationsBody {
     /// In the order in which they were written. One may be told again.
     revocations: Vec<RevocationBody>,
