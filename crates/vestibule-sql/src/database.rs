@@ -445,6 +445,23 @@ impl Connection {
         Self { cache: Some(Arc::clone(cache)), hooks: hooks.cloned(), ..self }
     }
 
+    /// Where statements stand alone on an embedded database: a transaction, for several that are one with a server.
+    pub(crate) async fn begin_on_file(&self) -> Result<Option<Self>, StoreError> {
+        let Link::Sqlite { writer, .. } = &self.link else { return Ok(None) };
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        let begun = writer.begin_with("BEGIN IMMEDIATE").await;
+        let link = Link::SqliteTransaction(begun.map_err(|error| store_error("BEGIN", error))?);
+        Ok(Some(Self {
+            link,
+            round_trips: Arc::clone(&self.round_trips),
+            cache: self.cache.clone(),
+            changed: Vec::new(),
+            hooks: self.hooks.clone(),
+            events: Vec::new(),
+            is_refused: false,
+        }))
+    }
+
     pub(crate) fn is_transaction(&self) -> bool {
         matches!(self.link, Link::SqliteTransaction(_) | Link::PostgresTransaction(_))
     }

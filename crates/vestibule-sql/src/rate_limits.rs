@@ -7,8 +7,8 @@ use crate::database::{Connection, Statement};
 
 /// The rows of `asked`, for one to three buckets: name, step and span in microseconds. `$1` is the present moment.
 macro_rules! asked {
-    ($($placeholders:literal),*; $statement:literal) => {
-        concat!("WITH asked (key, step, span) AS (VALUES ", asked!(@rows $($placeholders),*), ") ", $statement)
+    ($($placeholders:literal),*; $($statement:expr),+) => {
+        concat!("WITH asked (key, step, span) AS (VALUES ", asked!(@rows $($placeholders),*), ") ", $($statement),+)
     };
     (@rows $first:literal) => { $first };
     (@rows $first:literal, $($rest:literal),+) => { concat!($first, ", ", asked!(@rows $($rest),+)) };
@@ -16,23 +16,39 @@ macro_rules! asked {
 
 /// One text for each number of buckets.
 macro_rules! for_each_count {
-    ($statement:literal) => {
+    ($($statement:expr),+) => {
         [
-            asked!("(CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($4 AS BIGINT))"; $statement),
+            asked!("(CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($4 AS BIGINT))"; $($statement),+),
             asked!(
                 "(CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($4 AS BIGINT))",
                 "(CAST($5 AS TEXT), CAST($6 AS BIGINT), CAST($7 AS BIGINT))";
-                $statement
+                $($statement),+
             ),
             asked!(
                 "(CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($4 AS BIGINT))",
                 "(CAST($5 AS TEXT), CAST($6 AS BIGINT), CAST($7 AS BIGINT))",
                 "(CAST($8 AS TEXT), CAST($9 AS BIGINT), CAST($10 AS BIGINT))";
-                $statement
+                $($statement),+
             ),
         ]
     };
 }
+
+/// How one is taken from a bucket, as the end of what inserts a row for it: nothing where it has not enough. `$1` is the present
+/// moment.
+macro_rules! or_take_from_its_bucket {
+    () => {
+        "ON CONFLICT (key) DO UPDATE
+        SET full_at = CASE
+                WHEN rate_limits.full_at > CAST($1 AS BIGINT)
+                THEN rate_limits.full_at + excluded.full_at - CAST($1 AS BIGINT)
+                ELSE excluded.full_at
+            END,
+            span = excluded.span
+        WHERE rate_limits.full_at + excluded.full_at - 2 * CAST($1 AS BIGINT) <= excluded.span"
+    };
+}
+pub(crate) use or_take_from_its_bucket;
 
 /// Rows are written in the order of their names, so that two attempts never wait for each other in a circle. Whether a
 /// bucket has enough is asked twice: before, of all, so that an attempt which is refused takes nothing from the others;
@@ -48,14 +64,8 @@ const TAKE: [&str; 3] = for_each_count!(
         WHERE taken.full_at + other.step - CAST($1 AS BIGINT) > other.span
     )
     ORDER BY asked.key
-    ON CONFLICT (key) DO UPDATE
-    SET full_at = CASE
-            WHEN rate_limits.full_at > CAST($1 AS BIGINT)
-            THEN rate_limits.full_at + excluded.full_at - CAST($1 AS BIGINT)
-            ELSE excluded.full_at
-        END,
-        span = excluded.span
-    WHERE rate_limits.full_at + excluded.full_at - 2 * CAST($1 AS BIGINT) <= excluded.span"
+    ",
+    or_take_from_its_bucket!()
 );
 
 /// In the same order as they are taken. A bucket that was forgotten since is full already.
@@ -132,10 +142,10 @@ fn bind<'c>(statement: Statement<'c>, buckets: &[Bucket], now: OffsetDateTime) -
 }
 
 /// Numbers, for moments that are added to each other mean the same in both databases only as such.
-fn micros(moment: OffsetDateTime) -> i64 {
+pub(crate) fn micros(moment: OffsetDateTime) -> i64 {
     whole_micros(moment - OffsetDateTime::UNIX_EPOCH)
 }
 
-fn whole_micros(duration: Duration) -> i64 {
+pub(crate) fn whole_micros(duration: Duration) -> i64 {
     i64::try_from(duration.whole_microseconds()).unwrap_or(i64::MAX)
 }

@@ -5,13 +5,13 @@ use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use vestibule::Changed;
 use vestibule::models::{
-    CsrfToken, PublicSessionId, RefreshSecretHash, Session, SessionIdHash, User, UserId,
+    AuditEvent, CsrfToken, PublicSessionId, RefreshSecretHash, Session, SessionIdHash, User, UserId,
 };
 use vestibule::repository::{
-    MOST_SEEN_AT_ONCE, NewSession, Rotation, SessionAndUser, SessionDays, Sessions, StoreError,
+    AuditEvents, MOST_SEEN_AT_ONCE, NewSession, Rotation, SessionAndUser, SessionDays, Sessions, StoreError,
 };
 
-use crate::database::{At, Connection, Id};
+use crate::database::{At, Connection, Id, Statement};
 use crate::store::{BrokenRow, Count, bytes32, client, day};
 use crate::users::UserRow;
 
@@ -37,33 +37,53 @@ macro_rules! insert_session {
     };
 }
 
+/// The same, with the event that tells of it as a part of the statement.
+const INSERT_SESSION_WITH_EVENT: &str = concat!(
+    "WITH begun AS (",
+    insert_session!("FOR SHARE"),
+    " RETURNING user_id)
+    INSERT INTO audit_events
+        (id, kind, user_id, created_at, ip, user_agent, actor, actor_id, detail)
+    SELECT
+        $18, $19, user_id, $20, $21, $22, $23, $24, $25
+    FROM begun"
+);
+
 #[async_trait]
 impl Sessions for Connection {
     async fn insert_session(&mut self, new: NewSession<'_>) -> Result<bool, StoreError> {
-        let session = new.session;
         let sql = if self.has_row_locks() { insert_session!("FOR SHARE") } else { insert_session!("") };
-        let inserted = self
-            .write(sql)
-            .bind(session.id_hash.as_bytes().to_vec())
-            .bind(Id(session.public_id.as_uuid()))
-            .bind(Id(session.user_id.as_uuid()))
-            .bind(session.secret_hash.as_bytes().to_vec())
-            .bind(session.previous_secret_hash.map(|hash| hash.as_bytes().to_vec()))
-            .bind(At(session.secret_rotated_at))
-            .bind(session.secret_first_used_at.map(At))
-            .bind(session.csrf_token.as_str().to_owned())
-            .bind(session.is_revoked)
-            .bind(At(session.created_at))
-            .bind(At(session.last_seen_at))
-            .bind(At(session.expires_at))
-            .bind(At(session.absolute_expires_at))
-            .bind(session.client.ip().map(|ip| ip.to_string()))
-            .bind(session.client.user_agent().map(str::to_owned))
-            .bind(new.password_hash.as_str().to_owned())
-            .bind(At(session.password_given_at))
-            .execute()
-            .await?;
-        Ok(inserted == 1)
+        Ok(bind_session(self.write(sql), &new).execute().await? == 1)
+    }
+
+    async fn insert_session_with_event(
+        &mut self,
+        new: NewSession<'_>,
+        event: &AuditEvent,
+    ) -> Result<bool, StoreError> {
+        if self.can_change_within_a_question() {
+            let statement = bind_session(self.write(INSERT_SESSION_WITH_EVENT), &new);
+            let told = statement
+                .bind(Id(event.id.as_uuid()))
+                .bind(event.kind.as_str())
+                .bind(At(event.created_at))
+                .bind(event.client.ip().map(|ip| ip.to_string()))
+                .bind(event.client.user_agent().map(str::to_owned))
+                .bind(event.actor.as_str())
+                .bind(event.actor.id().map(|id| Id(id.as_uuid())))
+                .bind(event.detail.clone())
+                .execute()
+                .await?;
+            return Ok(told == 1);
+        }
+        let Some(mut work) = self.begin_on_file().await? else {
+            return insert_both(self, new, event).await;
+        };
+        let is_stored = insert_both(&mut work, new, event).await?;
+        if is_stored {
+            work.commit().await?;
+        }
+        Ok(is_stored)
     }
 
     async fn find_session_with_user(
@@ -399,6 +419,42 @@ impl Sessions for Connection {
             )";
         self.write(SQL).bind(At(over_before)).bind(At(now)).bind(i64::from(limit)).execute().await
     }
+}
+
+/// Within a transaction: a session, and then its event.
+async fn insert_both(
+    work: &mut Connection,
+    new: NewSession<'_>,
+    event: &AuditEvent,
+) -> Result<bool, StoreError> {
+    let is_stored = work.insert_session(new).await?;
+    if is_stored {
+        work.insert_audit_event(event).await?;
+    }
+    Ok(is_stored)
+}
+
+/// The values of `insert_session`.
+fn bind_session<'c>(statement: Statement<'c>, new: &NewSession<'_>) -> Statement<'c> {
+    let session = new.session;
+    statement
+        .bind(session.id_hash.as_bytes().to_vec())
+        .bind(Id(session.public_id.as_uuid()))
+        .bind(Id(session.user_id.as_uuid()))
+        .bind(session.secret_hash.as_bytes().to_vec())
+        .bind(session.previous_secret_hash.map(|hash| hash.as_bytes().to_vec()))
+        .bind(At(session.secret_rotated_at))
+        .bind(session.secret_first_used_at.map(At))
+        .bind(session.csrf_token.as_str().to_owned())
+        .bind(session.is_revoked)
+        .bind(At(session.created_at))
+        .bind(At(session.last_seen_at))
+        .bind(At(session.expires_at))
+        .bind(At(session.absolute_expires_at))
+        .bind(session.client.ip().map(|ip| ip.to_string()))
+        .bind(session.client.user_agent().map(str::to_owned))
+        .bind(new.password_hash.as_str().to_owned())
+        .bind(At(session.password_given_at))
 }
 
 #[derive(sqlx::FromRow)]

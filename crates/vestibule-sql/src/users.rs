@@ -1,13 +1,15 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 use vestibule::Changed;
-use vestibule::models::{DeviceHash, EmailAddress, PasswordHash, PersonName, Role, User, UserId};
+use vestibule::models::{Bucket, DeviceHash, EmailAddress, PasswordHash, PersonName, Role, User, UserId};
 use vestibule::repository::{
-    Credentials, CredentialsAndDevice, EmailReplaced, Inserted, StoreError, UserFilter, Users,
+    CountedAttempt, Credentials, CredentialsAndDevice, EmailReplaced, Inserted, RateLimits, StoreError,
+    UserFilter, Users,
 };
 
 use crate::database::{At, Connection, Id};
 use crate::hooks::AccountEvent;
+use crate::rate_limits::{micros, or_take_from_its_bucket, whole_micros};
 use crate::store::{BrokenRow, Count, is_named, patterns_of};
 
 /// The statement of `lock_admins`, and for PostgreSQL the same with a lock, in an order that all share. SQLite has one
@@ -82,6 +84,59 @@ impl Users for Connection {
             .optional()
             .await?;
         Ok(row.map(CredentialsAndDevice::try_from).transpose()?)
+    }
+
+    async fn find_credentials_and_take(
+        &mut self,
+        email: &EmailAddress,
+        device: DeviceHash,
+        bucket: &Bucket,
+        now: OffsetDateTime,
+    ) -> Result<Option<CountedAttempt>, StoreError> {
+        const SQL: &str = concat!(
+            "
+            WITH found AS (
+                SELECT
+                    id AS user_id, email, name, is_email_verified, role, is_disabled,
+                    users.created_at AS user_created_at, updated_at AS user_updated_at,
+                    password_hash, last_seen_at
+                FROM users
+                LEFT JOIN devices ON devices.user_id = users.id AND device_hash = $3
+                WHERE email = $2
+            ),
+            taken AS (
+                INSERT INTO rate_limits (key, full_at, span)
+                SELECT $4, CAST($1 AS BIGINT) + CAST($5 AS BIGINT), CAST($6 AS BIGINT)
+                FROM found
+                WHERE last_seen_at IS NOT NULL
+                ",
+            or_take_from_its_bucket!(),
+            "
+                RETURNING key
+            )
+            SELECT found.*, EXISTS (SELECT 1 FROM taken) AS is_taken
+            FROM found"
+        );
+        if !self.can_change_within_a_question() {
+            let Some(found) = self.find_credentials_by_email(email, Some(device)).await? else {
+                return Ok(None);
+            };
+            let is_taken = found.device_seen_at.is_some()
+                && self.take_from_buckets(std::slice::from_ref(bucket), now).await?;
+            return Ok(Some(CountedAttempt { found, is_taken }));
+        }
+        let row: Option<CountedAttemptRow> = self
+            .write(SQL)
+            .bind(micros(now))
+            .bind(email.as_str().to_owned())
+            .bind(device.as_bytes().to_vec())
+            .bind(bucket.key.clone())
+            .bind(whole_micros(bucket.quota.every))
+            .bind(whole_micros(bucket.quota.span()))
+            .optional()
+            .await?;
+        let Some(CountedAttemptRow { found, is_taken }) = row else { return Ok(None) };
+        Ok(Some(CountedAttempt { found: found.try_into()?, is_taken }))
     }
 
     async fn find_credentials(&mut self, user: UserId) -> Result<Option<Credentials>, StoreError> {
@@ -393,6 +448,13 @@ struct CredentialsAndDeviceRow {
     #[sqlx(flatten)]
     credentials: CredentialsRow,
     last_seen_at: Option<At>,
+}
+
+#[derive(sqlx::FromRow)]
+struct CountedAttemptRow {
+    #[sqlx(flatten)]
+    found: CredentialsAndDeviceRow,
+    is_taken: bool,
 }
 
 impl TryFrom<UserRow> for User {

@@ -3,12 +3,12 @@ use std::sync::Arc;
 
 use rstest::rstest;
 use time::Duration;
-use vestibule::models::{RefreshSecretHash, Session};
-use vestibule::repository::{Inserted, NewSession, Rotation, Sessions, Users};
+use vestibule::models::{Actor, AuditEvent, AuditEventId, AuditEventKind, RefreshSecretHash, Session};
+use vestibule::repository::{AuditEvents, Inserted, NewSession, Rotation, Sessions, Users};
 use vestibule_sql::Database;
 use vestibule_testkit::DatabaseKind;
 
-use crate::fixtures::{NOON, hash, house, secret, session, user};
+use crate::fixtures::{NOON, hash, house, random, secret, session, user};
 
 fn rotation(session: &Session, shown: RefreshSecretHash, next: RefreshSecretHash) -> Rotation {
     let now = NOON + Duration::minutes(5);
@@ -19,6 +19,19 @@ fn rotation(session: &Session, shown: RefreshSecretHash, next: RefreshSecretHash
         now,
         grace_start: Session::grace_start(now),
         expires_at: now + Duration::days(7),
+    }
+}
+
+/// What tells that a session began.
+fn log_in_of(session: &Session) -> AuditEvent {
+    AuditEvent {
+        id: AuditEventId::new(NOON, random()),
+        kind: AuditEventKind::LoggedIn,
+        user_id: Some(session.user_id),
+        actor: Actor::Visitor,
+        detail: "by password".to_owned(),
+        created_at: NOON,
+        client: session.client.clone(),
     }
 }
 
@@ -84,6 +97,7 @@ async fn an_id_that_exists_is_never_overwritten(
 #[tokio::test]
 async fn a_password_change_under_way_decides_whether_a_session_is_stored(
     #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+    #[values(false, true)] has_event: bool,
 ) {
     let (_test, database, ann, ours) = house(kind).await;
     let mut change = database.begin().await.unwrap();
@@ -93,14 +107,61 @@ async fn a_password_change_under_way_decides_whether_a_session_is_stored(
     let overtaking = {
         let (database, new) = (database.clone(), session(&ann));
         tokio::spawn(async move {
+            let event = log_in_of(&new);
             let new = NewSession { session: &new, password_hash: &hash("a") };
-            database.alone().insert_session(new).await.unwrap()
+            if has_event {
+                database.alone().insert_session_with_event(new, &event).await.unwrap()
+            } else {
+                database.alone().insert_session(new).await.unwrap()
+            }
         })
     };
     tokio::time::sleep(std::time::Duration::from_millis(150)).await;
     assert!(!overtaking.is_finished(), "it waits for the change");
     change.commit().await.unwrap();
     assert!(!overtaking.await.unwrap(), "the old password opens no session");
+    assert_eq!(database.alone().list_audit_events(9).await.unwrap(), []);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_session_and_the_event_that_tells_of_it_are_stored_both_or_neither(
+    #[values(DatabaseKind::Sqlite, DatabaseKind::Postgres)] kind: DatabaseKind,
+) {
+    let (_test, database, ann, ours) = house(kind).await;
+    let events = async || database.alone().list_audit_events(9).await.unwrap();
+    let new = session(&ann);
+    let event = log_in_of(&new);
+    let insert = async |hash| {
+        let new = NewSession { session: &new, password_hash: &hash };
+        database.alone().insert_session_with_event(new, &event).await
+    };
+    assert!(!insert(hash("b")).await.unwrap(), "another password");
+    assert_eq!(events().await, []);
+
+    assert!(insert(hash("a")).await.unwrap());
+    assert!(stored(&database, &new).await.secret_hash.matches(&secret(1)));
+    assert_eq!(events().await, std::slice::from_ref(&event));
+
+    // The id of the event is taken, and so there is no session either.
+    let other = session(&ann);
+    let with = NewSession { session: &other, password_hash: &hash("a") };
+    assert!(database.alone().insert_session_with_event(with, &event).await.is_err());
+    assert!(database.alone().find_session_with_user(other.id_hash).await.unwrap().is_none());
+
+    // And the other way round.
+    let second = log_in_of(&ours);
+    let with = NewSession { session: &ours, password_hash: &hash("a") };
+    assert!(database.alone().insert_session_with_event(with, &second).await.is_err());
+    assert_eq!(events().await, [event]);
+
+    // Within other work it is part of that.
+    let mut work = database.begin().await.unwrap();
+    let with = NewSession { session: &other, password_hash: &hash("a") };
+    assert!(work.insert_session_with_event(with, &second).await.unwrap());
+    drop(work);
+    assert!(database.alone().find_session_with_user(other.id_hash).await.unwrap().is_none());
+    assert_eq!(events().await.len(), 1);
 }
 
 #[rstest]

@@ -31,7 +31,9 @@ pub use service_keys::ServiceKeys;
 pub use sessions::{MOST_SEEN_AT_ONCE, NewSession, Rotation, SessionAndUser, SessionDays, Sessions};
 pub use sign_up_attempts::SignUpAttempts;
 pub use signing_keys::SigningKeys;
-pub use users::{Credentials, CredentialsAndDevice, EmailReplaced, Inserted, UserFilter, Users};
+pub use users::{
+    CountedAttempt, Credentials, CredentialsAndDevice, EmailReplaced, Inserted, UserFilter, Users,
+};
 
 /// Where accounts are kept.
 #[async_trait]

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use time::{Date, OffsetDateTime};
 
 use super::StoreError;
-use crate::models::{PasswordHash, PublicSessionId, RefreshSecretHash, Session, SessionIdHash, User, UserId};
+use crate::models::{
+    AuditEvent, PasswordHash, PublicSessionId, RefreshSecretHash, Session, SessionIdHash, User, UserId,
+};
 
 /// So many sessions are noted as seen with one statement.
 pub const MOST_SEEN_AT_ONCE: usize = 32;
@@ -61,6 +63,13 @@ pub trait Sessions {
     /// Stores a session, in one statement with the check that its user is there, not disabled, and still has
     /// the password that was verified. `false` where that is not so. An id that exists is never overwritten.
     async fn insert_session(&mut self, new: NewSession<'_>) -> Result<bool, StoreError>;
+
+    /// The same with the event that tells of it: both or neither.
+    async fn insert_session_with_event(
+        &mut self,
+        new: NewSession<'_>,
+        event: &AuditEvent,
+    ) -> Result<bool, StoreError>;
 
     /// A session with its user, whatever state they are in.
     async fn find_session_with_user(

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::StoreError;
-use crate::models::{DeviceHash, EmailAddress, PasswordHash, PersonName, Role, User, UserId};
+use crate::models::{Bucket, DeviceHash, EmailAddress, PasswordHash, PersonName, Role, User, UserId};
 
 /// A user and what their password is compared with.
 #[derive(Debug, Clone)]
@@ -20,6 +20,15 @@ pub struct CredentialsAndDevice {
     pub credentials: Credentials,
     /// When they last logged in with this browser; none where they never did.
     pub device_seen_at: Option<OffsetDateTime>,
+}
+
+/// The same, and whether one was taken from the bucket of the browser.
+#[derive(Debug, Clone)]
+pub struct CountedAttempt {
+    /// What was found.
+    pub found: CredentialsAndDevice,
+    /// `false` where the bucket was empty, and where the user never used the browser.
+    pub is_taken: bool,
 }
 
 /// What came of another address.
@@ -71,6 +80,16 @@ pub trait Users {
         email: &EmailAddress,
         device: Option<DeviceHash>,
     ) -> Result<Option<CredentialsAndDevice>, StoreError>;
+
+    /// The same, and where the user used the browser, one is taken from a bucket: an attempt of theirs is counted with the question
+    /// for what it is compared with.
+    async fn find_credentials_and_take(
+        &mut self,
+        email: &EmailAddress,
+        device: DeviceHash,
+        bucket: &Bucket,
+        now: OffsetDateTime,
+    ) -> Result<Option<CountedAttempt>, StoreError>;
 
     /// A user, with what their password is compared with.
     async fn find_credentials(&mut self, user: UserId) -> Result<Option<Credentials>, StoreError>;

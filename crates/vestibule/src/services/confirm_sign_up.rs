@@ -168,7 +168,7 @@ impl Accounts {
             return Err(invalid.into());
         }
         if let Some(password) = password {
-            let _ = self.take_password_attempt::<ConfirmSignUpError>(&attempt.email, None, client).await?;
+            let _ = self.take_strangers_attempt::<ConfirmSignUpError>(&attempt.email, client).await?;
             if self
                 .hasher
                 .matches(password, Some(attempt.password_hash.clone()), Standing::Known(attempt.id.as_uuid()))

@@ -2,7 +2,8 @@ use time::OffsetDateTime;
 
 use crate::Accounts;
 use crate::models::{Bucket, Client, DeviceHash, EmailAddress, RateLimits, TooManyAttempts};
-use crate::repository::StoreError;
+use crate::refusals::Asked;
+use crate::repository::{CredentialsAndDevice, Repository, StoreError};
 
 /// What an attempt took from quotas, to be given back where it was an honest one.
 #[derive(Debug)]
@@ -10,19 +11,47 @@ use crate::repository::StoreError;
 pub(super) struct Attempt(Vec<Bucket>);
 
 impl Accounts {
-    /// Counts a password that is about to be tried, before it is looked at: of any number of attempts that race, as many
-    /// are checked as the quota allows. Log-in and every form that asks for the current password share the count, so
-    /// none is a side door to the others.
-    pub(super) async fn take_password_attempt<E>(
+    /// What a password that is about to be tried is compared with. At a browser that the account was used with, which
+    /// `device_seen_at` tells, the attempt is counted by the same question; a stranger's is not counted yet.
+    ///
+    /// Of any number of attempts that race, as many are checked as the quota allows. Log-in and every form that asks for the
+    /// current password share the count, so none is a side door to the others.
+    pub(super) async fn find_credentials_for_attempt<E>(
         &self,
         account: &EmailAddress,
-        known_device: Option<DeviceHash>,
+        device: Option<DeviceHash>,
+        client: &Client,
+    ) -> Result<Option<CredentialsAndDevice>, E>
+    where
+        E: From<TooManyAttempts> + From<StoreError>,
+    {
+        let buckets = self.buckets(|limits| limits.for_password(account, device, client));
+        let (Some(device), [bucket]) = (device, buckets.as_slice()) else {
+            return Ok(self.store.alone().find_credentials_by_email(account, device).await?);
+        };
+        let now = self.clock.now();
+        self.refusals.stand(&buckets, now)?;
+        let mut repository = self.store.alone();
+        let asked = self.refusals.ask();
+        let counted = repository.find_credentials_and_take(account, device, bucket, now).await?;
+        match counted {
+            Some(counted) if counted.found.device_seen_at.is_some() && !counted.is_taken => {
+                Err(self.refusal_of(&buckets, repository, asked, now).await?.into())
+            }
+            counted => Ok(counted.map(|counted| counted.found)),
+        }
+    }
+
+    /// Counts a password that a stranger is about to try, before it is looked at.
+    pub(super) async fn take_strangers_attempt<E>(
+        &self,
+        account: &EmailAddress,
         client: &Client,
     ) -> Result<Attempt, E>
     where
         E: From<TooManyAttempts> + From<StoreError>,
     {
-        self.take(|limits| limits.for_password(account, known_device, client)).await
+        self.take(|limits| limits.for_password(account, None, client)).await
     }
 
     /// Counts an attempt of another kind.
@@ -39,7 +68,7 @@ impl Accounts {
     where
         E: From<TooManyAttempts> + From<StoreError>,
     {
-        let buckets = self.policy.rate_limits.as_ref().map(buckets).unwrap_or_default();
+        let buckets = self.buckets(buckets);
         if buckets.is_empty() {
             return Ok(Attempt(buckets));
         }
@@ -49,17 +78,32 @@ impl Accounts {
         if repository.take_from_buckets(&buckets, now).await? {
             return Ok(Attempt(buckets));
         }
-        let levels = repository.list_bucket_levels(&buckets).await?;
+        Err(self.refusal_of(&buckets, repository, asked, now).await?.into())
+    }
+
+    /// When to come back for what the store has just refused, which is remembered.
+    async fn refusal_of(
+        &self,
+        buckets: &[Bucket],
+        mut repository: Box<dyn Repository>,
+        asked: Asked,
+        now: OffsetDateTime,
+    ) -> Result<TooManyAttempts, StoreError> {
+        let levels = repository.list_bucket_levels(buckets).await?;
         self.refusals.remember(&levels, asked, now);
         let refusals = levels
             .iter()
             .filter_map(|level| TooManyAttempts::until(level.opens_at(), level.bucket.quota, now));
         // None where time has passed between the two statements: the next second will do.
-        let refusal = refusals.max_by_key(|refusal| refusal.retry_after).unwrap_or_else(|| TooManyAttempts {
+        Ok(refusals.max_by_key(|refusal| refusal.retry_after).unwrap_or_else(|| TooManyAttempts {
             retry_after: time::Duration::SECOND,
             quota: buckets[0].quota,
-        });
-        Err(refusal.into())
+        }))
+    }
+
+    /// What an attempt is counted by; nothing where attempts are not limited.
+    fn buckets(&self, of: impl FnOnce(&RateLimits) -> Vec<Bucket>) -> Vec<Bucket> {
+        self.policy.rate_limits.as_ref().map(of).unwrap_or_default()
     }
 
     /// Refuses what was refused just now, without a look at the store. For what need not know first which quotas there are.
@@ -67,7 +111,7 @@ impl Accounts {
         &self,
         buckets: impl Fn(&RateLimits) -> Vec<Bucket>,
     ) -> Result<(), E> {
-        let buckets = self.policy.rate_limits.as_ref().map(buckets).unwrap_or_default();
+        let buckets = self.buckets(buckets);
         Ok(self.refusals.stand(&buckets, self.clock.now())?)
     }
 

@@ -13,7 +13,7 @@ use crate::repository::{NewSession, StoreError};
 /// The session is stored only while the user still has the password hash that was verified. Where they have not,
 /// another log-in may just have renewed the hash of the same password, so it is looked at once more.
 const ATTEMPTS: usize = 2;
-/// A browser that was seen within this time is not noted again: a log-in with it stays at three statements.
+/// A browser that was seen within this time is not noted again: a log-in with it stays at two statements.
 const DEVICE_IS_FRESH: Duration = Duration::days(30);
 
 /// What somebody typed who has an account.
@@ -54,27 +54,30 @@ impl Accounts {
     /// is worth nothing after (session fixation).
     pub async fn log_in(&self, typed: LogIn<'_>, client: &Client) -> Result<LoggedIn, LogInError> {
         let (email, password) = parse_log_in(typed)?;
-        if self.known_device_of(typed.devices).is_none() {
+        let shown_device = self.known_device_of(typed.devices);
+        let shown_device_hash = shown_device.as_ref().map(Device::hash);
+        if shown_device.is_none() {
             // A stranger for certain, so a flood is told without a question to the store, and what it is told takes as long
             // for every address.
             self.refuse_again::<LogInError>(|limits| limits.for_password(&email, None, client))?;
             self.hasher.room_for_a_stranger().map_err(HasherError::from)?;
         }
-        let device = self.device_of(typed.devices);
+        let device = shown_device.unwrap_or_else(|| Device::generate(&*self.random));
         let mut user_id = None;
         for _ in 0..ATTEMPTS {
-            let found = self.store.alone().find_credentials_by_email(&email, Some(device.hash())).await?;
+            let found =
+                self.find_credentials_for_attempt::<LogInError>(&email, shown_device_hash, client).await?;
             let device_seen_at = found.as_ref().and_then(|found| found.device_seen_at);
             let credentials = found.map(|found| found.credentials);
             user_id = credentials.as_ref().map(|credentials| credentials.user.id);
-            let known_device = device_seen_at.map(|_| device.hash());
-            if known_device.is_none() {
+            let mut strangers_attempt = None;
+            if device_seen_at.is_none() {
                 // Once more, with the cookie of another account in the hand: nothing is counted that is not going to be looked at.
                 self.hasher.room_for_a_stranger().map_err(HasherError::from)?;
+                strangers_attempt = Some(self.take_strangers_attempt::<LogInError>(&email, client).await?);
             }
-            let attempt = self.take_password_attempt::<LogInError>(&email, known_device, client).await?;
 
-            let whose = Standing::of(known_device.and(user_id).map(UserId::as_uuid));
+            let whose = Standing::of(device_seen_at.and(user_id).map(UserId::as_uuid));
             let check = self.verify_password(credentials, password.clone(), whose).await?;
             let PasswordCheck::Right(proof) = check else { break };
             let proof = self.renew_outdated_hash(proof, password.clone(), whose).await?;
@@ -85,28 +88,19 @@ impl Accounts {
             let new = NewSession { session: &session, password_hash: proof.hash() };
             let is_fresh = device_seen_at.is_some_and(|seen_at| now - seen_at < DEVICE_IS_FRESH);
             let is_stored = if is_fresh {
-                self.begin_session(new, client).await?
+                let event = self.event(AuditEventKind::LoggedIn, Some(user.id), client, now);
+                self.store.alone().insert_session_with_event(new, &event).await?
             } else {
                 self.begin_session_on(&device, device_seen_at.is_none(), &user, new, client, now).await?
             };
             if is_stored {
-                if known_device.is_none() {
+                if let Some(attempt) = strangers_attempt {
                     self.give_back(attempt, now).await;
                 }
                 return Ok(self.logged_in_with(user, session, &token, &device, now));
             }
         }
         self.refuse_log_in(user_id, client).await
-    }
-
-    /// A log-in with a browser that the account was used with lately: two statements that each hold by themselves.
-    async fn begin_session(&self, new: NewSession<'_>, client: &Client) -> Result<bool, StoreError> {
-        let user = new.session.user_id;
-        let is_stored = self.store.alone().insert_session(new).await?;
-        if is_stored {
-            self.record(AuditEventKind::LoggedIn, Some(user), client).await?;
-        }
-        Ok(is_stored)
     }
 
     /// A log-in with a browser that is new to the account, of which its owner is told, or that was not seen for long.

@@ -68,12 +68,13 @@ impl Accounts {
         }
         if let Some(password) = password {
             let device = self.known_device_of(devices).map(|device| device.hash());
-            let found = self.store.alone().find_credentials_by_email(&user.email, device).await?;
+            let found = self
+                .find_credentials_for_attempt::<CurrentPasswordError>(&user.email, device, client)
+                .await?;
+            if found.as_ref().is_none_or(|found| found.device_seen_at.is_none()) {
+                let _ = self.take_strangers_attempt::<CurrentPasswordError>(&user.email, client).await?;
+            }
             let found = found.filter(|found| found.credentials.user.id == user.id);
-            let known_device =
-                device.filter(|_| found.as_ref().is_some_and(|found| found.device_seen_at.is_some()));
-            let _ =
-                self.take_password_attempt::<CurrentPasswordError>(&user.email, known_device, client).await?;
             let credentials = found.map(|found| found.credentials);
             if let PasswordCheck::Right(proof) =
                 self.verify_password(credentials, password, Standing::Known(user.id.as_uuid())).await?
