@@ -50,7 +50,7 @@ pub(crate) struct Guarded<H> {
     pub handler: H,
 }
 
-type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 impl<H: Handler<T, S>, T: 'static, S: Send + 'static> Handler<T, S> for Guarded<H> {
     type Future = Answer;
@@ -73,8 +73,8 @@ impl Inner {
         Self(Box::new(move |request| Box::pin(answer(request))))
     }
 
-    pub(crate) async fn run(self, request: Request) -> Response {
-        (self.0)(request).await
+    pub(crate) fn run(self, request: Request) -> Answer {
+        (self.0)(request)
     }
 }
 
@@ -92,11 +92,12 @@ pub(crate) async fn enter(entrance: &Entrance, mut request: Request, inner: Inne
             LeadsTo::Layered(face) => Some(face.unwrap_or_else(|| face_of(request.headers()))),
             _ => None,
         };
+        // In boxes, but for what is asked most: what is kept for a request is as large as the largest of these.
         let answered = async {
             match (leads_to, face) {
                 (LeadsTo::Api, _) | (_, Some(Face::Api)) => guard_api(guard, request, inner).await,
-                (LeadsTo::Nowhere, _) => guard_nowhere(guard, request, inner).await,
-                (LeadsTo::Page | LeadsTo::Layered(_), _) => guard_page(guard, request, inner).await,
+                (LeadsTo::Nowhere, _) => Box::pin(guard_nowhere(guard, request, inner)).await,
+                (LeadsTo::Page | LeadsTo::Layered(_), _) => Box::pin(guard_page(guard, request, inner)).await,
             }
         };
         // What is left half done is of this request alone: nothing else sees it.

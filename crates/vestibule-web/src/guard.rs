@@ -168,7 +168,7 @@ pub(crate) async fn guard_api(guard: &Guard, request: Request, inner: Inner) -> 
         return problem.into_response();
     }
     if let Who::Service(scope) = guard.who {
-        return guard_service(&guard.vestibule, scope, request, inner).await;
+        return Box::pin(guard_service(&guard.vestibule, scope, request, inner)).await;
     }
     let Some(asked) = guard.who.asked() else {
         if guard.who != Who::Visitor {
@@ -370,13 +370,21 @@ pub(crate) async fn check_or_refresh(
 }
 
 /// Runs a request as somebody, and leaves on the answer whose it was and the cookies to set.
-async fn run_as(current: CurrentUser, set: Vec<HeaderValue>, mut request: Request, inner: Inner) -> Response {
+fn run_as(
+    current: CurrentUser,
+    set: Vec<HeaderValue>,
+    mut request: Request,
+    inner: Inner,
+) -> impl Future<Output = Response> {
     request.extensions_mut().insert(current.clone());
-    let mut response = inner.run(request).await;
-    // For the log, and for the page that tells an error in the site's layout.
-    response.extensions_mut().insert(current);
-    add_unless_set(response.headers_mut(), set);
-    response
+    let answer = inner.run(request);
+    async move {
+        let mut response = answer.await;
+        // For the log, and for the page that tells an error in the site's layout.
+        response.extensions_mut().insert(current);
+        add_unless_set(response.headers_mut(), set);
+        response
+    }
 }
 
 /// The same for a page.

@@ -14,8 +14,8 @@ pub fn request_id() -> Option<Uuid> {
 }
 
 /// Answers a request under its id.
-pub(crate) async fn under<F: Future>(id: Uuid, answering: F) -> F::Output {
-    CURRENT.scope(id, answering).await
+pub(crate) fn under<F: Future>(id: Uuid, answering: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(id, answering)
 }
 
 /// So many ids are drawn at once.

@@ -170,16 +170,16 @@ impl Accounts {
             if let Some(current) = self.check_remembered(&token, &refresh_tokens, presented, &asked, now) {
                 return Ok(current);
             }
-            let asked_at = self.session_cache.ask();
-            let Some(claims) = self.verify_access_token(cookie, now).await? else { continue };
-            let access = Access { token, claims, asked_at };
-            match self.check_pair(&access, &refresh_tokens, presented, &asked, now).await {
+            // In a box, for most checks come no further than this, and carry what follows along.
+            let read = Box::pin(self.check_read(cookie, token, &refresh_tokens, presented, &asked, now));
+            match read.await {
                 // Perhaps another pair of cookies fits. A wrong CSRF token too may only say that this pair is a
                 // stranger's, planted before the person's own.
-                Err(
+                Some(Err(
                     error @ (CheckError::NotLoggedIn | CheckError::SessionEnded(_) | CheckError::CsrfFailed),
-                ) => refusal = Some(error),
-                answer => return answer,
+                )) => refusal = Some(error),
+                Some(answer) => return answer,
+                None => {}
             }
         }
         Err(refusal.unwrap_or_else(|| {
@@ -198,10 +198,20 @@ impl Accounts {
         {
             return Ok(current);
         }
+        Box::pin(self.check_bearer_read(access_token, token, &asked, now)).await
+    }
+
+    async fn check_bearer_read(
+        &self,
+        access_token: &str,
+        token: TokenDigest,
+        asked: &Asked,
+        now: OffsetDateTime,
+    ) -> Result<CurrentSession, CheckError> {
         let asked_at = self.session_cache.ask();
         let claims = self.verify_access_token(access_token, now).await?.ok_or(CheckError::NotLoggedIn)?;
         let found = self.live_session_of(&Access { token, claims, asked_at }, now).await?;
-        self.check_bearer_of(found, &asked, now)
+        self.check_bearer_of(found, asked, now)
     }
 
     fn check_bearer_of(
@@ -246,6 +256,25 @@ impl Accounts {
         // The first use of a secret is written down, so it is no matter of reading alone.
         let is_first_use = remembered.found.session.is_first_use_of(&shown.secret.hash());
         (!is_first_use).then(|| self.passed(remembered.found.clone(), presented, now))
+    }
+
+    /// The check by what the store has. None where the token is not good.
+    async fn check_read(
+        &self,
+        access_token: &str,
+        token: TokenDigest,
+        refresh_tokens: &[RefreshToken],
+        presented: &PresentedSession<'_>,
+        asked: &Asked,
+        now: OffsetDateTime,
+    ) -> Option<Result<CurrentSession, CheckError>> {
+        let asked_at = self.session_cache.ask();
+        let claims = match self.verify_access_token(access_token, now).await {
+            Ok(claims) => claims?,
+            Err(error) => return Some(Err(error.into())),
+        };
+        let access = Access { token, claims, asked_at };
+        Some(self.check_pair(&access, refresh_tokens, presented, asked, now).await)
     }
 
     async fn check_pair(
