@@ -11,7 +11,7 @@ from typing import IO
 
 import httpx
 
-PROGRAM = Path(os.environ.get("VESTIBULE_BROWSER_SITE", Path(__file__).parent / "../../target/debug/site")).resolve()
+PROGRAM = Path(os.environ.get("VESTIBULE_TEST_SITE", Path(__file__).parent / "../../target/debug/site")).resolve()
 START_SECONDS = 30
 MAIL_SECONDS = 10
 COMMAND_SECONDS = 30
