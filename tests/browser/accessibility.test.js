@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { DESK, openBrowser, PHONE, scrollsSideways, send, signUp, violations, writeNotes } from './support/browser.js';
-import { openHouse, OTHER_PASSWORD, PASSWORD } from './support/house.js';
+import { openHouse, OTHER_PASSWORD, PASSWORD } from '../support/house.js';
 import { CONFIRM_FIRST_PAGES, missingPages, walk, walkConfirmFirst } from './support/pages.js';
 
 const MOST_BYTES = 50 * 1024;

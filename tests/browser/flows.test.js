@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { logIn, openBrowser, send, signUp } from './support/browser.js';
-import { openHouse, OTHER_PASSWORD, PASSWORD } from './support/house.js';
+import { openHouse, OTHER_PASSWORD, PASSWORD } from '../support/house.js';
 
 const SUBMIT = 'main form button[type=submit]';
 const path = (page) => new URL(page.url()).pathname;

@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DESK, openBrowser, PHONE } from './support/browser.js';
-import { openHouse } from './support/house.js';
+import { openHouse } from '../support/house.js';
 import { walk, walkConfirmFirst } from './support/pages.js';
 
 const folder = resolve(process.argv[2] ?? 'screenshots');

@@ -11,9 +11,10 @@ from typing import IO
 
 import httpx
 
-PROGRAM = Path(os.environ.get("VESTIBULE_BROWSER_SITE", Path(__file__).parent / "../../target/debug/site")).resolve()
+PROGRAM = Path(os.environ.get("VESTIBULE_TEST_SITE", Path(__file__).parent / "../../target/debug/site")).resolve()
 START_SECONDS = 30
 MAIL_SECONDS = 10
+COMMAND_SECONDS = 30
 
 
 class House:
@@ -23,13 +24,13 @@ class House:
         self._folder = tempfile.TemporaryDirectory(prefix="vestibule-generated-client-")
         self.url = f"http://localhost:{_free_port()}"
         foreign = ("VESTIBULE_", "DATABASE_URL")
-        env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        self._env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         # All of it comes from one address, and faster than people are.
-        env |= {"VESTIBULE_LISTEN": self.url.removeprefix("http://").replace("localhost", "127.0.0.1")}
-        env |= {"VESTIBULE_RATE_LIMIT": "off", "RUST_LOG": "warn"}
+        self._env |= {"VESTIBULE_LISTEN": self.url.removeprefix("http://").replace("localhost", "127.0.0.1")}
+        self._env |= {"VESTIBULE_RATE_LIMIT": "off", "RUST_LOG": "warn"}
         self._log: IO[str] = open(Path(self._folder.name) / "log", "w+", encoding="utf-8")
         self._program = subprocess.Popen(
-            [PROGRAM], cwd=self._folder.name, env=env, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
+            [PROGRAM], cwd=self._folder.name, env=self._env, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
         )
         try:
             self._wait_until_it_serves()
@@ -47,6 +48,22 @@ class House:
                     return link[1]
             time.sleep(0.05)
         raise AssertionError(f"no mail to {to} has the words {words!r}")
+
+    def service_key(self, name: str, *scopes: str) -> str:
+        """A new service key, made by a command of the program beside the server."""
+        command = [str(PROGRAM), "service-key", "add", name, *(word for scope in scopes for word in ("--scope", scope))]
+        made = subprocess.run(
+            command,
+            cwd=self._folder.name,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=COMMAND_SECONDS,
+        )
+        if made.returncode != 0:
+            raise RuntimeError(f"service-key add: {made.stderr}")
+        return made.stdout.strip()
 
     def close(self) -> None:
         self._program.kill()

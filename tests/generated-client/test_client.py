@@ -3,12 +3,13 @@
 Every answer is one of the generated types, and mypy holds what is written here to them.
 """
 
+import base64
 import json
 import unittest
 from http import HTTPStatus
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from house import House
@@ -34,7 +35,7 @@ from vestibule_api.api.accounts import (
     sign_up,
 )
 from vestibule_api.api.notes import create_note, delete_note, list_notes, show_note, update_note
-from vestibule_api.api.other_programs import jwks, openapi, verify
+from vestibule_api.api.other_programs import find_user, follow_revocations, jwks, openapi, verify
 from vestibule_api.api.sessions import confirm_password, current_session, log_in, log_out, refresh, refresh_by_get
 from vestibule_api.models import (
     ChangeEmail,
@@ -45,6 +46,7 @@ from vestibule_api.models import (
     DeleteAccount,
     Export,
     ForgotPassword,
+    FoundUser,
     JudgePassword,
     Judgement,
     KeySet,
@@ -54,6 +56,7 @@ from vestibule_api.models import (
     NoteText,
     Problem,
     ResetPassword,
+    RevocationFeed,
     SessionList,
     SignUp,
     UserAndSession,
@@ -158,6 +161,51 @@ class GeneratedClient(unittest.TestCase):
         asked = verify.sync_detailed(client=program)
         self.assertEqual((asked.status_code, asked.headers["X-Auth-Email"]), (HTTPStatus.OK, self.email))
         self.assert_problem(verify.sync(client=program, role="admin"), 403, "forbidden")
+
+    def test_a_log_out_is_told_to_who_follows_with_a_service_key(self) -> None:
+        wiki = self.program(self.house.service_key("wiki", "revocations:read"))
+        leaving, staying = self.ann(), self.ann_elsewhere()
+        sid, issued_at = self.claimed(leaving, "sid"), self.claimed(leaving, "iat")
+        feed = self.told(RevocationFeed, follow_revocations.sync(client=wiki))
+        self.assertFalse(feed.more)
+        self.assertNotIn(sid, [ended.sid for ended in feed.revocations])
+
+        self.assertEqual(log_out.sync_detailed(client=leaving).status_code, HTTPStatus.NO_CONTENT)
+        feed = self.told(RevocationFeed, follow_revocations.sync(client=wiki, since=feed.next_))
+        moments = [ended.at.timestamp() for ended in feed.revocations if ended.sid == sid]
+        self.assertGreaterEqual(max(moments), issued_at)
+        self.assertNotIn(self.claimed(staying, "sid"), [ended.sid for ended in feed.revocations])
+        self.assertFalse(feed.reset)
+        self.assertGreater(feed.keep_for, 0)
+        self.assert_problem(follow_revocations.sync(client=wiki, since="x"), 422, "invalid_input", "since")
+
+    def test_a_user_is_found_by_their_id_with_a_service_key(self) -> None:
+        known = self.ann()
+        user = self.told(UserOnly, show_account.sync(client=known)).user
+        self.assertEqual(self.claimed(known, "sub"), str(user.id))
+        shop = self.program(self.house.service_key("shop", "users:read"))
+        found = self.told(FoundUser, find_user.sync(user.id, client=shop))
+        self.assertEqual(found.user, user)
+        self.assertEqual((found.user.name, found.user.email), ("Ann", self.email))
+        self.assertFalse(found.is_disabled)
+        self.assert_problem(find_user.sync(uuid4(), client=shop), 404, "not_found")
+
+    def test_a_service_key_opens_what_its_scopes_name_and_nothing_else(self) -> None:
+        known = self.ann()
+        user = self.told(UserOnly, show_account.sync(client=known)).user
+        wiki = self.program(self.house.service_key("wiki", "revocations:read"))
+        self.assert_problem(find_user.sync(user.id, client=wiki), 403, "forbidden")
+        self.assert_problem(show_account.sync(client=wiki), 401, "unauthenticated")
+        shop = self.program(self.house.service_key("shop", "users:read"))
+        self.assert_problem(follow_revocations.sync(client=shop), 403, "forbidden")
+        both = self.program(self.house.service_key("both", "revocations:read", "users:read"))
+        self.told(FoundUser, find_user.sync(user.id, client=both))
+        self.told(RevocationFeed, follow_revocations.sync(client=both))
+
+        # Nor does what a user has open what a key does.
+        person = self.program(known.get_httpx_client().cookies["vestibule_access"])
+        self.assert_problem(find_user.sync(user.id, client=person), 401, "unauthenticated")
+        self.assert_problem(follow_revocations.sync(client=person), 401, "unauthenticated")
 
     def test_the_account_is_changed(self) -> None:
         known = self.ann()
@@ -308,11 +356,16 @@ class GeneratedClient(unittest.TestCase):
         self.addCleanup(known.get_httpx_client().close)
         return known
 
-    def program(self, access: str) -> AuthenticatedClient:
-        """A program that has an access token and no cookies."""
-        program = AuthenticatedClient(base_url=self.house.url, token=access)
+    def program(self, bearer: str) -> AuthenticatedClient:
+        """A program that has an access token, or a service key, and no cookies."""
+        program = AuthenticatedClient(base_url=self.house.url, token=bearer)
         self.addCleanup(program.get_httpx_client().close)
         return program
+
+    def claimed(self, known: AuthenticatedClient, name: str) -> Any:
+        """What somebody's access token says under a name."""
+        payload = known.get_httpx_client().cookies["vestibule_access"].split(".")[1]
+        return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))[name]
 
     def ann(self) -> AuthenticatedClient:
         """Somebody who has just signed up."""

@@ -6,7 +6,7 @@ import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { openHouse, PASSWORD } from '../browser/support/house.js';
+import { NO_LIMITS, openHouse, PASSWORD } from '../support/house.js';
 import { base64, newKey, signed } from './support/issuer.js';
 import { HURRIED, NAMES, prepare, secondsOf, until } from './support/programs.js';
 
@@ -37,7 +37,7 @@ async function post(house, path, body, headers = {}) {
   return { token: cookies.vestibule_access, csrf: cookies.vestibule_csrf, cookies: set.join('; '), body: await answer.text() };
 }
 
-const open = (settings = {}) => openHouse({ VESTIBULE_RATE_LIMIT: 'off', ...settings });
+const open = (settings = {}) => openHouse({ ...NO_LIMITS, ...settings });
 const signUp = (house) => post(house, '/api/auth/sign-up', { name: 'Ann', email: EMAIL, password: PASSWORD });
 const logIn = (house) => post(house, '/api/auth/log-in', { email: EMAIL, password: PASSWORD });
 

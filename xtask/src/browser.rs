@@ -71,7 +71,7 @@ impl Browser {
     /// Runs a command in a folder of the repository.
     fn run(&self, folder: &str, command: &mut Command) -> Result<()> {
         let command = command.current_dir(cargo::root().join(folder));
-        cargo::run(command.env(CHROMIUM_VARIABLE, &self.chromium).env("VESTIBULE_BROWSER_SITE", &self.site))
+        cargo::run(command.env(CHROMIUM_VARIABLE, &self.chromium).env("VESTIBULE_TEST_SITE", &self.site))
     }
 }
 

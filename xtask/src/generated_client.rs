@@ -26,7 +26,7 @@ pub fn test(arguments: &[String]) -> Result<()> {
 
     let mut run = Command::new(python.join("bin/python"));
     run.args(["-B", "-m", "unittest", "--verbose"]).args(arguments);
-    run.env("PYTHONPATH", &generated).env("VESTIBULE_BROWSER_SITE", browser::site()?);
+    run.env("PYTHONPATH", &generated).env("VESTIBULE_TEST_SITE", browser::site()?);
     cargo::run(run.current_dir(&tests))
 }
 

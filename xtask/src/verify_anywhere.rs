@@ -30,7 +30,7 @@ pub fn test(arguments: &[String]) -> Result<()> {
     let mut tests = Command::new("node");
     tests.args(["--test", "--test-reporter=spec"]).args(arguments);
     tests.current_dir(root().join("tests/verify-anywhere"));
-    tests.env("VESTIBULE_BROWSER_SITE", browser::site()?).env("VESTIBULE_VERIFY_PYTHON", python);
+    tests.env("VESTIBULE_TEST_SITE", browser::site()?).env("VESTIBULE_VERIFY_PYTHON", python);
     cargo::run(&mut tests)
 }
 

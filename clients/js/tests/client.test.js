@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { createClient, VestibuleError } from '../src/index.js';
-import { openHouse, PASSWORD } from './support/house.js';
+import { NO_LIMITS, openHouse, PASSWORD } from '../../../tests/support/house.js';
 import { openJar } from './support/jar.js';
 
 const REFRESH = '/api/auth/refresh';
@@ -12,7 +12,7 @@ let house;
 let jar;
 let client;
 let told;
-before(async () => { house = await openHouse(); });
+before(async () => { house = await openHouse(NO_LIMITS); });
 after(() => house?.close());
 beforeEach(() => {
   jar = openJar();
@@ -170,7 +170,7 @@ test('on https a planted bare cookie is not the CSRF token', async () => {
 });
 
 test('where the address is confirmed first a sign-up logs nobody in', async () => {
-  const first = await openHouse({ VESTIBULE_SIGN_UP: 'confirm_first' });
+  const first = await openHouse({ ...NO_LIMITS, VESTIBULE_SIGN_UP: 'confirm_first' });
   assert.equal(await createClient({ baseUrl: first.url, fetch: jar.fetch }).signUp(person('joe')), null);
   await first.close();
 });

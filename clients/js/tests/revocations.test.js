@@ -6,14 +6,14 @@ import { after, before, test } from 'node:test';
 import { createClient } from '../src/index.js';
 import { makeFollower } from '../src/revocations.js';
 import { createServerClient } from '../src/server.js';
-import { openHouse, PASSWORD } from './support/house.js';
+import { NO_LIMITS, openHouse, PASSWORD } from '../../../tests/support/house.js';
 import { openJar } from './support/jar.js';
 
 const WITHIN = 2;
 let house;
 let key;
 before(async () => {
-  house = await openHouse();
+  house = await openHouse(NO_LIMITS);
   const { stdout } = await house.command('service-key', 'add', 'wiki', '--scope', 'revocations:read');
   key = stdout.trim();
 });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { createClient } from '../src/index.js';
 import { createServerClient } from '../src/server.js';
-import { openHouse, PASSWORD } from './support/house.js';
+import { NO_LIMITS, openHouse, PASSWORD } from '../../../tests/support/house.js';
 import { openJar } from './support/jar.js';
 
 const REFRESH = '/api/auth/refresh';
@@ -16,7 +16,7 @@ let browser;
 let asked;
 let server;
 let people = 0;
-before(async () => { house = await openHouse(); });
+before(async () => { house = await openHouse(NO_LIMITS); });
 after(async () => {
   const { stdout } = await house.command('audit', 'tail', '--json');
   await house.close();

@@ -3,14 +3,14 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, test } from 'node:test';
-import { openHouse, PASSWORD } from './support/house.js';
+import { NO_LIMITS, openHouse, PASSWORD } from '../../../tests/support/house.js';
 import { openBrowser } from '../../../tests/browser/support/browser.js';
 
 const REFRESH = '/api/auth/refresh';
 let house;
 let browser;
 before(async () => {
-  house = await openHouse();
+  house = await openHouse(NO_LIMITS);
   browser = await openBrowser(house);
 });
 after(async () => {

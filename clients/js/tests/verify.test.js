@@ -4,14 +4,14 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, mock, test } from 'node:test';
 import { createClient } from '../src/index.js';
 import { createServerClient } from '../src/server.js';
-import { openHouse, PASSWORD } from './support/house.js';
+import { NO_LIMITS, openHouse, PASSWORD } from '../../../tests/support/house.js';
 import { openJar } from './support/jar.js';
 
 const JWKS = '/.well-known/jwks.json';
 const ISSUER = 'https://example.test';
 const encode = (text) => Buffer.from(text).toString('base64url');
 let house;
-before(async () => { house = await openHouse(); });
+before(async () => { house = await openHouse(NO_LIMITS); });
 after(() => house?.close());
 afterEach(() => mock.timers.reset());
 

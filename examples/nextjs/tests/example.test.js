@@ -5,8 +5,8 @@ import { execFile, spawn } from 'node:child_process';
 import { createServer, request } from 'node:http';
 import { after, afterEach, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { openHouse, PASSWORD } from '../../../clients/js/tests/support/house.js';
 import { openBrowser, send } from '../../../tests/browser/support/browser.js';
+import { freePort, NO_LIMITS, openHouse, PASSWORD } from '../../../tests/support/house.js';
 
 const FOLDER = new URL('..', import.meta.url).pathname;
 const NEXT = new URL('../next.mjs', import.meta.url).pathname;
@@ -49,19 +49,11 @@ async function openCounter() {
   };
 }
 
-async function freePort() {
-  const server = createServer();
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
 before(async () => {
   const port = await freePort();
   url = `http://localhost:${port}`;
   counter = await openCounter();
-  house = await openHouse({ VESTIBULE_PUBLIC_URL: url, VESTIBULE_ACCESS_TTL: `${ACCESS_TTL}ms` });
+  house = await openHouse({ ...NO_LIMITS, VESTIBULE_PUBLIC_URL: url, VESTIBULE_ACCESS_TTL: `${ACCESS_TTL}ms` });
   counter.leadTo(house.url);
   const env = { ...process.env, VESTIBULE_URL: counter.url, VESTIBULE_PUBLIC_URL: url };
   await promisify(execFile)(process.execPath, [NEXT, 'build'], { cwd: FOLDER, env });

@@ -83,12 +83,15 @@ type Verifier struct {
 	keys      map[string]ed25519.PublicKey
 	fetchedAt time.Time
 
-	serviceKey    string
+	serviceKey string
+	// following guards isFollowing, followTriedAt and followed, which is closed when nobody asks.
 	following     sync.Mutex
+	isFollowing   bool
 	followTriedAt time.Time
-	cursor        string
+	followed      chan struct{}
 	// telling guards what is known of sessions that ended.
 	telling    sync.RWMutex
+	cursor     string
 	revoked    map[string]int64
 	allAt      int64
 	followedAt time.Time
@@ -163,14 +166,15 @@ func (v *Verifier) Verify(token string) (*Claims, error) {
 // refuseRevoked refuses a token whose session ended, or whose user changed, after it was issued.
 func (v *Verifier) refuseRevoked(claims *Claims) error {
 	_, age := v.revokedUntil(claims.Session)
-	// Who knows enough waits for nobody who asks.
-	if age >= revokedWithin {
-		v.following.Lock()
-		v.followUnlessJustTried()
-		v.following.Unlock()
-	} else if age >= revokedWithin/2 && v.following.TryLock() {
-		v.followUnlessJustTried()
-		v.following.Unlock()
+	if age >= revokedWithin/2 {
+		followed := v.followUnlessJustTried()
+		// Who knows enough waits for no answer, and nobody waits for many pages of it.
+		if age >= revokedWithin {
+			select {
+			case <-followed:
+			case <-time.After(timeout):
+			}
+		}
 	}
 	until, age := v.revokedUntil(claims.Session)
 	if age >= revokedWithin {
@@ -193,13 +197,27 @@ func (v *Verifier) revokedUntil(session string) (int64, time.Duration) {
 	return until, time.Since(v.followedAt)
 }
 
-func (v *Verifier) followUnlessJustTried() {
-	// The moment of the first page: what comes to light between two pages may be told the next time only.
+// followUnlessJustTried says when it is done. One at a time: the next goes on where this one ends.
+func (v *Verifier) followUnlessJustTried() <-chan struct{} {
+	v.following.Lock()
+	defer v.following.Unlock()
 	now := time.Now()
-	if now.Sub(v.followedAt) < revokedWithin/2 || now.Sub(v.followTriedAt) < revocationsPause {
-		return
+	if !v.isFollowing && now.Sub(v.followTriedAt) >= revocationsPause {
+		followed := make(chan struct{})
+		v.isFollowing, v.followed = true, followed
+		go func() {
+			defer close(followed)
+			v.follow(now)
+			v.following.Lock()
+			defer v.following.Unlock()
+			v.isFollowing, v.followTriedAt = false, time.Now()
+		}()
 	}
-	v.followTriedAt = now
+	return v.followed
+}
+
+// follow asks. now is the moment of the first page: what comes to light between two pages may be told the next time only.
+func (v *Verifier) follow(now time.Time) {
 	revoked, allAt, cursor := map[string]int64{}, v.allAt, v.cursor
 	for session, at := range v.revoked {
 		revoked[session] = at
@@ -222,9 +240,7 @@ func (v *Verifier) followUnlessJustTried() {
 		}
 		status, err := v.get(path, headers, &told)
 		if err != nil || status != http.StatusOK || told.Next == "" {
-			// What is known is good for a while longer, and what was begun is asked again. Not at once by those who waited.
-			v.followTriedAt = time.Now()
-			return
+			return // What is known is good for a while longer, and what was begun is asked again.
 		}
 		if told.AllAt != nil && told.AllAt.Unix() > allAt {
 			allAt = told.AllAt.Unix()
@@ -241,10 +257,9 @@ func (v *Verifier) followUnlessJustTried() {
 		}
 		cursor, more = told.Next, told.More
 	}
-	v.cursor = cursor
 	v.telling.Lock()
 	defer v.telling.Unlock()
-	v.revoked, v.allAt, v.followedAt = revoked, allAt, now
+	v.revoked, v.allAt, v.cursor, v.followedAt = revoked, allAt, cursor, now
 }
 
 // Ask lets the site tell the user and the session of a token. The error is ErrRefused or ErrUnavailable.

@@ -15,6 +15,7 @@
 
 import { realpathSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { setTimeout as pass } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { errors, importJWK, jwtVerify } from 'jose';
 
@@ -102,8 +103,8 @@ export class Verifier {
     const age = performance.now() - this.#followedAt;
     if (age >= REVOKED_WITHIN_MS / 2) {
       this.#followUnlessJustTried();
-      // Who knows enough waits for no answer.
-      if (age >= REVOKED_WITHIN_MS) await this.#following;
+      // Who knows enough waits for no answer, and nobody waits for many pages of it.
+      if (age >= REVOKED_WITHIN_MS) await Promise.race([this.#following, pass(TIMEOUT_MS, undefined, { ref: false })]);
     }
     if (performance.now() - this.#followedAt >= REVOKED_WITHIN_MS) throw new Unavailable('the site does not tell which sessions ended');
     return iat <= Math.max(this.#allAt, this.#revoked.get(sid) ?? -Infinity);

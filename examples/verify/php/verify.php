@@ -32,6 +32,10 @@ const FRESH_SECONDS = 300;
 const KEPT_SECONDS = 600;
 // Anybody can write a token that names a key nobody has. Between two looks for new keys passes this time.
 const PAUSE_SECONDS = 10;
+// While one request looks, others with such a token wait for so long at most, where there is a copy: strangers shall not keep all
+// processes waiting.
+const UNKNOWN_KEY_SECONDS = 1;
+// For one answer of the site, and for who waits for another request that asks.
 const TIMEOUT_SECONDS = 3;
 const MAX_ANSWER_BYTES = 512 * 1024;
 // With a service key a log-out is seen within so many seconds. After half of them one request asks the site again, after all of them every
@@ -60,7 +64,7 @@ final class Verifier
     /** @var array{keys: array<string, string>, fetched_at: int, tried_at: int} */
     private array $copy = ['keys' => [], 'fetched_at' => 0, 'tried_at' => 0];
 
-    /** @var array{revoked: array<string, int>, all_at: int, cursor: ?string, as_of: int, tried_at: int} */
+    /** @var array{revoked: array<string, int>, all_at: int, cursor: ?string, as_of: int, tried_at: float} */
     private array $followed = ['revoked' => [], 'all_at' => 0, 'cursor' => null, 'as_of' => 0, 'tried_at' => 0];
 
     public function __construct(
@@ -141,32 +145,28 @@ final class Verifier
         $has = isset($this->copy['keys'][$kid]);
         // By the clock on the wall, which other processes share. Where it was put back, the copy counts as old.
         $age = abs(time() - $this->copy['fetched_at']);
+        $isFetched = true;
         if (!$has || $age >= FRESH_SECONDS) {
-            $this->fetchUnlessJustTried($has && $age < KEPT_SECONDS);
+            // Who has a key that may still be used waits for no other request.
+            $patience = $has ? 0 : UNKNOWN_KEY_SECONDS;
+            $isFetched = $this->fetchUnlessJustTried($age < KEPT_SECONDS ? $patience : TIMEOUT_SECONDS);
         }
         if (abs(time() - $this->copy['fetched_at']) >= KEPT_SECONDS) {
             throw new Unavailable("the site's keys cannot be fetched");
         }
+        if (!isset($this->copy['keys'][$kid]) && !$isFetched) {
+            throw new Unavailable('the site takes long to tell its keys, and this may be a new one');
+        }
         return $this->copy['keys'][$kid] ?? throw new Refused('signed with a key that the site does not have');
     }
 
-    /** One request fetches. Others wait for it, and no longer than a fetch may take, and not where they have a key that may still be used. */
-    private function fetchUnlessJustTried(bool $isUsable): void
+    /** One request fetches. Others wait for it, for so many seconds at most. Whether one of them has done it. */
+    private function fetchUnlessJustTried(int $patience): bool
     {
-        $lock = $this->cacheFile === null ? null : fopen("$this->cacheFile.lock", 'c');
-        if ($lock === false) {
-            throw new Unavailable("no file can be made beside $this->cacheFile");
-        }
-        $ends = self::seconds() + TIMEOUT_SECONDS;
-        while ($lock !== null && !flock($lock, LOCK_EX | LOCK_NB)) {
-            if ($isUsable || self::seconds() >= $ends) {
-                return;
-            }
-            usleep(20_000);
-        }
+        $lock = $this->lock("$this->cacheFile.lock", $patience, $hasWaited);
         $this->read();
-        if (abs(time() - $this->copy['tried_at']) < PAUSE_SECONDS) {
-            return;
+        if ($lock === false || $hasWaited || abs(time() - $this->copy['tried_at']) < PAUSE_SECONDS) {
+            return $lock !== false;
         }
         $this->copy['tried_at'] = time();
         [$status, $body] = $this->get('/.well-known/jwks.json');
@@ -184,6 +184,7 @@ final class Verifier
             $this->copy['fetched_at'] = time();
         }
         $this->write();
+        return true;
     }
 
     /** Whether the session of a token ended, or its user changed, after the token was issued. */
@@ -192,7 +193,8 @@ final class Verifier
         $this->readFollowed();
         $age = abs(time() - $this->followed['as_of']);
         if ($age >= REVOKED_WITHIN_SECONDS / 2) {
-            $this->followUnlessJustTried($age < REVOKED_WITHIN_SECONDS);
+            // Who knows enough waits for no other request.
+            $this->followUnlessJustTried($age < REVOKED_WITHIN_SECONDS ? 0 : TIMEOUT_SECONDS);
         }
         if (abs(time() - $this->followed['as_of']) >= REVOKED_WITHIN_SECONDS) {
             throw new Unavailable('the site does not tell which sessions ended');
@@ -200,32 +202,26 @@ final class Verifier
         return $claims['iat'] <= max($this->followed['all_at'], $this->followed['revoked'][$claims['sid']] ?? 0);
     }
 
-    /** One request asks. Others wait for it, except where they know enough. */
-    private function followUnlessJustTried(bool $isUsable): void
+    /** One request asks. Others wait for it, for so many seconds at most. */
+    private function followUnlessJustTried(int $patience): void
     {
-        $lock = $this->cacheFile === null ? null : fopen("$this->cacheFile.revoked.lock", 'c');
-        if ($lock === false) {
-            throw new Unavailable("no file can be made beside $this->cacheFile");
-        }
-        if ($lock !== null && !flock($lock, $isUsable ? LOCK_EX | LOCK_NB : LOCK_EX)) {
-            return;
-        }
+        $lock = $this->lock("$this->cacheFile.revoked.lock", $patience, $hasWaited);
         $this->readFollowed();
         // The moment of the first page: what comes to light between two pages may be told the next time only.
         $now = time();
         $known = $this->followed;
         $isFresh = abs($now - $known['as_of']) < REVOKED_WITHIN_SECONDS / 2;
-        if ($isFresh || abs($now - $known['tried_at']) < REVOCATIONS_PAUSE_SECONDS) {
+        $isJustTried = abs(microtime(true) - $known['tried_at']) < REVOCATIONS_PAUSE_SECONDS;
+        if ($lock === false || $hasWaited || $isFresh || $isJustTried) {
             return;
         }
-        $this->followed['tried_at'] = $known['tried_at'] = $now;
         do {
             $query = $known['cursor'] === null ? '' : '?since=' . rawurlencode($known['cursor']);
             [$status, $body] = $this->get("/api/auth/revocations$query", ["Authorization: Bearer $this->serviceKey"]);
             $told = $status === 200 ? json_decode($body, true) : null;
             if (!isset($told['revocations'], $told['keep_for'], $told['next'], $told['more'])) {
-                // What is known is good for a while longer, and what was begun is asked again. Not at once by those who waited.
-                $this->followed['tried_at'] = time();
+                // What is known is good for a while longer, and what was begun is asked again.
+                $this->followed['tried_at'] = microtime(true);
                 $this->writeFollowed();
                 return;
             }
@@ -242,6 +238,33 @@ final class Verifier
         $known['as_of'] = $now;
         $this->followed = $known;
         $this->writeFollowed();
+    }
+
+    /**
+     * A lock that only one request has, until what is returned is forgotten; false where another one keeps it for longer than so many
+     * seconds. Who has waited for another one does not do the same again, but takes what that one brought: else all would queue.
+     *
+     * @return resource|false|null Null where there is no file, and nobody to wait for.
+     */
+    private function lock(string $file, int $patience, ?bool &$hasWaited)
+    {
+        $hasWaited = false;
+        if ($this->cacheFile === null) {
+            return null;
+        }
+        $lock = fopen($file, 'c');
+        if ($lock === false) {
+            throw new Unavailable("$file cannot be made");
+        }
+        $ends = self::seconds() + $patience;
+        while (!flock($lock, LOCK_EX | LOCK_NB)) {
+            if (self::seconds() >= $ends) {
+                return false;
+            }
+            $hasWaited = true;
+            usleep(20_000);
+        }
+        return $lock;
     }
 
     private function readFollowed(): void

@@ -33,6 +33,9 @@ FRESH_SECONDS = 300
 KEPT_SECONDS = 600
 # Anybody can write a token that names a key nobody has. Between two looks for new keys passes this time.
 PAUSE_SECONDS = 10
+# Who brings such a token waits for the keys for so long at most, where there is a copy: strangers shall not keep the threads waiting.
+UNKNOWN_KEY_SECONDS = 1
+# For one answer of the site, and for who waits for it.
 TIMEOUT_SECONDS = 3
 MAX_ANSWER_BYTES = 512 * 1024
 # With a service key a log-out is seen within so many seconds. After half of them the site is asked again, after all of them its answer
@@ -71,7 +74,9 @@ class Verifier:
         self._fetched_at = self._tried_at = float("-inf")
         # Set where nobody fetches.
         self._fetched = threading.Event()
-        self._follow_lock = threading.Lock()
+        # Set where nobody asks.
+        self._followed = threading.Event()
+        self._followed.set()
         self._revoked = {}
         self._all_at = float("-inf")
         self._cursor = None
@@ -118,22 +123,26 @@ class Verifier:
         """Whether the session of a token ended, or its user changed, after the token was issued."""
         age = time.monotonic() - self._followed_at
         if age >= REVOKED_WITHIN_SECONDS / 2:
-            # Who knows enough waits for nobody who asks.
-            if self._follow_lock.acquire(blocking=age >= REVOKED_WITHIN_SECONDS):
-                try:
-                    self._follow_unless_just_tried()
-                finally:
-                    self._follow_lock.release()
+            followed = self._follow_unless_just_tried()
+            # Who knows enough waits for no answer, and nobody waits for many pages of it.
+            if age >= REVOKED_WITHIN_SECONDS:
+                followed.wait(TIMEOUT_SECONDS)
         if time.monotonic() - self._followed_at >= REVOKED_WITHIN_SECONDS:
             raise Unavailable("the site does not tell which sessions ended")
         return claims["iat"] <= max(self._all_at, self._revoked.get(claims["sid"], float("-inf")))
 
     def _follow_unless_just_tried(self):
-        # The moment of the first page: what comes to light between two pages may be told the next time only.
-        now = time.monotonic()
-        if now - self._followed_at < REVOKED_WITHIN_SECONDS / 2 or now - self._follow_tried_at < REVOCATIONS_PAUSE_SECONDS:
-            return
-        self._follow_tried_at = now
+        """Says when it is done. One at a time: the next goes on where this one ends."""
+        with self._lock:
+            now = time.monotonic()
+            if self._followed.is_set() and now - self._follow_tried_at >= REVOCATIONS_PAUSE_SECONDS:
+                followed = threading.Event()
+                threading.Thread(target=self._follow, args=(now, followed), daemon=True).start()
+                self._followed = followed
+            return self._followed
+
+    def _follow(self, now, followed):
+        """`now` is the moment of the first page: what comes to light between two pages may be told the next time only."""
         headers = {"Authorization": f"Bearer {self._service_key}"}
         revoked, all_at, cursor, more = dict(self._revoked), self._all_at, self._cursor, True
         try:
@@ -146,11 +155,13 @@ class Verifier:
                     revoked[one["sid"]] = max(_seconds(one["at"]), revoked.get(one["sid"], float("-inf")))
                 cursor, more, over = told["next"], told["more"], time.time() - told["keep_for"]
         except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
-            # What is known is good for a while longer, and what was begun is asked again. Not at once by those who waited.
+            pass  # What is known is good for a while longer, and what was begun is asked again.
+        else:
+            self._revoked = {sid: at for sid, at in revoked.items() if at >= over}
+            self._all_at, self._cursor, self._followed_at = all_at, cursor, now
+        finally:
             self._follow_tried_at = time.monotonic()
-            return
-        self._revoked = {sid: at for sid, at in revoked.items() if at >= over}
-        self._all_at, self._cursor, self._followed_at = all_at, cursor, now
+            followed.set()
 
     def _key(self, kid):
         """A key of the site, by its name."""
@@ -159,11 +170,16 @@ class Verifier:
             return found
         fetched = self._fetch_unless_just_tried()
         # Who has a key that may still be used waits for no answer.
-        if not (found and age < KEPT_SECONDS):
-            fetched.wait()
+        if age >= KEPT_SECONDS:
+            fetched.wait(TIMEOUT_SECONDS)
+        elif not found:
+            fetched.wait(self._tried_at + UNKNOWN_KEY_SECONDS - time.monotonic())
+        is_fetched = fetched.is_set()
         if time.monotonic() - self._fetched_at >= KEPT_SECONDS:
             raise Unavailable("the site's keys cannot be fetched")
         found = self._keys.get(kid)
+        if not found and not is_fetched:
+            raise Unavailable("the site takes long to tell its keys, and this may be a new one")
         if not found:
             raise Refused("signed with a key that the site does not have")
         return found

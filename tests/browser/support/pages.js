@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import * as site from '../../../site/tests/browser_pages.js';
-import { openHouse, OTHER_PASSWORD, PASSWORD } from './house.js';
+import { openHouse, OTHER_PASSWORD, PASSWORD } from '../../support/house.js';
 import { logIn, send, signUp } from './browser.js';
 
 const SUBMIT = 'main form button[type=submit]';

@@ -4,6 +4,12 @@ import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
+/** What is asked of it. */
+export const KEYS = '/.well-known/jwks.json';
+export const FEED = '/api/auth/revocations';
+/** How long a page of a feed of many takes, in milliseconds. */
+const PAGE_MS = 500;
+
 export const base64 = (text) => Buffer.from(text).toString('base64url');
 const part = (value) => base64(typeof value === 'string' ? value : JSON.stringify(value));
 
@@ -24,8 +30,14 @@ export async function openIssuer() {
   let isSilent = false;
   let isSlow = false;
   let fetches = 0;
+  let questions = 0;
+  let pages = 1;
+  const hanging = new Set();
   const server = createServer((request, answer) => {
-    if (request.url === '/.well-known/jwks.json') fetches += 1;
+    const [path] = request.url.split('?');
+    if (path === KEYS) fetches += 1;
+    if (path === FEED) questions += 1;
+    if (hanging.has(path)) return;
     if (isSlow) {
       // Always a little more, and never all of it.
       answer.writeHead(200, { 'Content-Type': 'application/json' });
@@ -37,9 +49,17 @@ export async function openIssuer() {
       answer.writeHead(503).end();
       return;
     }
-    if (request.url !== '/.well-known/jwks.json') {
+    if (path === FEED) {
+      const page = Number(request.url.split('since=')[1] ?? 0) + 1;
+      const told = { revocations: [], keep_for: 450, all_at: null, next: `${page % pages}`, more: page < pages, reset: false };
+      const tell = () => answer.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(told));
+      if (pages > 1) setTimeout(tell, PAGE_MS);
+      else tell();
+      return;
+    }
+    if (path !== KEYS) {
       // Where it would lead, the token would be told to somebody else.
-      answer.writeHead(302, { Location: '/.well-known/jwks.json' }).end();
+      answer.writeHead(302, { Location: KEYS }).end();
       return;
     }
     const told = keys.map(({ kid, x }) => ({ kty: 'OKP', crv: 'Ed25519', alg: 'EdDSA', use: 'sig', kid, x }));
@@ -54,7 +74,15 @@ export async function openIssuer() {
     fallSilent: (silent) => { isSilent = silent; },
     /** From now on each answer comes piece by piece and does not end. */
     slowDown: (slow) => { isSlow = slow; },
+    /** From now on this path (`KEYS`, `FEED`) is never answered, whoever asks. */
+    hang: (path) => { hanging.add(path); },
+    /** All paths are answered again. */
+    goOn: () => { hanging.clear(); },
+    /** From now on the feed has so many pages, and each of them takes half a second. */
+    feedOf: (many) => { pages = many; },
     fetches: () => fetches,
+    /** How often the feed was asked. */
+    questions: () => questions,
     header: (key, changes = {}) => ({ alg: 'EdDSA', kid: key.kid, typ: 'at+jwt', ...changes }),
     /** The claims of a good token. */
     claims(changes = {}) {

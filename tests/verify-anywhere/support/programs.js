@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = join(HERE, '../../..');
 const EXAMPLES = join(ROOT, 'examples/verify');
-const PYTHON = process.env.VESTIBULE_VERIFY_PYTHON ?? join(ROOT, 'target/verify-anywhere/python/bin/python');
+export const PYTHON = process.env.VESTIBULE_VERIFY_PYTHON ?? join(ROOT, 'target/verify-anywhere/python/bin/python');
 const BY_ITSELF = '`cargo xtask verify-anywhere` installs it where it can';
 
 /** What the seconds of the hurried copies are. */
@@ -56,9 +56,7 @@ export const LANGUAGES = {
     },
     prepare(folder) {
       cpSync(join(EXAMPLES, 'go/go.mod'), join(folder, 'go.mod'));
-      // Nothing is fetched: neither modules nor another Go.
-      const env = { ...process.env, GOTOOLCHAIN: 'local', GOPROXY: 'off', GOFLAGS: '' };
-      execFileSync('go', ['build', '-o', 'verify', '.'], { cwd: folder, env, stdio: ['ignore', 'ignore', 'inherit'] });
+      buildGo(folder);
     },
     command: (folder) => [join(folder, 'verify')],
   },
@@ -73,6 +71,13 @@ export const LANGUAGES = {
     command: (folder) => ['php', '-d', 'display_errors=stderr', '-d', 'error_reporting=-1', join(folder, 'verify.php')],
   },
 };
+
+/** Builds the program `verify` of what is in a folder. */
+export function buildGo(folder) {
+  // Nothing is fetched: neither modules nor another Go.
+  const env = { ...process.env, GOTOOLCHAIN: 'local', GOPROXY: 'off', GOFLAGS: '' };
+  execFileSync('go', ['build', '-o', 'verify', '.'], { cwd: folder, env, stdio: ['ignore', 'ignore', 'inherit'] });
+}
 
 export const NAMES = Object.keys(LANGUAGES);
 
@@ -95,6 +100,7 @@ export function prepare({ isHurried = false } = {}) {
   for (const name of NAMES) LANGUAGES[name].require();
   const root = mkdtempSync(join(tmpdir(), 'vestibule-verify-'));
   const commands = {};
+  const folders = {};
   for (const name of NAMES) {
     const { file, seconds, prepare: build, command } = LANGUAGES[name];
     const folder = mkdtempSync(join(root, `${name}-`));
@@ -105,9 +111,12 @@ export function prepare({ isHurried = false } = {}) {
     writeFileSync(join(folder, file.split('/')[1]), text);
     build?.(folder);
     commands[name] = command(folder);
+    folders[name] = folder;
   }
   return {
     root,
+    /** The folder of each language's copy. */
+    folders,
     /** A verifier that lives until it is closed. */
     start: (name, ...args) => new Program(commands[name], args),
     /** The same, with more in its environment. */
@@ -123,7 +132,8 @@ export function prepare({ isHurried = false } = {}) {
   };
 }
 
-class Program {
+/** A program that answers line by line. */
+export class Program {
   #child;
   #lines = [];
   #waiting = [];

@@ -1,20 +1,25 @@
-// The real program, on a database of its own in a folder of its own, with the development mailbox.
+// The real program, on a database of its own in a folder of its own, with the development mailbox: for all tests in JavaScript, of the
+// website, the client, the example and the verifiers. It needs nothing but Node.js.
 
 import { spawn, execFile } from 'node:child_process';
 import { mkdtemp, open, readFile, rm, truncate } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 /** What another program changes is known to the server within a second: it remembers sessions. */
 const theServerKnows = () => new Promise((resolve) => { setTimeout(resolve, 1000); });
 
-const PROGRAM = resolve(process.env.VESTIBULE_BROWSER_SITE ?? '../../target/debug/site');
+const PROGRAM = process.env.VESTIBULE_TEST_SITE ?? fileURLToPath(new URL('../../target/debug/site', import.meta.url));
 export const PASSWORD = 'copper window thursday';
 export const OTHER_PASSWORD = 'velvet orchard seventeen';
+/** Quotas are for guessers, and tests that act faster than people do it from one address. */
+export const NO_LIMITS = { VESTIBULE_RATE_LIMIT: 'off' };
 
-async function freePort() {
+/** A port on which nobody listens. */
+export async function freePort() {
   const server = createServer();
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address();
@@ -25,7 +30,7 @@ async function freePort() {
 /** Starts the site. `settings` are more environment variables. */
 export async function openHouse(settings = {}) {
   const port = await freePort();
-  const folder = await mkdtemp(join(tmpdir(), 'vestibule-browser-'));
+  const folder = await mkdtemp(join(tmpdir(), 'vestibule-house-'));
   const foreign = Object.keys(process.env).filter((name) => name.startsWith('VESTIBULE_') || name === 'DATABASE_URL');
   const env = {
     ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.includes(name))),
