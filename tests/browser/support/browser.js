@@ -24,22 +24,26 @@ const FOREIGN_FLAGS = ['--disable-back-forward-cache', '--disable-prompt-on-repo
 /** Chromium writes the answers of forms that were refused into the console as errors. */
 const REFUSAL = /Failed to load resource: the server responded with a status of (400|401|403|404|405|409|413|422|429|500|503)/;
 
+/**
+ * On a busy machine Chromium now and then does not answer what Playwright waits for without an end. So long is waited, which is far more
+ * than it ever took where it did answer.
+ */
+const PATIENCE = 20_000;
+
 export async function openBrowser(house) {
-  const executablePath = process.env.VESTIBULE_BROWSER_CHROMIUM ?? '/usr/bin/chromium';
-  const browser = await chromium.launch({ executablePath, args: FLAGS, ignoreDefaultArgs: FOREIGN_FLAGS });
+  const { browser, close } = await launch();
   const complaints = [];
 
   /** A person's own browser: cookies and storage of its own. */
   async function person({ javaScript = true, dark = false, size = DESK } = {}) {
-    const context = await browser.newContext({
-      baseURL: house.url,
-      javaScriptEnabled: javaScript,
-      colorScheme: dark ? 'dark' : 'light',
-      viewport: size,
-    });
+    const options = { baseURL: house.url, javaScriptEnabled: javaScript, colorScheme: dark ? 'dark' : 'light', viewport: size };
+    const context = await asked('Chromium opens no window', () => browser.newContext(options));
     context.setDefaultTimeout(10_000);
     const newPage = context.newPage.bind(context);
-    context.newPage = () => openPage(newPage);
+    context.newPage = () => asked('Chromium opens no page', newPage);
+    const closeContext = context.close.bind(context);
+    // What a test has seen is not less true because its window does not close.
+    context.close = () => asked('Chromium closes no window', closeContext, 1).catch(({ message }) => console.error(message));
     context.on('page', (page) => {
       page.on('console', (message) => {
         if (message.type() === 'error' && !REFUSAL.test(message.text())) complaints.push(`${page.url()}: ${message.text()}`);
@@ -65,22 +69,39 @@ export async function openBrowser(house) {
     assertQuiet() {
       assert.deepEqual(complaints.splice(0), []);
     },
-    close: () => browser.close(),
+    close,
   };
 }
 
-/** Playwright waits for ever for a page that Chromium does not open, which happens on a busy machine. A second one is asked for, once. */
-async function openPage(newPage) {
-  for (const isLast of [false, true]) {
-    const late = new AbortController();
-    const opened = await Promise.race([
-      newPage(),
-      sleep(20_000, undefined, { signal: late.signal }).catch(() => {}),
-    ]).finally(() => late.abort());
-    if (opened) return opened;
-    if (isLast) throw new Error('Chromium opens no page within 20 seconds, twice');
-    console.error('Chromium has opened no page within 20 seconds: another is asked for');
-  }
+/** Starts Chromium, and another one where the first does nothing: it is tried with an empty page. */
+async function launch() {
+  const executablePath = process.env.VESTIBULE_BROWSER_CHROMIUM ?? '/usr/bin/chromium';
+  return asked('Chromium does not start', async (late) => {
+    const server = await chromium.launchServer({ executablePath, args: FLAGS, ignoreDefaultArgs: FOREIGN_FLAGS });
+    late.addEventListener('abort', () => server.kill());
+    const browser = await chromium.connect(server.wsEndpoint());
+    const trial = await browser.newContext();
+    await (await trial.newPage()).goto('about:blank');
+    await trial.close();
+    // Ended and not asked to end: nothing of it is kept.
+    return { browser, close: () => server.kill() };
+  });
+}
+
+/** Does what may never come to an end: once more where it is late, and then fails. `late` tells an attempt that it is given up. */
+async function asked(what, attempt, times = 2) {
+  const late = new AbortController();
+  const waited = new AbortController();
+  const isLate = Symbol('late');
+  const done = await Promise.race([
+    attempt(late.signal),
+    sleep(PATIENCE, isLate, { signal: waited.signal }).catch(() => {}),
+  ]).finally(() => waited.abort());
+  if (done !== isLate) return done;
+  late.abort();
+  if (times === 1) throw new Error(`${what} within ${PATIENCE / 1000} seconds`);
+  console.error(`${what} within ${PATIENCE / 1000} seconds: it is asked once more`);
+  return asked(what, attempt, times - 1);
 }
 
 /** Presses the button that a form is sent with and waits for the page that comes. */
