@@ -41,16 +41,7 @@ pub(crate) fn start(
         is_serving.then(|| LogOutput::gather(std::io::stderr())).transpose().map_err(Failure::because)?;
     let (output, gatherer) = gathering.unzip();
     let output = output.map_or_else(|| BoxMakeWriter::new(std::io::stderr), BoxMakeWriter::new);
-    let lines = Lines::<Registry>::new().with_writer(output);
-    let lines = match format {
-        LogFormat::Pretty => {
-            let has_colours = std::io::stderr().is_terminal();
-            lines.with_ansi(has_colours).event_format(ForPeople::new(has_colours)).with_filter(filter).boxed()
-        }
-        LogFormat::Json => {
-            lines.event_format(ForMachines).fmt_fields(JsonFields::new()).with_filter(filter).boxed()
-        }
-    };
+    let lines = lines(format, std::io::stderr().is_terminal(), output, filter);
     let traces = traces.map(|(setting, name)| Traces::start(setting, name)).transpose()?;
     let layer = traces.as_ref().map(|traces| {
         let only = Targets::new().with_target(TRACED, tracing::Level::DEBUG);
@@ -62,4 +53,99 @@ pub(crate) fn start(
     });
     tracing_subscriber::registry().with(lines).with(layer).init();
     Ok(Telemetry { _traces: traces, _gatherer: gatherer })
+}
+
+/// What writes the lines that a filter lets through. What is for traces alone is left out at every level: a span of theirs would
+/// stand beside one of the same name.
+fn lines(
+    format: LogFormat,
+    has_colours: bool,
+    output: BoxMakeWriter,
+    filter: EnvFilter,
+) -> Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync> {
+    let no_traces = format!("{TRACED}=off").parse().expect("a target and a level are a directive");
+    let filter = filter.add_directive(no_traces);
+    let lines = Lines::<Registry>::new().with_writer(output);
+    match format {
+        LogFormat::Pretty => {
+            lines.with_ansi(has_colours).event_format(ForPeople::new(has_colours)).with_filter(filter).boxed()
+        }
+        LogFormat::Json => {
+            lines.event_format(ForMachines).fmt_fields(JsonFields::new()).with_filter(filter).boxed()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::Router;
+    use axum::http::{Method, StatusCode};
+    use axum::routing::get;
+    use rstest::rstest;
+    use vestibule_sql::Database;
+    use vestibule_testkit::DatabaseKind::Sqlite;
+    use vestibule_testkit::{ServerOptions, TestDatabase, TestServer};
+    use vestibule_web::{CurrentUser, Routes, Vestibule, Who};
+
+    use super::*;
+
+    async fn greet(_: CurrentUser) -> &'static str {
+        tracing::info!("greeted");
+        "hello"
+    }
+
+    /// Routes of an application's own behind three layers, and one of the library's behind two of them.
+    fn nested(vestibule: &Vestibule, _: &Database) -> Routes {
+        let route = Routes::new(vestibule.clone()).page(Who::LoggedIn, Method::GET, "/route", greet);
+        let members = Router::new()
+            .route("/greet", get(greet).post(greet))
+            .route_layer(vestibule.require_log_in())
+            .merge(route.into_part())
+            .layer(vestibule.optional_user());
+        let all = Router::new().nest("/nested", members).layer(vestibule.optional_user());
+        Routes::new(vestibule.clone()).merge_router(all)
+    }
+
+    #[rstest]
+    #[case::for_people(LogFormat::Pretty, "request{")]
+    #[case::for_machines(LogFormat::Json, "\"request\":{")]
+    #[tokio::test]
+    async fn a_line_within_nested_layers_names_its_request_once(
+        #[case] format: LogFormat,
+        #[case] span: &str,
+        #[values(DEFAULT_FILTER, "debug,sqlx=warn")] filter: &str,
+    ) {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let output = BoxMakeWriter::new(Arc::new(log.reopen().unwrap()));
+        let lines = lines(format, false, output, EnvFilter::new(filter));
+        // For this thread, which is the server's too.
+        let _written = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines));
+        let options = ServerOptions { routes: nested, ..ServerOptions::default() };
+        let server = TestServer::start_on(&TestDatabase::create(Sqlite).await, options).await;
+        let mut ann = server.browser();
+        ann.sign_up("ann").await;
+        let csrf_failed = [("sec-fetch-site", "cross-site")];
+        for (method, path, headers, status, told) in [
+            (Method::GET, "/nested/greet", &[][..], StatusCode::OK, "greeted"),
+            (Method::GET, "/nested/route", &[], StatusCode::OK, "greeted"),
+            (Method::POST, "/nested/greet", &csrf_failed, StatusCode::FORBIDDEN, "refused request"),
+        ] {
+            let answer = ann.send(method, path, headers, "").await;
+            assert_eq!(answer.status, status, "{answer:?}");
+            let id = answer.header("x-request-id").unwrap();
+            let text = std::fs::read_to_string(log.path()).unwrap();
+            let lines: Vec<_> = text.lines().filter(|line| line.contains(id)).collect();
+            assert!(lines.iter().any(|line| line.contains(told)), "{path} {text}");
+            let of_request = |line: &&&str| line.contains("duration_ms");
+            assert_eq!(lines.iter().filter(of_request).count(), 1, "{path} {lines:#?}");
+            for line in lines {
+                assert_eq!(line.matches("request_id").count(), 1, "{line}");
+                // Where somebody looks closer, once more: in the span.
+                let spans = line.matches(span).count();
+                assert!(spans <= 1 && line.matches(id).count() == 1 + spans, "{line}");
+            }
+        }
+    }
 }

@@ -7,7 +7,7 @@ use askama::Template;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderValue, Method, header};
 use axum::response::{Html, IntoResponse, Response};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::arrival::Arrival;
@@ -70,8 +70,9 @@ where
     let accounts = vestibule.accounts();
     let started = accounts.now();
     let (arrival, request) = Arrival::watch(request);
-    // Within a layer of the application's it has one already.
-    let id = request_id().unwrap_or_else(|| vestibule.request_ids().next(started));
+    // Within a layer of the application's it has one already, and the spans below.
+    let known = request_id();
+    let id = known.unwrap_or_else(|| vestibule.request_ids().next(started));
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let address = request.extensions().get::<ClientAddress>().and_then(|ClientAddress(address)| *address);
@@ -80,28 +81,17 @@ where
 
     // An id that the client claims is not taken: it would let strangers write in our log. What writes the log asks for the id of
     // the request (`request_id`): the span is for who looks closer, because one for each request takes as long as its line.
-    let span = tracing::debug_span!("request", id = %id);
-    // For a collector of traces, where there is one: its names are those of OpenTelemetry's conventions.
-    let traced = tracing::debug_span!(
-        target: "vestibule_trace",
-        "request",
-        otel.name = format_args!("{method} {}", route.unwrap_or("-")),
-        otel.kind = "server",
-        otel.status_code = tracing::field::Empty,
-        http.request.method = method.as_str(),
-        http.route = route,
-        http.response.status_code = tracing::field::Empty,
-        request.id = %id,
-    );
+    let span = if known.is_some() { Span::none() } else { tracing::debug_span!("request", id = %id) };
+    let traced = if known.is_some() { Span::none() } else { traced(id, &method, route) };
     let response = under(id, inner(request)).instrument(traced.clone()).instrument(span).await;
-    if response.extensions().get::<Finished>().is_some() {
-        return response;
-    }
     traced.record("http.response.status_code", response.status().as_u16());
     if response.status().is_server_error() {
         traced.record("otel.status_code", "ERROR");
     }
     drop(traced);
+    if response.extensions().get::<Finished>().is_some() {
+        return response;
+    }
 
     let problem = response.extensions().get::<Problem>().cloned();
     let (route, took) = (route.unwrap_or("-"), accounts.now() - started);
@@ -139,6 +129,21 @@ where
     let id = HeaderValue::try_from(id.to_string()).expect("a UUID is visible ASCII");
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// The span of a request for a collector of traces, where there is one: its names are those of OpenTelemetry's conventions.
+fn traced(id: Uuid, method: &Method, route: Option<&str>) -> Span {
+    tracing::debug_span!(
+        target: "vestibule_trace",
+        "request",
+        otel.name = format_args!("{method} {}", route.unwrap_or("-")),
+        otel.kind = "server",
+        otel.status_code = tracing::field::Empty,
+        http.request.method = method.as_str(),
+        http.route = route,
+        http.response.status_code = tracing::field::Empty,
+        request.id = %id,
+    )
 }
 
 /// The line that fail2ban reads (`deploy/fail2ban/filter.d/vestibule.conf`): its words do not change within a major

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
+use super::private_file::{folder_of, make_private_folder, private_file_beside};
 use super::restored::{ENDED, FEED, RENEWED_IN_SQLITE};
-use super::{SQLITE_BUSY_TIMEOUT, folder_of, make_private_folder, private_file_beside, tables};
+use super::{SQLITE_BUSY_TIMEOUT, tables};
 
 /// More of them are told by nobody read.
 const MAX_PROBLEMS: usize = 5;

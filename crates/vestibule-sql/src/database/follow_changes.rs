@@ -7,7 +7,8 @@ use uuid::Uuid;
 use vestibule::models::UserId;
 use vestibule::{Changed, SessionCache, TRUSTED_FOR};
 
-use super::{Database, DatabaseUrl, Pools, Target};
+use super::database_url::Target;
+use super::{Database, DatabaseUrl, Pools};
 
 /// What the triggers tell.
 const CHANGES: &str = "vestibule_changes";

@@ -7,8 +7,9 @@ use sqlx::{AssertSqlSafe, PgPool};
 use vestibule::repository::StoreError;
 
 use super::embedded_file::real_path;
+use super::private_file::private_file_beside;
 use super::statement::store_error;
-use super::{Database, Engine, POSTGRES_LIMITS, Pools, private_file_beside, tables};
+use super::{Database, Engine, POSTGRES_LIMITS, Pools, tables};
 
 /// The schema of one part of an application: a folder of SQL files for each database, with equal names.
 ///

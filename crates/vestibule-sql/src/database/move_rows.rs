@@ -11,8 +11,9 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
+use super::database_url::Target;
 use super::tables::{postgres_schema, postgres_tables, quoted, sqlite_tables};
-use super::{DatabaseUrl, EmbeddedFile, SQLITE_BUSY_TIMEOUT, Target};
+use super::{DatabaseUrl, EmbeddedFile, SQLITE_BUSY_TIMEOUT};
 
 /// Rows go in batches of so many, or of so many bytes.
 const BATCH_ROWS: usize = 500;

@@ -6,7 +6,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use url::Url;
 
-use super::{DatabaseUrl, Target, tables};
+use super::database_url::Target;
+use super::{DatabaseUrl, tables};
 
 /// Where systems keep the certificates that they trust. PostgreSQL's programs look there only where they are told to.
 const SYSTEM_CERTIFICATES: [&str; 4] = [

@@ -24,7 +24,7 @@ macro_rules! built_in {
 }
 
 /// All files, by name. What they share comes first.
-const BUILT_IN: [(&str, &str); 27] = built_in![
+const BUILT_IN: [(&str, &str); 29] = built_in![
     "layout.txt",
     "layout.html",
     "button.html",
@@ -52,6 +52,8 @@ const BUILT_IN: [(&str, &str); 27] = built_in![
     "refresh_reused.html",
     "account_deleted.txt",
     "account_deleted.html",
+    "service_key_made.txt",
+    "service_key_made.html",
 ];
 
 /// The site that a mail comes from.
@@ -201,7 +203,8 @@ fn check_complete(mail: &Mail, letter: &Letter) -> Result<(), TemplateError> {
         | MailMessage::EmailChanged(_)
         | MailMessage::NewLogIn(_)
         | MailMessage::RefreshReused(_)
-        | MailMessage::AccountDeleted(_) => None,
+        | MailMessage::AccountDeleted(_)
+        | MailMessage::ServiceKeyMade(_) => None,
     };
     for (ending, rendered) in [("txt", &letter.text), ("html", &letter.html)] {
         let name = || format!("{kind}.{ending}");
@@ -256,6 +259,10 @@ fn values(mail: &Mail, site: &Site) -> Value {
         | MailMessage::NewLogIn(what)
         | MailMessage::RefreshReused(what)
         | MailMessage::AccountDeleted(what) => context! { ..happened(what), ..common },
+        MailMessage::ServiceKeyMade(what) => {
+            let page = context! { service_keys_url => address(url.link("/admin/service-keys")) };
+            context! { ..page, ..happened(what), ..common }
+        }
     }
 }
 
@@ -300,6 +307,7 @@ fn sample(kind: MailKind) -> Mail {
             MailKind::NewLogIn => MailMessage::NewLogIn(happened),
             MailKind::RefreshReused => MailMessage::RefreshReused(happened),
             MailKind::AccountDeleted => MailMessage::AccountDeleted(happened),
+            MailKind::ServiceKeyMade => MailMessage::ServiceKeyMade(happened),
         },
     }
 }
@@ -370,7 +378,8 @@ mod tests {
             MailMessage::EmailChanged(happened.clone()),
             MailMessage::NewLogIn(happened.clone()),
             MailMessage::RefreshReused(happened.clone()),
-            MailMessage::AccountDeleted(happened),
+            MailMessage::AccountDeleted(happened.clone()),
+            MailMessage::ServiceKeyMade(happened),
         ] {
             let kind = message.kind();
             let letter = render(&Mail { message, ..sample(kind) });

@@ -49,6 +49,8 @@ pub enum MailMessage {
     RefreshReused(Happened),
     /// The account was deleted.
     AccountDeleted(Happened),
+    /// A key was made that lets a program in.
+    ServiceKeyMade(Happened),
 }
 
 /// An address of this site that does something for whoever has it, once. It is never printed.
@@ -101,6 +103,7 @@ impl MailMessage {
             Self::NewLogIn(_) => MailKind::NewLogIn,
             Self::RefreshReused(_) => MailKind::RefreshReused,
             Self::AccountDeleted(_) => MailKind::AccountDeleted,
+            Self::ServiceKeyMade(_) => MailKind::ServiceKeyMade,
         }
     }
 }

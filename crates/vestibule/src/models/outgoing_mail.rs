@@ -219,11 +219,13 @@ pub enum MailKind {
     RefreshReused,
     /// The account was deleted by who was logged in to it. It belongs to no user any more, and goes once it is sent.
     AccountDeleted,
+    /// A key was made that lets a program in. Goes to the admins.
+    ServiceKeyMade,
 }
 
 impl MailKind {
     /// All kinds, for those who list or store them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ConfirmEmail,
         Self::ConfirmSignUp,
         Self::SignUpAttempted,
@@ -235,6 +237,7 @@ impl MailKind {
         Self::NewLogIn,
         Self::RefreshReused,
         Self::AccountDeleted,
+        Self::ServiceKeyMade,
     ];
 
     /// Those that carry a link that does something.
@@ -260,6 +263,7 @@ impl MailKind {
             Self::NewLogIn => "new_log_in",
             Self::RefreshReused => "refresh_reused",
             Self::AccountDeleted => "account_deleted",
+            Self::ServiceKeyMade => "service_key_made",
         }
     }
 

@@ -1,18 +1,22 @@
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
 use super::{Administrator, PageOf};
 use crate::Accounts;
 use crate::models::invalid_input::take;
 use crate::models::{
-    AuditEventKind, InvalidInput, ServiceKey, ServiceKeyId, ServiceKeySecret, ServiceName, ServiceScope,
+    AuditEventKind, InvalidInput, MailKind, Role, ServiceKey, ServiceKeyId, ServiceKeySecret, ServiceName,
+    ServiceScope,
 };
-use crate::repository::StoreError;
+use crate::repository::{StoreError, UnitOfWork, UserFilter};
 
 const SHORTEST: Duration = Duration::minutes(1);
 const LONGEST: Duration = Duration::days(3650);
 /// That a key was used is written so often at most: a program that asks each second must not write each second.
 const NOTED_EVERY: Duration = Duration::MINUTE;
+/// So many admins are looked at to tell them of a new key, the newest ones. No site has more; who makes many would else make one key
+/// write any number of mails.
+const ADMINS_TOLD: u32 = 100;
 
 /// A key that is to be made.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +66,8 @@ pub enum ServiceKeyRefused {
 }
 
 impl Accounts {
-    /// Makes a key for a program, and gives its text, which is nowhere else.
+    /// Makes a key for a program, and gives its text, which is nowhere else. The admins are told by mail, whoever made it: it lets in
+    /// without a password, and outlasts the session of who made it.
     pub async fn make_service_key(
         &self,
         new: MakeServiceKey<'_>,
@@ -104,9 +109,27 @@ impl Accounts {
         let event = self.event_by(by, AuditEventKind::ServiceKeyMade, None, detail, now);
         let mut work = self.store.begin().await?;
         work.insert_service_key(&key).await?;
+        self.tell_admins_of_key(&mut *work, by, now).await?;
         work.insert_audit_event(&event).await?;
         work.commit().await?;
         Ok((key, secret.encode()))
+    }
+
+    /// Tells the admins that can log in and have confirmed their address that a key was made.
+    async fn tell_admins_of_key(
+        &self,
+        work: &mut dyn UnitOfWork,
+        by: &Administrator,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let admins = UserFilter { role: Some(Role::Admin), ..UserFilter::default() };
+        for admin in work.list_users(&admins, ADMINS_TOLD).await? {
+            if admin.is_email_verified && !admin.is_disabled {
+                let mail = self.mail_about(&admin, MailKind::ServiceKeyMade, by.client(), now);
+                work.insert_outgoing_mail(&mail).await?;
+            }
+        }
+        Ok(())
     }
 
     /// All keys, newest first, or those made before one.

@@ -250,6 +250,7 @@ impl Accounts {
             MailKind::NewLogIn => MailMessage::NewLogIn(happened),
             MailKind::RefreshReused => MailMessage::RefreshReused(happened),
             MailKind::AccountDeleted => MailMessage::AccountDeleted(happened),
+            MailKind::ServiceKeyMade => MailMessage::ServiceKeyMade(happened),
         };
         Ok(Composed::Message(message, Some(user.name)))
     }

@@ -1,11 +1,11 @@
 use rstest::rstest;
 use time::Duration;
-use vestibule::models::{Actor, AuditEventKind, ServiceScope};
+use vestibule::models::{Actor, AuditEventKind, Client, MailKind, MailMessage, Role, ServiceScope};
 use vestibule::services::{
-    Administrator, MakeServiceKey, MakeServiceKeyError, RevokeServiceKeyError, ServiceKeyRefused,
+    AddUser, Administrator, MakeServiceKey, MakeServiceKeyError, RevokeServiceKeyError, ServiceKeyRefused,
 };
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
-use vestibule_testkit::House;
+use vestibule_testkit::{House, PASSWORD};
 
 const WIKI: MakeServiceKey<'static> =
     MakeServiceKey { name: "wiki", scopes: &["revocations:read"], lifetime: None };
@@ -37,6 +37,72 @@ async fn a_key_is_good_for_its_scopes_until_it_is_revoked(#[values(Sqlite, Postg
     assert_eq!((trail[1].kind, trail[1].actor), (AuditEventKind::ServiceKeyMade, Actor::Operator));
     assert_eq!(trail[1].detail, format!("wiki, revocations:read, service key {}", key.id));
     assert_eq!(trail[0].detail, format!("service key {}", key.id));
+}
+
+/// Adds a user whose name is the left half of their address.
+async fn add(house: &House, name: &str, role: Role, is_email_verified: bool) {
+    let email = format!("{name}@example.com");
+    let new = AddUser { name, email: &email, password: PASSWORD, role: &role, is_email_verified };
+    house.accounts.add_user(new, &operator()).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_new_key_is_told_to_the_admins_with_a_confirmed_address(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let house = House::open(kind).await;
+    add(&house, "ann", Role::Admin, true).await;
+    add(&house, "bob", Role::Admin, true).await;
+    add(&house, "cid", Role::User, true).await;
+    add(&house, "unconfirmed", Role::Admin, false).await;
+    add(&house, "disabled", Role::Admin, true).await;
+    house.set_disabled("disabled@example.com", true).await;
+    let ann = house.log_in("ann@example.com", PASSWORD).await.unwrap();
+    house.deliver().await;
+    let so_far = house.post.delivered().len();
+
+    let place = Client::new("198.51.100.7".parse().ok(), Some("Firefox"));
+    let by_ann = house.accounts.administrator(&house.current(&ann).await, &place).unwrap();
+    let made_at = house.accounts.now();
+    house.accounts.make_service_key(WIKI, &by_ann).await.unwrap();
+    // Who took her session and her role away keeps it from nobody.
+    house.set_role("ann@example.com", Role::User).await;
+    house.deliver().await;
+
+    let delivered = house.post.delivered().split_off(so_far);
+    let mut told: Vec<_> = delivered.iter().map(|mail| mail.to.as_str()).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["ann@example.com", "bob@example.com"]);
+    for mail in &delivered {
+        let MailMessage::ServiceKeyMade(happened) = &mail.message else { panic!("{mail:?}") };
+        assert_eq!((happened.at, &happened.client), (made_at, &place));
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_key_of_the_command_line_is_told_too_and_one_that_is_refused_is_not(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let house = House::open(kind).await;
+    add(&house, "ann", Role::Admin, true).await;
+    let nameless = MakeServiceKey { name: "", ..WIKI };
+    house.accounts.make_service_key(nameless, &operator()).await.unwrap_err();
+    assert_eq!(house.outbox_kinds().await, []);
+    house.accounts.make_service_key(WIKI, &operator()).await.unwrap();
+    assert_eq!(house.outbox_kinds().await, [MailKind::ServiceKeyMade]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn there_is_no_key_without_the_mails_that_tell_of_it(#[values(Sqlite, Postgres)] kind: DatabaseKind) {
+    let house = House::open(kind).await;
+    add(&house, "ann", Role::Admin, true).await;
+    house.database.alone().write("DROP TABLE outgoing_mails").execute().await.unwrap();
+    let failed = house.accounts.make_service_key(WIKI, &operator()).await;
+    assert!(matches!(failed, Err(MakeServiceKeyError::Store(_))), "{failed:?}");
+    assert!(house.accounts.list_service_keys(None, 10).await.unwrap().items.is_empty());
 }
 
 #[rstest]

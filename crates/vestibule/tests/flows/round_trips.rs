@@ -185,6 +185,15 @@ async fn the_page_tells_how_often_each_flow_speaks_to_the_database(
     count("statistics");
     accounts.delete_user(dan.id, &operator).await.unwrap();
     count("delete a user");
+    let new = AddUser {
+        name: "Eda",
+        email: "eda@example.com",
+        password: PASSWORD,
+        role: &Role::Admin,
+        is_email_verified: true,
+    };
+    accounts.add_user(new, &operator).await.unwrap();
+    count("add a user");
     let new = MakeServiceKey { name: "wiki", scopes: &["revocations:read"], lifetime: None };
     let (key, text) = accounts.make_service_key(new, &operator).await.unwrap();
     count("make a service key");

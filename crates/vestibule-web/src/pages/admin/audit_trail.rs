@@ -11,7 +11,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use uuid::Uuid;
 
-use super::{ROWS, Section, Tab, link, tabs};
+use super::{ROWS, Section, Tab, link, next_page, tabs};
 use crate::moments::{iso, minute};
 use crate::{PageVisit, Problem, Query, Vestibule};
 
@@ -175,7 +175,6 @@ pub async fn list(
         Ok(filter) => (vestibule.accounts().list_audit_events(filter, ROWS).await?, None),
         Err(wrong) => (PageOf::empty(), Some(wrong)),
     };
-    let below = page.items.last().filter(|_| page.has_more).map(|last| last.id.to_string());
     let filters = [
         ("kind", query.kind.as_str()),
         ("user", &query.user),
@@ -183,7 +182,6 @@ pub async fn list(
         ("from", &query.from),
         ("to", &query.to),
     ];
-    let next_page = below.map(|below| link("/admin/audit", &[&filters[..], &[("below", &below)]].concat()));
     let content = AuditPage {
         tabs: tabs(Section::Audit),
         summary: wrong,
@@ -191,7 +189,7 @@ pub async fn list(
         events: page.items.iter().map(EventView::of).collect(),
         is_first_page: query.below.is_none(),
         first_page: link("/admin/audit", &filters),
-        next_page,
+        next_page: next_page(&page, "/admin/audit", &filters, |event| event.id.to_string()),
         query,
     };
     Ok(vestibule.page(&visit, "Audit trail", &content))

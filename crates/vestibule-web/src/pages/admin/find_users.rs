@@ -10,7 +10,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::audit_trail::EventView;
-use super::{ROWS, Section, Tab, link, tabs};
+use super::{ROWS, Section, Tab, link, next_page, tabs};
 use crate::moments::{day, iso};
 use crate::pages::NOT_YET;
 use crate::pages::account::{SESSIONS_SHOWN, SessionView, more_sessions};
@@ -176,10 +176,7 @@ pub async fn list(
         // A role that nobody can have: a filter that lets nobody through, and no error.
         Err(_) => PageOf::empty(),
     };
-    let last = page.items.last().filter(|_| page.has_more);
-    let next_page = last.map(|last| {
-        link("/admin/users", &[("q", &query.q), ("role", &query.role), ("below", &last.id.to_string())])
-    });
+    let filters = [("q", query.q.as_str()), ("role", &query.role)];
     let content = UsersPage {
         tabs: tabs(Section::Users),
         roles: accounts.roles(),
@@ -190,8 +187,8 @@ pub async fn list(
         },
         users: page.items.iter().map(UserView::from).collect(),
         is_first_page: query.below.is_none(),
-        first_page: link("/admin/users", &[("q", &query.q), ("role", &query.role)]),
-        next_page,
+        first_page: link("/admin/users", &filters),
+        next_page: next_page(&page, "/admin/users", &filters, |user| user.id.to_string()),
         query,
     };
     Ok(vestibule.page(&visit, "Users", &content))

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use time::Duration;
 use uuid::Uuid;
 
-use super::{ROWS, Section, Tab, administrator, link, tabs};
+use super::{ROWS, Section, Tab, administrator, next_page, tabs};
 use crate::moments::{iso, minute};
 use crate::pages::NOT_YET;
 use crate::{ClientOf, CurrentUser, FieldErrors, Form, PageVisit, Path, Problem, Query, Vestibule};
@@ -162,8 +162,6 @@ async fn page(
 ) -> Result<Response, Problem> {
     let accounts = vestibule.accounts();
     let invitations = accounts.list_invitations(shown.below, ROWS).await?;
-    let last = invitations.items.last().filter(|_| invitations.has_more);
-    let next_page = last.map(|last| link(ADDRESS, &[("below", &last.id.to_string())]));
     let response =
         crate::pages::form_page(vestibule, visit, "Invitations", shown.problem, |errors, summary| {
             InvitationsPage {
@@ -180,7 +178,7 @@ async fn page(
                 invitations: invitations.items.iter().map(InvitationView::from).collect(),
                 is_first_page: shown.below.is_none(),
                 first_page: ADDRESS,
-                next_page,
+                next_page: next_page(&invitations, ADDRESS, &[], |invitation| invitation.id.to_string()),
             }
         });
     Ok(response.into_response())

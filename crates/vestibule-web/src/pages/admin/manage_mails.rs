@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{ROWS, Section, Tab, administrator, link, tabs};
+use super::{ROWS, Section, Tab, administrator, link, next_page, tabs};
 use crate::moments::{iso, minute};
 use crate::pages::NOT_YET;
 use crate::{ClientOf, CurrentUser, PageVisit, Path, Problem, Query, Vestibule};
@@ -110,9 +110,6 @@ pub async fn list(
         let below = query.below.map(OutgoingMailId::from);
         accounts.list_mails(MailFilter { state, below }, ROWS).await?
     };
-    let last = page.items.last().filter(|_| page.has_more);
-    let next_page = last
-        .map(|last| link("/admin/mails", &[("state", &query.state), ("below", &last.mail.id.to_string())]));
     let notice = match query.done.as_str() {
         "retried" => Some("The mail is tried again at once."),
         "not-retried" => {
@@ -124,6 +121,7 @@ pub async fn list(
     // So that who tries one again is back where they were.
     let below = query.below.map(|below| below.to_string()).unwrap_or_default();
     let place = [("state", query.state.as_str()), ("below", &below)];
+    let filters = [("state", query.state.as_str())];
     let content = MailsPage {
         tabs: tabs(Section::Mails),
         csrf_token: visit.csrf_token(),
@@ -132,8 +130,8 @@ pub async fn list(
         states: &MailState::ALL,
         mails: page.items.iter().map(|tracked| MailView::of(tracked, &place)).collect(),
         is_first_page: query.below.is_none(),
-        first_page: link("/admin/mails", &[("state", &query.state)]),
-        next_page,
+        first_page: link("/admin/mails", &filters),
+        next_page: next_page(&page, "/admin/mails", &filters, |tracked| tracked.mail.id.to_string()),
         state: query.state,
     };
     Ok(vestibule.page(&visit, "Mails", &content))

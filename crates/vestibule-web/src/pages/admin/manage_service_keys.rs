@@ -10,7 +10,7 @@ use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{ROWS, Section, Tab, administrator, link, tabs};
+use super::{ROWS, Section, Tab, administrator, next_page, tabs};
 use crate::moments::{iso, minute};
 use crate::pages::NOT_YET;
 use crate::{ClientOf, CurrentUser, FieldErrors, Form, PageVisit, Path, Problem, Query, Vestibule};
@@ -192,8 +192,6 @@ async fn page(
 ) -> Result<Response, Problem> {
     let accounts = vestibule.accounts();
     let keys = accounts.list_service_keys(shown.below, ROWS).await?;
-    let last = keys.items.last().filter(|_| keys.has_more);
-    let next_page = last.map(|last| link(ADDRESS, &[("below", &last.id.to_string())]));
     let scope = |scope: ServiceScope| ScopeChoice {
         word: scope.as_str(),
         about: scope.about(),
@@ -216,7 +214,7 @@ async fn page(
                 keys: keys.items.iter().map(|key| ServiceKeyView::new(key, accounts.now())).collect(),
                 is_first_page: shown.below.is_none(),
                 first_page: ADDRESS,
-                next_page,
+                next_page: next_page(&keys, ADDRESS, &[], |key| key.id.to_string()),
             }
         });
     Ok(response.into_response())

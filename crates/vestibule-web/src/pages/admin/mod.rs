@@ -14,7 +14,7 @@ pub mod manage_sessions;
 pub mod statistics;
 
 use ::vestibule::models::{Client, UserId};
-use ::vestibule::services::Administrator;
+use ::vestibule::services::{Administrator, PageOf};
 use axum::response::Redirect;
 
 use crate::{CurrentUser, Problem, Vestibule};
@@ -65,6 +65,17 @@ fn administrator(
 /// Back to the page of a user, which says what was done.
 fn done(user: UserId, word: &str) -> Redirect {
     Redirect::to(&format!("/admin/users/{user}?done={word}"))
+}
+
+/// The address of the next page of a list with these filters, where there is one. `id` tells the id of what stands on it.
+fn next_page<T>(
+    page: &PageOf<T>,
+    path: &str,
+    filters: &[(&str, &str)],
+    id: impl Fn(&T) -> String,
+) -> Option<String> {
+    let last = page.items.last().filter(|_| page.has_more)?;
+    Some(link(path, &[filters, &[("below", &id(last))]].concat()))
 }
 
 /// The address of a list with its filters, those that are not set left out.
