@@ -178,11 +178,7 @@ impl Database {
         self.round_trips.fetch_add(1, Ordering::Relaxed);
         let failed = |error| store_error("BEGIN", error);
         let link = match &self.pools {
-            // Taking the write lock at once: a transaction that reads first and writes later would fail when
-            // another one wrote in between.
-            Pools::Sqlite { writer, .. } => {
-                Link::SqliteTransaction(writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?)
-            }
+            Pools::Sqlite { writer, .. } => begin_on(writer).await.map_err(failed)?,
             // In a task of its own, which comes to its end also where the request is given up meanwhile. sqlx 0.9 would give the
             // connection back within a transaction that nobody ends: what others do on it later would be lost with it.
             Pools::Postgres(pool) => {
@@ -197,15 +193,7 @@ impl Database {
     }
 
     fn connection(&self, link: Link) -> Connection {
-        Connection {
-            link,
-            round_trips: Arc::clone(&self.round_trips),
-            cache: None,
-            changed: Vec::new(),
-            hooks: None,
-            events: Vec::new(),
-            is_refused: false,
-        }
+        Connection::new(link, &self.round_trips)
     }
 
     /// Whether the database answers.
@@ -320,21 +308,25 @@ impl Connection {
         Self { cache: Some(Arc::clone(cache)), hooks: hooks.cloned(), ..self }
     }
 
-    /// Where statements stand alone on an embedded database: a transaction, for several that are one with a server.
+    /// Where statements stand alone on an embedded database: a transaction, for several that are one statement with a server.
+    /// It tells no cache and no hooks: it is for what changes nothing that is remembered.
     pub(crate) async fn begin_on_file(&self) -> Result<Option<Self>, StoreError> {
         let Link::Sqlite { writer, .. } = &self.link else { return Ok(None) };
         self.round_trips.fetch_add(1, Ordering::Relaxed);
-        let begun = writer.begin_with("BEGIN IMMEDIATE").await;
-        let link = Link::SqliteTransaction(begun.map_err(|error| store_error("BEGIN", error))?);
-        Ok(Some(Self {
+        let link = begin_on(writer).await.map_err(|error| store_error("BEGIN", error))?;
+        Ok(Some(Self::new(link, &self.round_trips)))
+    }
+
+    fn new(link: Link, round_trips: &Arc<AtomicU64>) -> Self {
+        Self {
             link,
-            round_trips: Arc::clone(&self.round_trips),
-            cache: self.cache.clone(),
+            round_trips: Arc::clone(round_trips),
+            cache: None,
             changed: Vec::new(),
-            hooks: self.hooks.clone(),
+            hooks: None,
             events: Vec::new(),
             is_refused: false,
-        }))
+        }
     }
 
     pub(crate) fn is_transaction(&self) -> bool {
@@ -402,6 +394,11 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// Takes the write lock at once: a transaction that reads first and writes later would fail when another one wrote in between.
+async fn begin_on(writer: &SqlitePool) -> Result<Link, sqlx::Error> {
+    Ok(Link::SqliteTransaction(writer.begin_with("BEGIN IMMEDIATE").await?))
 }
 
 async fn connect_sqlite(options: &SqliteConnectOptions) -> Result<Pools, sqlx::Error> {

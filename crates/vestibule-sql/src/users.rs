@@ -3,8 +3,8 @@ use time::OffsetDateTime;
 use vestibule::Changed;
 use vestibule::models::{Bucket, DeviceHash, EmailAddress, PasswordHash, PersonName, Role, User, UserId};
 use vestibule::repository::{
-    CountedAttempt, Credentials, CredentialsAndDevice, EmailReplaced, Inserted, RateLimits, StoreError,
-    UserFilter, Users,
+    Counted, CountedAttempt, Credentials, CredentialsAndDevice, EmailReplaced, Inserted, RateLimits,
+    StoreError, UserFilter, Users,
 };
 
 use crate::database::{At, Connection, Id};
@@ -121,9 +121,9 @@ impl Users for Connection {
             let Some(found) = self.find_credentials_by_email(email, Some(device)).await? else {
                 return Ok(None);
             };
-            let is_taken = found.device_seen_at.is_some()
-                && self.take_from_buckets(std::slice::from_ref(bucket), now).await?;
-            return Ok(Some(CountedAttempt { found, is_taken }));
+            let is_theirs = found.device_seen_at.is_some();
+            let is_taken = is_theirs && self.take_from_buckets(std::slice::from_ref(bucket), now).await?;
+            return Ok(Some(CountedAttempt { found, counted: Counted::of(is_theirs, is_taken) }));
         }
         let row: Option<CountedAttemptRow> = self
             .write(SQL)
@@ -136,7 +136,22 @@ impl Users for Connection {
             .optional()
             .await?;
         let Some(CountedAttemptRow { found, is_taken }) = row else { return Ok(None) };
-        Ok(Some(CountedAttempt { found: found.try_into()?, is_taken }))
+        let found = CredentialsAndDevice::try_from(found)?;
+        let counted = Counted::of(found.device_seen_at.is_some(), is_taken);
+        Ok(Some(CountedAttempt { found, counted }))
+    }
+
+    async fn list_reachable_admins(&mut self, limit: u32) -> Result<Vec<User>, StoreError> {
+        const SQL: &str = "
+            SELECT
+                id AS user_id, email, name, is_email_verified, role, is_disabled,
+                created_at AS user_created_at, updated_at AS user_updated_at
+            FROM users
+            WHERE role = 'admin' AND NOT is_disabled AND is_email_verified
+            ORDER BY id
+            LIMIT $1";
+        let rows: Vec<UserRow> = self.read(SQL).bind(i64::from(limit)).all().await?;
+        Ok(rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?)
     }
 
     async fn find_credentials(&mut self, user: UserId) -> Result<Option<Credentials>, StoreError> {

@@ -117,7 +117,8 @@ export class Verifier {
     this.#followTriedAt = now;
     this.#following = this.#follow(now)
       .catch(() => {
-        // What is known is good for a while longer, and what was begun is asked again.
+        // What is known is good for a while longer, and what was begun is asked again: after a pause, however long this has taken.
+        this.#followTriedAt = performance.now();
       })
       .finally(() => {
         this.#following = undefined;

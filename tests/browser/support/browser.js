@@ -78,13 +78,20 @@ async function launch() {
   const executablePath = process.env.VESTIBULE_BROWSER_CHROMIUM ?? '/usr/bin/chromium';
   return asked('Chromium does not start', async (late) => {
     const server = await chromium.launchServer({ executablePath, args: FLAGS, ignoreDefaultArgs: FOREIGN_FLAGS });
-    late.addEventListener('abort', () => server.kill());
-    const browser = await chromium.connect(server.wsEndpoint());
-    const trial = await browser.newContext();
-    await (await trial.newPage()).goto('about:blank');
-    await trial.close();
     // Ended and not asked to end: nothing of it is kept.
-    return { browser, close: () => server.kill() };
+    const close = () => server.kill();
+    late.addEventListener('abort', close);
+    try {
+      late.throwIfAborted();
+      const browser = await chromium.connect(server.wsEndpoint());
+      const trial = await browser.newContext();
+      await (await trial.newPage()).goto('about:blank');
+      await trial.close();
+      return { browser, close };
+    } catch (error) {
+      await close();
+      throw error;
+    }
   });
 }
 

@@ -1,6 +1,7 @@
 use rstest::rstest;
 use time::Duration;
 use vestibule::models::{Bucket, Device, DeviceHash, EmailAddress, KnownDevice, Quota, SecretKey};
+use vestibule::repository::Counted::{Empty, NotTheirs, Taken};
 use vestibule::repository::{Devices, RateLimits, Users};
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
 
@@ -48,22 +49,19 @@ async fn an_attempt_at_a_browser_that_the_account_knows_is_counted_with_the_ques
     let ask = async |email: &str, device, now| {
         let email = EmailAddress::parse(email).unwrap();
         let counted = database.alone().find_credentials_and_take(&email, device, &bucket, now).await.unwrap();
-        counted.map(|counted| {
-            let found = counted.found;
-            (found.credentials.user.id, found.device_seen_at.is_some(), counted.is_taken)
-        })
+        counted.map(|attempt| (attempt.found.credentials.user.id, attempt.counted))
     };
     let later = NOON + Duration::HOUR;
     for (email, device, now, told) in [
-        ("ann@example.com", unknown, NOON, Some((ann.id, false, false))),
-        ("bob@example.com", known, NOON, Some((bob.id, false, false))),
+        ("ann@example.com", unknown, NOON, Some((ann.id, NotTheirs))),
+        ("bob@example.com", known, NOON, Some((bob.id, NotTheirs))),
         ("eve@example.com", known, NOON, None),
-        ("ann@example.com", known, NOON, Some((ann.id, true, true))),
-        ("ann@example.com", known, NOON, Some((ann.id, true, true))),
-        ("ann@example.com", known, NOON, Some((ann.id, true, false))),
-        ("ann@example.com", unknown, NOON, Some((ann.id, false, false))),
-        ("ann@example.com", known, later, Some((ann.id, true, true))),
-        ("ann@example.com", known, later, Some((ann.id, true, false))),
+        ("ann@example.com", known, NOON, Some((ann.id, Taken))),
+        ("ann@example.com", known, NOON, Some((ann.id, Taken))),
+        ("ann@example.com", known, NOON, Some((ann.id, Empty))),
+        ("ann@example.com", unknown, NOON, Some((ann.id, NotTheirs))),
+        ("ann@example.com", known, later, Some((ann.id, Taken))),
+        ("ann@example.com", known, later, Some((ann.id, Empty))),
     ] {
         assert_eq!(ask(email, device, now).await, told, "{email} {device:?} {now}");
     }
@@ -85,7 +83,7 @@ async fn of_attempts_at_one_browser_that_race_as_many_are_counted_as_there_are(
         tokio::spawn(async move {
             let bucket = Bucket { key: "ann here".to_owned(), quota: Quota::new(7, Duration::HOUR) };
             let counted = database.alone().find_credentials_and_take(&email, device, &bucket, NOON).await;
-            counted.unwrap().unwrap().is_taken
+            counted.unwrap().unwrap().counted == Taken
         })
     });
     let mut taken = 0;

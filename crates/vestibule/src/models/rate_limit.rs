@@ -127,20 +127,16 @@ impl Default for RateLimits {
 }
 
 impl RateLimits {
-    /// What a password that is tried is taken from. A browser that the account was used with has one of its own; all
-    /// others share those of the account, of their address, and of both. Without an address that is certain, the
-    /// account's is left: one for everybody would shut everybody out.
-    pub fn for_password(
-        &self,
-        account: &EmailAddress,
-        known_device: Option<DeviceHash>,
-        client: &Client,
-    ) -> Vec<Bucket> {
+    /// What a password is taken from that is tried at a browser which the account was used with: one of its own.
+    pub fn for_password_at(&self, account: &EmailAddress, known_device: DeviceHash) -> Bucket {
+        let (device, account) = (named(known_device.as_bytes()), named(account.as_str().as_bytes()));
+        Bucket { key: format!("password device {device} {account}"), quota: self.passwords_by_device }
+    }
+
+    /// What a stranger's password is taken from: all of them share those of the account, of their address, and of both.
+    /// Without an address that is certain, the account's is left: one for everybody would shut everybody out.
+    pub fn for_password_of_stranger(&self, account: &EmailAddress, client: &Client) -> Vec<Bucket> {
         let account = named(account.as_str().as_bytes());
-        if let Some(device) = known_device {
-            let key = format!("password device {} {account}", named(device.as_bytes()));
-            return vec![Bucket { key, quota: self.passwords_by_device }];
-        }
         let mut buckets =
             vec![Bucket { key: format!("password account {account}"), quota: self.passwords_by_account }];
         if let Some(network) = client.network() {
@@ -289,7 +285,8 @@ mod tests {
         let ann = EmailAddress::parse("ann@example.com").unwrap();
         let nowhere = Client::default();
         assert!(limits.for_sign_up(&nowhere).is_empty() && limits.for_mail(&nowhere).is_empty());
-        let keys: Vec<_> = limits.for_password(&ann, None, &nowhere).into_iter().map(|b| b.key).collect();
+        let keys: Vec<_> =
+            limits.for_password_of_stranger(&ann, &nowhere).into_iter().map(|b| b.key).collect();
         assert_eq!(keys.len(), 1);
         assert!(keys[0].starts_with("password account ") && !keys[0].contains("ann"), "{keys:?}");
     }

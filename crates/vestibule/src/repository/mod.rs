@@ -32,7 +32,7 @@ pub use sessions::{MOST_SEEN_AT_ONCE, NewSession, Rotation, SessionAndUser, Sess
 pub use sign_up_attempts::SignUpAttempts;
 pub use signing_keys::SigningKeys;
 pub use users::{
-    CountedAttempt, Credentials, CredentialsAndDevice, EmailReplaced, Inserted, UserFilter, Users,
+    Counted, CountedAttempt, Credentials, CredentialsAndDevice, EmailReplaced, Inserted, UserFilter, Users,
 };
 
 /// Where accounts are kept.

@@ -64,7 +64,7 @@ pub trait Sessions {
     /// the password that was verified. `false` where that is not so. An id that exists is never overwritten.
     async fn insert_session(&mut self, new: NewSession<'_>) -> Result<bool, StoreError>;
 
-    /// The same with the event that tells of it: both or neither.
+    /// The same with the event that tells of it: both or neither. Within other work that work is to be dropped after an error.
     async fn insert_session_with_event(
         &mut self,
         new: NewSession<'_>,

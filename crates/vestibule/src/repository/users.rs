@@ -22,13 +22,36 @@ pub struct CredentialsAndDevice {
     pub device_seen_at: Option<OffsetDateTime>,
 }
 
-/// The same, and whether one was taken from the bucket of the browser.
+/// The same, and how the attempt was counted.
 #[derive(Debug, Clone)]
 pub struct CountedAttempt {
     /// What was found.
     pub found: CredentialsAndDevice,
-    /// `false` where the bucket was empty, and where the user never used the browser.
-    pub is_taken: bool,
+    /// Whether one was taken from the bucket of the browser.
+    pub counted: Counted,
+}
+
+/// Whether an attempt was counted by the browser that it is made with.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// One was taken from the browser's bucket.
+    Taken,
+    /// That is empty.
+    Empty,
+    /// The user never used the browser: a stranger's attempt, which is not counted yet.
+    NotTheirs,
+}
+
+impl Counted {
+    /// How an attempt was counted that took one or not, at a browser that the user has used or not.
+    pub fn of(is_theirs: bool, is_taken: bool) -> Self {
+        match (is_theirs, is_taken) {
+            (false, _) => Self::NotTheirs,
+            (true, true) => Self::Taken,
+            (true, false) => Self::Empty,
+        }
+    }
 }
 
 /// What came of another address.
@@ -90,6 +113,10 @@ pub trait Users {
         bucket: &Bucket,
         now: OffsetDateTime,
     ) -> Result<Option<CountedAttempt>, StoreError>;
+
+    /// The admins who can log in and have confirmed their address, at most `limit`. Those who have an account longest first: who makes
+    /// many more admins does not keep what is told to them from those who were there.
+    async fn list_reachable_admins(&mut self, limit: u32) -> Result<Vec<User>, StoreError>;
 
     /// A user, with what their password is compared with.
     async fn find_credentials(&mut self, user: UserId) -> Result<Option<Credentials>, StoreError>;

@@ -3,7 +3,7 @@ use time::OffsetDateTime;
 use crate::Accounts;
 use crate::models::{Bucket, Client, DeviceHash, EmailAddress, RateLimits, TooManyAttempts};
 use crate::refusals::Asked;
-use crate::repository::{CredentialsAndDevice, Repository, StoreError};
+use crate::repository::{Counted, CredentialsAndDevice, Repository, StoreError};
 
 /// What an attempt took from quotas, to be given back where it was an honest one.
 #[derive(Debug)]
@@ -20,25 +20,24 @@ impl Accounts {
         &self,
         account: &EmailAddress,
         device: Option<DeviceHash>,
-        client: &Client,
     ) -> Result<Option<CredentialsAndDevice>, E>
     where
         E: From<TooManyAttempts> + From<StoreError>,
     {
-        let buckets = self.buckets(|limits| limits.for_password(account, device, client));
-        let (Some(device), [bucket]) = (device, buckets.as_slice()) else {
+        let (Some(device), Some(limits)) = (device, &self.policy.rate_limits) else {
             return Ok(self.store.alone().find_credentials_by_email(account, device).await?);
         };
+        let bucket = [limits.for_password_at(account, device)];
         let now = self.clock.now();
-        self.refusals.stand(&buckets, now)?;
+        self.refusals.stand(&bucket, now)?;
         let mut repository = self.store.alone();
         let asked = self.refusals.ask();
-        let counted = repository.find_credentials_and_take(account, device, bucket, now).await?;
+        let counted = repository.find_credentials_and_take(account, device, &bucket[0], now).await?;
         match counted {
-            Some(counted) if counted.found.device_seen_at.is_some() && !counted.is_taken => {
-                Err(self.refusal_of(&buckets, repository, asked, now).await?.into())
+            Some(attempt) if attempt.counted == Counted::Empty => {
+                Err(self.refusal_of(&bucket, repository, asked, now).await?.into())
             }
-            counted => Ok(counted.map(|counted| counted.found)),
+            attempt => Ok(attempt.map(|attempt| attempt.found)),
         }
     }
 
@@ -51,7 +50,7 @@ impl Accounts {
     where
         E: From<TooManyAttempts> + From<StoreError>,
     {
-        self.take(|limits| limits.for_password(account, None, client)).await
+        self.take(|limits| limits.for_password_of_stranger(account, client)).await
     }
 
     /// Counts an attempt of another kind.

@@ -59,14 +59,13 @@ impl Accounts {
         if shown_device.is_none() {
             // A stranger for certain, so a flood is told without a question to the store, and what it is told takes as long
             // for every address.
-            self.refuse_again::<LogInError>(|limits| limits.for_password(&email, None, client))?;
+            self.refuse_again::<LogInError>(|limits| limits.for_password_of_stranger(&email, client))?;
             self.hasher.room_for_a_stranger().map_err(HasherError::from)?;
         }
         let device = shown_device.unwrap_or_else(|| Device::generate(&*self.random));
         let mut user_id = None;
         for _ in 0..ATTEMPTS {
-            let found =
-                self.find_credentials_for_attempt::<LogInError>(&email, shown_device_hash, client).await?;
+            let found = self.find_credentials_for_attempt::<LogInError>(&email, shown_device_hash).await?;
             let device_seen_at = found.as_ref().and_then(|found| found.device_seen_at);
             let credentials = found.map(|found| found.credentials);
             user_id = credentials.as_ref().map(|credentials| credentials.user.id);

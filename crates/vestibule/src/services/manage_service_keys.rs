@@ -5,17 +5,16 @@ use super::{Administrator, PageOf};
 use crate::Accounts;
 use crate::models::invalid_input::take;
 use crate::models::{
-    AuditEventKind, InvalidInput, MailKind, Role, ServiceKey, ServiceKeyId, ServiceKeySecret, ServiceName,
+    AuditEventKind, InvalidInput, MailKind, ServiceKey, ServiceKeyId, ServiceKeySecret, ServiceName,
     ServiceScope,
 };
-use crate::repository::{StoreError, UnitOfWork, UserFilter};
+use crate::repository::{StoreError, UnitOfWork};
 
 const SHORTEST: Duration = Duration::minutes(1);
 const LONGEST: Duration = Duration::days(3650);
 /// That a key was used is written so often at most: a program that asks each second must not write each second.
 const NOTED_EVERY: Duration = Duration::MINUTE;
-/// So many admins are looked at to tell them of a new key, the newest ones. No site has more; who makes many would else make one key
-/// write any number of mails.
+/// So many admins are told of a new key: who makes many would else have one key write any number of mails.
 const ADMINS_TOLD: u32 = 100;
 
 /// A key that is to be made.
@@ -122,12 +121,9 @@ impl Accounts {
         by: &Administrator,
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
-        let admins = UserFilter { role: Some(Role::Admin), ..UserFilter::default() };
-        for admin in work.list_users(&admins, ADMINS_TOLD).await? {
-            if admin.is_email_verified && !admin.is_disabled {
-                let mail = self.mail_about(&admin, MailKind::ServiceKeyMade, by.client(), now);
-                work.insert_outgoing_mail(&mail).await?;
-            }
+        for admin in work.list_reachable_admins(ADMINS_TOLD).await? {
+            let mail = self.mail_about(&admin, MailKind::ServiceKeyMade, by.client(), now);
+            work.insert_outgoing_mail(&mail).await?;
         }
         Ok(())
     }

@@ -68,9 +68,8 @@ impl Accounts {
         }
         if let Some(password) = password {
             let device = self.known_device_of(devices).map(|device| device.hash());
-            let found = self
-                .find_credentials_for_attempt::<CurrentPasswordError>(&user.email, device, client)
-                .await?;
+            let found =
+                self.find_credentials_for_attempt::<CurrentPasswordError>(&user.email, device).await?;
             if found.as_ref().is_none_or(|found| found.device_seen_at.is_none()) {
                 let _ = self.take_strangers_attempt::<CurrentPasswordError>(&user.email, client).await?;
             }

@@ -1,6 +1,10 @@
 use rstest::rstest;
 use time::Duration;
-use vestibule::models::{Actor, AuditEventKind, Client, MailKind, MailMessage, Role, ServiceScope};
+use vestibule::models::{
+    Actor, AuditEventKind, Client, EmailAddress, MailKind, MailMessage, Role, ServiceScope, User, UserId,
+};
+use vestibule::ports::OsRandom;
+use vestibule::repository::{Inserted, Users};
 use vestibule::services::{
     AddUser, Administrator, MakeServiceKey, MakeServiceKeyError, RevokeServiceKeyError, ServiceKeyRefused,
 };
@@ -78,6 +82,27 @@ async fn a_new_key_is_told_to_the_admins_with_a_confirmed_address(
         let MailMessage::ServiceKeyMade(happened) = &mail.message else { panic!("{mail:?}") };
         assert_eq!((happened.at, &happened.client), (made_at, &place));
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_makes_a_hundred_more_admins_does_not_keep_a_key_from_those_who_were_there(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let house = House::open(kind).await;
+    add(&house, "ann", Role::Admin, true).await;
+    let ann = house.database.alone().list_reachable_admins(9).await.unwrap().remove(0);
+    for number in 0..100 {
+        let id = UserId::new(ann.created_at + Duration::seconds(1), &OsRandom);
+        let email = EmailAddress::parse(&format!("admin{number}@example.com")).unwrap();
+        let admin = User { id, email, ..ann.clone() };
+        assert_eq!(house.database.alone().insert_user(&admin, None).await.unwrap(), Inserted::New);
+    }
+    house.accounts.make_service_key(WIKI, &operator()).await.unwrap();
+    house.deliver().await;
+    let delivered = house.post.delivered();
+    assert_eq!(delivered.len(), 100, "no more than there is room for");
+    assert!(delivered.iter().any(|mail| mail.to == ann.email));
 }
 
 #[rstest]
