@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::cargo::{self, cargo};
-use crate::say;
+use crate::{environment, say};
 
 /// What a package may have beside what cargo writes itself.
 const FOLDERS: [&str; 4] = ["src", "migrations", "assets", "templates"];
@@ -43,6 +43,7 @@ pub fn run(to_publish: bool) -> Result<()> {
     });
     refuse(&of_manifests.collect::<Vec<_>>())?;
 
+    forget_earlier_packages(&target, &crates)?;
     let mut package = cargo(&["package", "--locked"]);
     // Without the profile of this workspace, which is no part of a package, each library would be built anew.
     package.arg("--config").arg(write_profile(&target)?);
@@ -135,6 +136,54 @@ fn sections(manifest: &str, prefix: &str) -> String {
         is_wanted
     });
     lines.fold(String::new(), |text, line| text + line + "\n")
+}
+
+/// Has cargo unpack and build each crate anew of which there was a package before. To cargo a package is what never changes under its
+/// version, so the next crate would be built with what this one was before its last change.
+fn forget_earlier_packages(target: &Path, crates: &[Publishable]) -> Result<()> {
+    for registry in entries(&cargo_home()?.join("registry/src"))? {
+        // A registry at an address has its host's name before the hash, and one in a folder nothing.
+        if registry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('-')) {
+            for one in crates {
+                remove(&registry.join(format!("{}-{}", one.name, one.version)))?;
+            }
+        }
+    }
+    for file in entries(&target.join("debug/deps"))?
+        .iter()
+        .filter(|file| file.extension().is_some_and(|kind| kind == "d"))
+    {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let built = stem.rsplit_once('-').and_then(|(name, hash)| {
+            Some((crates.iter().find(|one| one.name.replace('-', "_") == name)?, hash))
+        });
+        let Some((one, hash)) = built else { continue };
+        // What is built of the workspace itself names files of the workspace.
+        if fs::read_to_string(file)?.contains(&format!("{}-{}/src/lib.rs", one.name, one.version)) {
+            remove(&target.join("debug/.fingerprint").join(format!("{}-{hash}", one.name)))?;
+        }
+    }
+    Ok(())
+}
+
+fn cargo_home() -> Result<PathBuf> {
+    let set = environment::variable("CARGO_HOME").map(PathBuf::from);
+    let home = || environment::variable("HOME").map(|home| Path::new(&home).join(".cargo"));
+    set.or_else(home).context("neither CARGO_HOME nor HOME is set")
+}
+
+/// What is in a folder; nothing where it is not there.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
+    entries.map(|entry| Ok(entry?.path())).collect()
+}
+
+/// Removes a folder, where it is.
+fn remove(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        fs::remove_dir_all(folder).with_context(|| format!("{} cannot be removed", folder.display()))?;
+    }
+    Ok(())
 }
 
 /// The files below a folder, by their paths in it.
