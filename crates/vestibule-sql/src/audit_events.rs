@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use vestibule::models::{Actor, AuditEvent, AuditEventId, AuditEventKind, UserId};
 use vestibule::repository::{AuditEvents, AuditFilter, EventCount, StoreError};
 
-use crate::database::{At, Connection, Id};
+use crate::database::{At, Connection, Id, Statement};
 use crate::store::{BrokenRow, client, day, is_named, patterns_of};
 
 /// The statement of `insert_audit_event`. Where nobody is known, a user is looked up whom nobody is: the work is the same, so
@@ -12,9 +12,9 @@ macro_rules! insert_audit_event {
         concat!(
             "
             INSERT INTO audit_events
-                (id, kind, user_id, created_at, ip, user_agent, actor, actor_id, detail)
+                (id, kind, created_at, ip, user_agent, actor, actor_id, detail, user_id)
             VALUES
-                ($1, $2, (SELECT id FROM users WHERE id = $3), $4, $5, $6, $7, $8, $9)
+                ($1, $2, $3, $4, $5, $6, $7, $8, (SELECT id FROM users WHERE id = $9))
             ",
             $conflict
         )
@@ -113,20 +113,24 @@ async fn insert(
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
     let nobody = event.id.as_uuid();
-    connection
-        .write(sql)
+    bind_event(connection.write(sql), event)
+        .bind(Id(event.user_id.map_or(nobody, UserId::as_uuid)))
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// The values of an event but for whom it concerns, in the order of its columns.
+pub(crate) fn bind_event<'c>(statement: Statement<'c>, event: &AuditEvent) -> Statement<'c> {
+    statement
         .bind(Id(event.id.as_uuid()))
         .bind(event.kind.as_str())
-        .bind(Id(event.user_id.map_or(nobody, UserId::as_uuid)))
         .bind(At(event.created_at))
         .bind(event.client.ip().map(|ip| ip.to_string()))
         .bind(event.client.user_agent().map(str::to_owned))
         .bind(event.actor.as_str())
         .bind(event.actor.id().map(|id| Id(id.as_uuid())))
         .bind(event.detail.clone())
-        .execute()
-        .await?;
-    Ok(())
 }
 
 #[derive(sqlx::FromRow)]

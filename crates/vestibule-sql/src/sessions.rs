@@ -11,6 +11,7 @@ use vestibule::repository::{
     AuditEvents, MOST_SEEN_AT_ONCE, NewSession, Rotation, SessionAndUser, SessionDays, Sessions, StoreError,
 };
 
+use crate::audit_events::bind_event;
 use crate::database::{At, Connection, Id, Statement};
 use crate::store::{BrokenRow, Count, bytes32, client, day};
 use crate::users::UserRow;
@@ -43,9 +44,9 @@ const INSERT_SESSION_WITH_EVENT: &str = concat!(
     insert_session!("FOR SHARE"),
     " RETURNING user_id)
     INSERT INTO audit_events
-        (id, kind, user_id, created_at, ip, user_agent, actor, actor_id, detail)
+        (id, kind, created_at, ip, user_agent, actor, actor_id, detail, user_id)
     SELECT
-        $18, $19, user_id, $20, $21, $22, $23, $24, $25
+        $18, $19, $20, $21, $22, $23, $24, $25, user_id
     FROM begun"
 );
 
@@ -63,18 +64,7 @@ impl Sessions for Connection {
     ) -> Result<bool, StoreError> {
         if self.can_change_within_a_question() {
             let statement = bind_session(self.write(INSERT_SESSION_WITH_EVENT), &new);
-            let told = statement
-                .bind(Id(event.id.as_uuid()))
-                .bind(event.kind.as_str())
-                .bind(At(event.created_at))
-                .bind(event.client.ip().map(|ip| ip.to_string()))
-                .bind(event.client.user_agent().map(str::to_owned))
-                .bind(event.actor.as_str())
-                .bind(event.actor.id().map(|id| Id(id.as_uuid())))
-                .bind(event.detail.clone())
-                .execute()
-                .await?;
-            return Ok(told == 1);
+            return Ok(bind_event(statement, event).execute().await? == 1);
         }
         let Some(mut work) = self.begin_on_file().await? else {
             return insert_both(self, new, event).await;
