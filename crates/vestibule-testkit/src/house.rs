@@ -12,7 +12,7 @@ use vestibule::ports::{
 };
 use vestibule::repository::Store;
 use vestibule::services::{
-    Asked, CurrentSession, LogIn, LogInError, LoggedIn, MailSent, PresentedSession, SignUp,
+    Asked, CurrentSession, LogIn, LogInError, LoggedIn, MailSent, PresentedSession, ShownValues, SignUp,
 };
 use vestibule::{Accounts, OpenError, Policy, Ports, SessionCache};
 use vestibule_sql::{AccountHooks, Database, DatabaseUrl, SqlStore};
@@ -339,12 +339,17 @@ pub fn signing_up<'a>(email: &'a str, name: &'a str) -> SignUp<'a> {
     SignUp { name, email, password: PASSWORD, devices: &[] }
 }
 
+/// Values of cookies, as they are shown.
+pub fn values<'a>(shown: &[&'a str]) -> ShownValues<'a> {
+    shown.iter().copied().collect()
+}
+
 /// What a browser with this session's cookies shows.
 pub fn presented<'a>(logged_in: &'a LoggedIn, csrf: CsrfProof<'a>) -> PresentedSession<'a> {
     PresentedSession {
-        access: vec![&logged_in.tokens.access],
-        refresh: vec![&logged_in.tokens.refresh],
-        csrf_cookies: vec![logged_in.tokens.csrf.as_str()],
+        access: values(&[&logged_in.tokens.access]),
+        refresh: values(&[&logged_in.tokens.refresh]),
+        csrf_cookies: values(&[logged_in.tokens.csrf.as_str()]),
         csrf,
         received_at: None,
         devices: logged_in.tokens.device.as_deref().into_iter().collect(),

@@ -26,7 +26,8 @@ pub use databases::{DatabaseKind, TestDatabase};
 pub use dice::Dice;
 pub use hasher::{Changed, HasherChange, least_slots};
 pub use house::{
-    House, HouseOptions, PASSWORD, client, generous, presented, reading, secret_key, signing_up, writing,
+    House, HouseOptions, PASSWORD, client, generous, presented, reading, secret_key, signing_up, values,
+    writing,
 };
 pub use post::{Post, in_hex, link_of};
 pub use server::{ServerOptions, TestServer};

@@ -1,6 +1,7 @@
 use ::vestibule::models::{CsrfProof, CsrfToken};
-use ::vestibule::services::{BegunSignUp, LoggedIn, PresentedSession};
+use ::vestibule::services::{BegunSignUp, LoggedIn, PresentedSession, ShownValues};
 use axum::http::{HeaderMap, HeaderValue, header};
+use memchr::{memchr, memchr_iter};
 use time::{Duration, OffsetDateTime};
 
 /// The CSRF cookie is good as long as its session is and the device cookie for ever, so they have no expiry of their
@@ -111,45 +112,47 @@ impl CookieNames {
     }
 }
 
-/// The values of our cookies in a request: all of each name, in the order sent.
+/// Our cookies in a request.
 #[derive(Clone, Default)]
 pub struct CookieValues<'h> {
-    access: Vec<&'h str>,
-    refresh: Vec<&'h str>,
-    csrf: Vec<&'h str>,
-    device: Vec<&'h str>,
-    sign_up: Vec<&'h str>,
+    access: ShownValues<'h>,
+    refresh: ShownValues<'h>,
+    csrf: ShownValues<'h>,
+    device: ShownValues<'h>,
+    sign_up: ShownValues<'h>,
 }
 
 impl<'h> CookieValues<'h> {
     /// Reads the `Cookie` headers. What is not text is no cookie of ours, and does not hide those beside it: browsers
     /// send all cookies in one header, also those that a neighbouring host has set.
     pub fn read(headers: &'h HeaderMap, names: &CookieNames) -> Self {
-        let mut values = Self::default();
+        let mut cookies = Self::default();
         for header in headers.get_all(header::COOKIE) {
-            match std::str::from_utf8(header.as_bytes()) {
-                Ok(text) => text.split(';').for_each(|pair| values.note(pair, names)),
-                Err(_) => header
-                    .as_bytes()
-                    .split(|byte| *byte == b';')
-                    .filter_map(|pair| std::str::from_utf8(pair).ok())
-                    .for_each(|pair| values.note(pair, names)),
+            let header = header.as_bytes();
+            let mut from = 0;
+            for end in memchr_iter(b';', header).chain([header.len()]) {
+                cookies.note(&header[from..end], names);
+                from = end + 1;
             }
         }
-        values
+        cookies
     }
 
-    fn note(&mut self, pair: &'h str, names: &CookieNames) {
-        let Some((name, value)) = pair.trim().split_once('=') else { return };
+    fn note(&mut self, pair: &'h [u8], names: &CookieNames) {
+        let pair = pair.trim_ascii();
+        let Some(end) = memchr(b'=', pair) else { return };
+        let (name, value) = (&pair[..end], &pair[end + 1..]);
         let of_name = match name {
-            name if name == names.access => &mut self.access,
-            name if name == names.refresh => &mut self.refresh,
-            name if name == names.csrf => &mut self.csrf,
-            name if name == names.device => &mut self.device,
-            name if name == names.sign_up => &mut self.sign_up,
+            name if name == names.access.as_bytes() => &mut self.access,
+            name if name == names.refresh.as_bytes() => &mut self.refresh,
+            name if name == names.csrf.as_bytes() => &mut self.csrf,
+            name if name == names.device.as_bytes() => &mut self.device,
+            name if name == names.sign_up.as_bytes() => &mut self.sign_up,
             _ => return,
         };
-        of_name.push(value);
+        if let Ok(value) = str::from_utf8(value) {
+            of_name.push(value);
+        }
     }
 
     /// What the service is shown.
@@ -168,12 +171,12 @@ impl<'h> CookieValues<'h> {
     }
 
     /// The browser's own names, as a log-in or a sign-up is shown them.
-    pub(crate) fn devices(&self) -> Vec<&'h str> {
+    pub(crate) fn devices(&self) -> ShownValues<'h> {
         self.device.clone()
     }
 
     /// The sign-ups that the browser began.
-    pub(crate) fn sign_ups(&self) -> Vec<&'h str> {
+    pub(crate) fn sign_ups(&self) -> ShownValues<'h> {
         self.sign_up.clone()
     }
 
@@ -221,8 +224,8 @@ mod tests {
         let headers =
             headers(&["vestibule_access=one; other=x;vestibule_access=two", "vestibule_csrf=three"]);
         let read = CookieValues::read(&headers, &names);
-        assert_eq!(read.access, ["one", "two"]);
-        assert_eq!(read.csrf, ["three"]);
+        assert_eq!(*read.access, ["one", "two"]);
+        assert_eq!(*read.csrf, ["three"]);
         assert!(read.refresh.is_empty() && has_duplicates(&read.presented(CsrfProof::NotNeeded)));
     }
 
@@ -231,7 +234,7 @@ mod tests {
         let names = CookieNames::new(true);
         let headers = headers(&["vestibule_access=planted; __Host-vestibule_access=real"]);
         let read = CookieValues::read(&headers, &names);
-        assert_eq!(read.access, ["real"]);
+        assert_eq!(*read.access, ["real"]);
     }
 
     #[test]
@@ -242,12 +245,21 @@ mod tests {
         assert!(CookieValues::read(&headers, &CookieNames::new(false)).is_empty());
     }
 
+    /// A neighbouring host may plant what a browser does not hold to the rules of the prefix: its name begins with white space.
+    #[test]
+    fn a_name_with_white_space_of_other_scripts_before_it_is_not_ours() {
+        let planted = "\u{2000}__Host-vestibule_access=planted; \u{a0}__Host-vestibule_refresh=planted";
+        let sent = HeaderValue::from_bytes(planted.as_bytes()).unwrap();
+        let headers = [(header::COOKIE, sent)].into_iter().collect();
+        assert!(CookieValues::read(&headers, &CookieNames::new(true)).is_empty());
+    }
+
     #[test]
     fn a_foreign_cookie_that_is_not_text_does_not_hide_ours() {
         let mut headers = HeaderMap::new();
         let sent = HeaderValue::from_bytes(b"theirs=\xff\xc3\xa9; vestibule_access=ours").unwrap();
         headers.append(header::COOKIE, sent);
-        assert_eq!(CookieValues::read(&headers, &CookieNames::new(false)).access, ["ours"]);
+        assert_eq!(CookieValues::read(&headers, &CookieNames::new(false)).access[..], ["ours"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ::vestibule::models::{CsrfProof, CsrfToken, Role, ServiceScope, Session, User, UserId};
 use ::vestibule::services::{
-    Asked, CheckError, CurrentSession, PresentedSession, ServiceKeyRefused, ShownBy,
+    Asked, CheckError, CurrentSession, PresentedSession, ServiceKeyRefused, ShownBy, Told,
 };
 use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri, Request};
@@ -25,7 +25,8 @@ use crate::problem::{Problem, WayOut};
 use crate::vestibule::Vestibule;
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-const CSRF_HEADER: &str = "x-csrf-token";
+const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 const CSRF_FIELD: &str = "csrf_token";
 const CONFIRMATION_PAGE: &str = "/confirm-email/resend";
 const PASSWORD_PAGE: &str = "/confirm-password";
@@ -362,6 +363,7 @@ pub(crate) async fn check_or_refresh(
                 is_csrf_cookie_missing,
                 shown_by: ShownBy::Cookies,
                 devices: presented.devices.iter().map(|&device| device.to_owned()).collect(),
+                told: Told::default(),
             };
             Ok((current, set))
         }
@@ -408,7 +410,7 @@ fn check_from_this_site(vestibule: &Vestibule, method: &Method, headers: &Header
     if method.is_safe() {
         return Ok(());
     }
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let site = headers.get(SITE).map(HeaderValue::as_bytes);
     let is_foreign = match site {
         Some(site) => matches!(site, b"cross-site" | b"same-site"),
         None => headers
@@ -430,7 +432,7 @@ fn check_web_socket(vestibule: &Vestibule, headers: &HeaderMap) -> Result<(), Pr
 /// A handshake is a GET, and what is said afterwards may be anything: browsers let every site open one (RFC 6455, section 10.2).
 pub(crate) fn opens_web_socket(headers: &HeaderMap) -> bool {
     headers.contains_key(header::SEC_WEBSOCKET_KEY)
-        || headers.get_all("sec-fetch-mode").iter().any(|mode| mode == "websocket")
+        || headers.get_all(MODE).iter().any(|mode| mode == "websocket")
 }
 
 /// Whether a browser says that a page of this very site sends the request. The application's forms cannot have our CSRF token.

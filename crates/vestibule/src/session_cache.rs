@@ -13,14 +13,15 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use crate::models::{AccessClaims, SessionIdHash, UserId};
+use crate::models::{AccessClaims, RefreshSecretHash, SessionIdHash, UserId};
 use crate::ports::{Stopwatch, SystemStopwatch};
 use crate::repository::SessionAndUser;
 
@@ -32,9 +33,9 @@ pub const REMEMBERED_FOR: Duration = Duration::from_mins(1);
 /// So many changes are remembered, of about 60 bytes each. Beyond, everything is forgotten at once.
 const MOST_CHANGES: usize = 16_384;
 
-/// Sessions with their users, as they were read, by the access tokens that were shown and found good.
+/// Sessions with their users, as they were read, by the access tokens and refresh cookies that were shown and found good.
 pub struct SessionCache {
-    entries: Option<Cache<TokenDigest, Arc<Remembered>>>,
+    entries: Option<Cache<ShownDigest, Arc<Remembered>>>,
     changes: RwLock<Changes>,
     /// Until when all changes are known here, in microseconds of the stopwatch; 0 while nobody follows.
     known_until: AtomicU64,
@@ -58,22 +59,26 @@ pub enum Changed {
 pub struct CacheState {
     /// Whether it may answer at this moment.
     pub is_trusted: bool,
-    /// How many tokens it holds.
+    /// How many pairs of cookies and access tokens by themselves it holds.
     pub held: u64,
-    /// How many checks it answered.
+    /// How often it held what was looked for.
     pub hits: u64,
-    /// How many it left to the store.
+    /// How often it did not, and left it to the store.
     pub misses: u64,
 }
 
-/// SHA-256 of an access token: none rests in memory.
+/// SHA-256 of what was shown: neither an access token nor a refresh cookie rests in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct TokenDigest([u8; 32]);
+pub(crate) struct ShownDigest([u8; 32]);
 
-/// A session that was read, and the token that leads to it.
+/// A session that was read, and what was shown that leads to it.
 pub(crate) struct Remembered {
     pub claims: AccessClaims,
     pub found: SessionAndUser,
+    /// The secret of the refresh cookie that was shown with the token and is of the same session; none where only a token was.
+    pub secret: Option<RefreshSecretHash>,
+    /// What is told of it, once it was.
+    pub told: OnceLock<Bytes>,
     asked: AskedAt,
 }
 
@@ -103,7 +108,7 @@ struct Change {
 }
 
 impl SessionCache {
-    /// One that holds a number of tokens, of about a kilobyte each. With 0 it holds none and never answers.
+    /// One that holds a number of sessions, of about two kilobytes each. With 0 it holds none and never answers.
     pub fn new(most: usize) -> Self {
         Self::with_stopwatch(most, Arc::new(SystemStopwatch::start()))
     }
@@ -186,15 +191,15 @@ impl SessionCache {
         self.changes.write().unwrap_or_else(PoisonError::into_inner).note(changed, at);
     }
 
-    /// What is remembered of a token, if it may be trusted now.
-    pub(crate) fn find(&self, token: &TokenDigest, now: OffsetDateTime) -> Option<Arc<Remembered>> {
+    /// What is remembered of what is shown, if it may be trusted now.
+    pub(crate) fn find(&self, shown: &ShownDigest, now: OffsetDateTime) -> Option<Arc<Remembered>> {
         let entries = self.entries.as_ref()?;
         // Read before it is written: the cores would else take the line from each other at each request.
         if !self.is_asked.load(Ordering::Relaxed) {
             self.is_asked.store(true, Ordering::Relaxed);
         }
         let moment = self.stopwatch.elapsed();
-        let found = if self.is_trusted(moment) { entries.get(token) } else { None };
+        let found = if self.is_trusted(moment) { entries.get(shown) } else { None };
         let found = found.filter(|remembered| {
             moment.saturating_sub(remembered.asked.at) < REMEMBERED_FOR
                 && remembered.claims.expires_at > now
@@ -216,15 +221,9 @@ impl SessionCache {
     }
 
     /// Remembers what the store said to who asked.
-    pub(crate) fn remember(
-        &self,
-        token: TokenDigest,
-        asked: Option<AskedAt>,
-        claims: AccessClaims,
-        found: &SessionAndUser,
-    ) {
-        if let (Some(entries), Some(asked)) = (&self.entries, asked) {
-            entries.insert(token, Arc::new(Remembered { claims, found: found.clone(), asked }));
+    pub(crate) fn remember(&self, shown: ShownDigest, remembered: Option<Remembered>) {
+        if let (Some(entries), Some(remembered)) = (&self.entries, remembered) {
+            entries.insert(shown, Arc::new(remembered));
         }
     }
 
@@ -240,9 +239,31 @@ impl fmt::Debug for SessionCache {
     }
 }
 
-impl TokenDigest {
-    pub(crate) fn of(token: &str) -> Self {
-        Self(Sha256::digest(token.as_bytes()).into())
+impl Remembered {
+    pub(crate) fn new(
+        claims: AccessClaims,
+        found: SessionAndUser,
+        secret: Option<RefreshSecretHash>,
+        asked: AskedAt,
+    ) -> Self {
+        Self { claims, found, secret, told: OnceLock::new(), asked }
+    }
+}
+
+impl ShownDigest {
+    /// Of an access token that is shown by itself.
+    pub(crate) fn of_token(token: &str) -> Self {
+        Self(Sha256::new_with_prefix([0]).chain_update(token).finalize().into())
+    }
+
+    /// Of an access token and the refresh cookie beside it. No token by itself has the same.
+    pub(crate) fn of_cookies(token: &str, refresh_cookie: &str) -> Self {
+        let hash = Sha256::new_with_prefix([1])
+            // Where the first ends: the same letters may be divided otherwise.
+            .chain_update(token.len().to_be_bytes())
+            .chain_update(token)
+            .chain_update(refresh_cookie);
+        Self(hash.finalize().into())
     }
 }
 
@@ -354,12 +375,12 @@ mod tests {
 
     fn remember(cache: &SessionCache) -> (AccessClaims, SessionAndUser) {
         let (claims, found) = found();
-        cache.remember(TokenDigest::of(TOKEN), cache.ask(), claims, &found);
+        remember_as(cache, cache.ask(), claims, &found);
         (claims, found)
     }
 
     fn holds(cache: &SessionCache) -> bool {
-        cache.find(&TokenDigest::of(TOKEN), NOON).is_some()
+        cache.find(&ShownDigest::of_token(TOKEN), NOON).is_some()
     }
 
     #[test]
@@ -370,7 +391,7 @@ mod tests {
         cache.knows_all_until(cache.moment());
         remember(&cache);
         assert!(holds(&cache));
-        assert!(cache.find(&TokenDigest::of("another"), NOON).is_none());
+        assert!(cache.find(&ShownDigest::of_token("another"), NOON).is_none());
         hand.turn(TRUSTED_FOR);
         assert!(!holds(&cache), "it was not shown for a second");
         cache.knows_all_until(cache.moment());
@@ -400,21 +421,27 @@ mod tests {
             let asked = cache.ask();
             cache.forget(changed);
             assert!(!holds(&cache));
-            cache.remember(TokenDigest::of(TOKEN), asked, claims, &read);
+            remember_as(&cache, asked, claims, &read);
             assert!(!holds(&cache), "it may have been read before the change");
-            remember_as(&cache, claims, &read);
+            remember_as(&cache, cache.ask(), claims, &read);
             assert!(holds(&cache));
         }
         cache.forget(Changed::Session([9; 32].into()));
         assert!(holds(&cache), "that was another session");
         let asked = cache.ask();
         cache.forget_all();
-        cache.remember(TokenDigest::of(TOKEN), asked, claims, &read);
+        remember_as(&cache, asked, claims, &read);
         assert!(!holds(&cache));
     }
 
-    fn remember_as(cache: &SessionCache, claims: AccessClaims, read: &SessionAndUser) {
-        cache.remember(TokenDigest::of(TOKEN), cache.ask(), claims, read);
+    fn remember_as(
+        cache: &SessionCache,
+        asked: Option<AskedAt>,
+        claims: AccessClaims,
+        read: &SessionAndUser,
+    ) {
+        let remembered = asked.map(|asked| Remembered::new(claims, read.clone(), None, asked));
+        cache.remember(ShownDigest::of_token(TOKEN), remembered);
     }
 
     #[test]
@@ -425,7 +452,7 @@ mod tests {
         hand.turn(REMEMBERED_FOR.checked_sub(Duration::from_millis(1)).unwrap());
         cache.knows_all_until(cache.moment());
         assert!(holds(&cache));
-        assert!(cache.find(&TokenDigest::of(TOKEN), claims.expires_at).is_none());
+        assert!(cache.find(&ShownDigest::of_token(TOKEN), claims.expires_at).is_none());
         hand.turn(Duration::from_millis(1));
         cache.knows_all_until(cache.moment());
         assert!(!holds(&cache));
@@ -446,12 +473,12 @@ mod tests {
             drop(changes);
             assert!(!holds(&cache));
         }
-        remember_as(&cache, claims, &read);
+        remember_as(&cache, cache.ask(), claims, &read);
         assert!(holds(&cache));
         // Those of a minute ago make room without forgetting what is newer.
         hand.turn(REMEMBERED_FOR);
         cache.knows_all_until(cache.moment());
-        remember_as(&cache, claims, &read);
+        remember_as(&cache, cache.ask(), claims, &read);
         for number in 0..MOST_CHANGES / 4 {
             let mut hash = [1; 32];
             hash[..8].copy_from_slice(&number.to_be_bytes());

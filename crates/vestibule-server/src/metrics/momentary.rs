@@ -96,14 +96,20 @@ impl Momentary {
 
 /// What is remembered of sessions.
 fn tell_remembered(told: &Told, cache: CacheState) {
-    told.gauge("vestibule_remembered_sessions", "Access tokens whose sessions are remembered.", cache.held);
+    told.gauge(
+        "vestibule_remembered_sessions",
+        "Pairs of cookies, and access tokens by themselves, whose sessions are remembered.",
+        cache.held,
+    );
     told.gauge(
         "vestibule_remembered_sessions_trusted",
         "1 while the memory of sessions may answer: changes are followed, and somebody asks. Else each check reads the database.",
         cache.is_trusted.into(),
     );
-    let options =
-        Opts::new("vestibule_session_checks_total", "Tokens that were looked for in the memory of sessions.");
+    let options = Opts::new(
+        "vestibule_session_checks_total",
+        "Pairs of cookies and access tokens that were looked for in the memory of sessions.",
+    );
     let counters = told.add(CounterVec::new(options, &["answered_by"]));
     for (answered_by, count) in [("memory", cache.hits), ("database", cache.misses)] {
         counters.with_label_values(&[answered_by]).inc_by(number(count));

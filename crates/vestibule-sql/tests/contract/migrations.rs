@@ -8,7 +8,7 @@ use vestibule::repository::{Inserted, OutgoingMails, Sessions, Users};
 use vestibule::services::{Asked, LogIn, PresentedSession};
 use vestibule_sql::{At, Database, Id, MIGRATIONS, MigrateError, Migrations, SchemaState};
 use vestibule_testkit::{
-    DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase, reading, signing_up, writing,
+    DatabaseKind, House, HouseOptions, PASSWORD, TestDatabase, reading, signing_up, values, writing,
 };
 
 use crate::fixtures::{NOON, hash, random, session, user};
@@ -448,8 +448,8 @@ async fn who_had_a_password_and_a_session_before_the_upgrade_logs_in_and_goes_on
 
     let refreshed = accounts.refresh(&writing(&ann), &Client::default()).await.unwrap();
     let shown = PresentedSession {
-        access: vec![&refreshed.tokens.access],
-        refresh: vec![&refreshed.tokens.refresh],
+        access: values(&[&refreshed.tokens.access]),
+        refresh: values(&[&refreshed.tokens.refresh]),
         ..reading(&ann)
     };
     let current = accounts.check_session(&shown, Asked::ACCOUNT).await.unwrap();

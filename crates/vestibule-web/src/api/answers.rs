@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ::vestibule::models::{Session, User};
 use ::vestibule::services::LoggedIn;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, IntoResponseParts, Response};
 use axum::{Extension, Json};
@@ -140,11 +140,10 @@ impl<'a> SessionBody<'a> {
 /// An answer has so many headers at most, but for cookies.
 const MOST_HEADERS: usize = 12;
 
-/// Answers with JSON that is somewhat longer than a line.
-pub(super) fn json(body: &impl Serialize) -> Response {
-    let mut written = Vec::with_capacity(1024);
-    match serde_json::to_writer(&mut written, body) {
-        Ok(()) => {
+/// Answers with JSON that was written, now or earlier.
+pub(super) fn told(written: serde_json::Result<Bytes>) -> Response {
+    match written {
+        Ok(written) => {
             // With room for what every answer has: else all of them are moved when that is added.
             let mut headers = HeaderMap::with_capacity(MOST_HEADERS);
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -20,5 +20,5 @@ use crate::CurrentUser;
 )]
 pub async fn current_session(current: CurrentUser) -> Response {
     let body = UserAndSession::current(current.user(), current.session());
-    answers::json(&body)
+    answers::told(current.current().told.or_write(|| serde_json::to_vec(&body)))
 }

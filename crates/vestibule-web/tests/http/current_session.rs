@@ -1,8 +1,9 @@
 use reqwest::Method;
 use rstest::rstest;
+use serde_json::json;
 use time::Duration;
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
-use vestibule_testkit::{Answer, TestServer};
+use vestibule_testkit::{Answer, HouseOptions, ServerOptions, TestDatabase, TestServer};
 
 use crate::{ACCESS, CSRF, REFRESH, cookie_header, falsify, is_logged_in, signed_up};
 
@@ -224,6 +225,57 @@ async fn a_program_needs_nothing_but_its_token(#[values(Sqlite, Postgres)] kind:
 
     browser.call(Method::POST, "/api/auth/log-out", None).await;
     assert_eq!(refusal(&program.get(PATH).await), (401, "session_revoked".into()));
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_told_from_memory_is_what_was_told_first_and_of_who_asks(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let house = HouseOptions { remembered_sessions: 10, ..HouseOptions::default() };
+    let options = ServerOptions { house, ..ServerOptions::default() };
+    let server = TestServer::start_on(&TestDatabase::create(kind).await, options).await;
+    let (mut ann, mut eve) = (signed_up(&server, "ann").await, signed_up(&server, "eve").await);
+    let programs = [server.program(ann.cookie(ACCESS).unwrap()), server.program(eve.cookie(ACCESS).unwrap())];
+    server.house.missed_nothing();
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        told.push([
+            ann.session().await,
+            eve.session().await,
+            programs[0].get(PATH).await,
+            programs[1].get(PATH).await,
+        ]);
+    }
+    let before = server.house.database.round_trips();
+    server.house.missed_nothing();
+    assert_eq!(ann.session().await.status, 200);
+    assert_eq!(server.house.database.round_trips(), before, "it is told from memory");
+    for each in &told[1..] {
+        for (now, first) in each.iter().zip(&told[0]) {
+            assert_eq!((now.status, &now.text), (first.status, &first.text));
+            for header in ["content-type", "cache-control", "content-security-policy"] {
+                assert_eq!(now.header(header), first.header(header), "{header}");
+            }
+        }
+    }
+    let [of_ann, of_eve, ..] = &told[3];
+    assert_eq!(
+        (of_ann.json()["user"]["name"].as_str(), of_eve.json()["user"]["name"].as_str()),
+        (Some("ann"), Some("eve"))
+    );
+    assert_eq!(
+        (&told[3][2].text, &told[3][3].text),
+        (&of_ann.text, &of_eve.text),
+        "programs are told the same"
+    );
+
+    let changed = ann.call(Method::PATCH, "/api/account", Some(&json!({ "name": "Anna" }))).await;
+    assert_eq!(changed.status, 200);
+    server.house.missed_nothing();
+    for answer in [ann.session().await, ann.session().await, programs[0].get(PATH).await] {
+        assert_eq!(answer.json()["user"]["name"], "Anna");
+    }
 }
 
 #[rstest]

@@ -101,6 +101,11 @@ impl Session {
         if is_previous && is_honoured { SecretStanding::Previous } else { SecretStanding::Stale }
     }
 
+    /// Whether a secret is still good, by that rule.
+    pub fn honours(&self, secret: &RefreshSecretHash, now: OffsetDateTime) -> bool {
+        self.standing_of(secret, now) != SecretStanding::Stale
+    }
+
     /// A current secret first used after this moment leaves its predecessor honoured.
     pub fn grace_start(now: OffsetDateTime) -> OffsetDateTime {
         now - GRACE

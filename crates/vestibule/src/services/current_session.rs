@@ -1,37 +1,85 @@
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use subtle::ConstantTimeEq as _;
 use time::OffsetDateTime;
 
 use super::administrator::PASSWORD_IS_RECENT;
 use crate::Accounts;
 use crate::models::{
-    AccessClaims, CsrfProof, RefreshToken, Role, SecretStanding, Session, SessionEnded, SessionIdHash, User,
+    AccessClaims, CsrfProof, RefreshSecretHash, RefreshToken, Role, Session, SessionEnded, User,
 };
 use crate::repository::{SessionAndUser, StoreError};
-use crate::session_cache::{AskedAt, TokenDigest};
+use crate::session_cache::{AskedAt, Remembered, ShownDigest};
 
 /// A browser may send several cookies of one name, and a stranger may have planted some. One that fits is looked
 /// for among the first few of each; more are nobody's honest doing.
 pub(super) const MAX_COOKIES_OF_ONE_NAME: usize = 4;
 
+/// All values that came under the name of one cookie, in the order sent: nearly always one, which is kept in place.
+#[derive(Clone)]
+pub struct ShownValues<'a>(Held<'a>);
+
+#[derive(Clone)]
+enum Held<'a> {
+    One([&'a str; 1]),
+    NoneOrMany(Vec<&'a str>),
+}
+
 /// What a browser showed: all values that came under each cookie's name, and the proof that a page of ours asks.
 #[derive(Clone)]
 pub struct PresentedSession<'a> {
     /// Access tokens.
-    pub access: Vec<&'a str>,
+    pub access: ShownValues<'a>,
     /// Refresh cookies.
-    pub refresh: Vec<&'a str>,
+    pub refresh: ShownValues<'a>,
     /// CSRF cookies.
-    pub csrf_cookies: Vec<&'a str>,
+    pub csrf_cookies: ShownValues<'a>,
     /// The CSRF token that came in the header or the form.
     pub csrf: CsrfProof<'a>,
     /// Device cookies. They decide nothing about the session.
-    pub devices: Vec<&'a str>,
+    pub devices: ShownValues<'a>,
     /// When the request began to arrive, where that is longer ago than now. The grace of a previous secret counts to
     /// this moment: a large form on a slow line is no replay.
     pub received_at: Option<OffsetDateTime>,
+}
+
+impl<'a> ShownValues<'a> {
+    /// Adds another.
+    pub fn push(&mut self, value: &'a str) {
+        match &mut self.0 {
+            Held::NoneOrMany(values) if values.is_empty() => self.0 = Held::One([value]),
+            Held::NoneOrMany(values) => values.push(value),
+            Held::One([first]) => self.0 = Held::NoneOrMany(vec![*first, value]),
+        }
+    }
+}
+
+impl Default for ShownValues<'_> {
+    fn default() -> Self {
+        Self(Held::NoneOrMany(Vec::new()))
+    }
+}
+
+impl<'a> Deref for ShownValues<'a> {
+    type Target = [&'a str];
+
+    fn deref(&self) -> &[&'a str] {
+        match &self.0 {
+            Held::One(value) => value,
+            Held::NoneOrMany(values) => values,
+        }
+    }
+}
+
+impl<'a> FromIterator<&'a str> for ShownValues<'a> {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(values: I) -> Self {
+        let mut all = Self::default();
+        values.into_iter().for_each(|value| all.push(value));
+        all
+    }
 }
 
 impl PresentedSession<'_> {
@@ -69,6 +117,42 @@ pub struct CurrentSession {
     pub shown_by: ShownBy,
     /// Device cookies, as they were sent: a browser that is known has a quota of its own for passwords that it tries.
     pub devices: Vec<String>,
+    /// Where the answer of `GET /api/auth/session` is kept for the next time.
+    #[doc(hidden)]
+    pub told: Told,
+}
+
+/// What `GET /api/auth/session` tells, and nothing else does: written once, and kept as long as the session and its user are remembered,
+/// in which time neither changes.
+#[doc(hidden)]
+#[derive(Clone, Default)]
+pub struct Told(Option<Arc<Remembered>>);
+
+impl Told {
+    /// What was written the first time, or is written now.
+    ///
+    /// # Errors
+    ///
+    /// Those of writing it.
+    pub fn or_write<E>(&self, write: impl FnOnce() -> Result<Vec<u8>, E>) -> Result<Bytes, E> {
+        let kept = self.0.as_ref().map(|remembered| &remembered.told);
+        if let Some(told) = kept.and_then(OnceLock::get) {
+            return Ok(told.clone());
+        }
+        let mut written = write()?;
+        // It may be kept for a minute.
+        written.shrink_to_fit();
+        let written = Bytes::from(written);
+        // Somebody else may have been as fast, with the same.
+        let _ = kept.map(|kept| kept.set(written.clone()));
+        Ok(written)
+    }
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told(…)")
+    }
 }
 
 impl CurrentSession {
@@ -144,7 +228,6 @@ pub enum CheckError {
 
 /// An access token that was verified.
 struct Access {
-    token: TokenDigest,
     claims: AccessClaims,
     /// Before the key was looked for that verified it, and before the session is read.
     asked_at: Option<AskedAt>,
@@ -163,16 +246,13 @@ impl Accounts {
         asked: Asked,
     ) -> Result<CurrentSession, CheckError> {
         let now = self.clock.now();
-        let refresh_tokens = self.authentic_refresh_tokens(presented);
         let mut refusal = None;
-        for cookie in presented.access.iter().take(MAX_COOKIES_OF_ONE_NAME) {
-            let token = TokenDigest::of(cookie);
-            if let Some(current) = self.check_remembered(&token, &refresh_tokens, presented, &asked, now) {
+        for access_token in presented.access.iter().take(MAX_COOKIES_OF_ONE_NAME) {
+            if let Some(current) = self.check_remembered(access_token, presented, &asked, now) {
                 return Ok(current);
             }
             // In a box, for most checks come no further than this, and carry what follows along.
-            let read = Box::pin(self.check_read(cookie, token, &refresh_tokens, presented, &asked, now));
-            match read.await {
+            match Box::pin(self.check_read(access_token, presented, &asked, now)).await {
                 // Perhaps another pair of cookies fits. A wrong CSRF token too may only say that this pair is a
                 // stranger's, planted before the person's own.
                 Some(Err(
@@ -183,7 +263,7 @@ impl Accounts {
             }
         }
         Err(refusal.unwrap_or_else(|| {
-            let may_refresh = !refresh_tokens.is_empty();
+            let may_refresh = !self.authentic_refresh_tokens(presented).is_empty();
             if may_refresh { CheckError::AccessTokenExpired } else { CheckError::NotLoggedIn }
         }))
     }
@@ -192,25 +272,24 @@ impl Accounts {
     /// there is no refresh cookie to fit and no forged request to fear.
     pub async fn check_bearer(&self, access_token: &str, asked: Asked) -> Result<CurrentSession, CheckError> {
         let now = self.clock.now();
-        let token = TokenDigest::of(access_token);
-        if let Some(remembered) = self.session_cache.find(&token, now)
+        if let Some(remembered) = self.session_cache.find(&ShownDigest::of_token(access_token), now)
             && let Ok(current) = self.check_bearer_of(remembered.found.clone(), &asked, now)
         {
-            return Ok(current);
+            return Ok(CurrentSession { told: Told(Some(remembered)), ..current });
         }
-        Box::pin(self.check_bearer_read(access_token, token, &asked, now)).await
+        Box::pin(self.check_bearer_read(access_token, &asked, now)).await
     }
 
     async fn check_bearer_read(
         &self,
         access_token: &str,
-        token: TokenDigest,
         asked: &Asked,
         now: OffsetDateTime,
     ) -> Result<CurrentSession, CheckError> {
-        let asked_at = self.session_cache.ask();
-        let claims = self.verify_access_token(access_token, now).await?.ok_or(CheckError::NotLoggedIn)?;
-        let found = self.live_session_of(&Access { token, claims, asked_at }, now).await?;
+        let access = self.verified(access_token, now).await?.ok_or(CheckError::NotLoggedIn)?;
+        let found = self.live_session_of(&access, now).await?;
+        let remembered = access.remembered_with(&found, None);
+        self.session_cache.remember(ShownDigest::of_token(access_token), remembered);
         self.check_bearer_of(found, asked, now)
     }
 
@@ -225,7 +304,8 @@ impl Accounts {
         self.check_allowed(&user, &session, asked)?;
         self.note_seen(&session, now);
         let shown_by = ShownBy::AccessToken;
-        Ok(CurrentSession { user, session, is_csrf_cookie_missing: false, shown_by, devices: Vec::new() })
+        let (devices, told) = (Vec::new(), Told::default());
+        Ok(CurrentSession { user, session, is_csrf_cookie_missing: false, shown_by, devices, told })
     }
 
     /// The last part of the check: what the user may do at this moment. For a session that was just refreshed it is all that is left.
@@ -242,81 +322,94 @@ impl Accounts {
         Ok(())
     }
 
-    /// The check by what is remembered, for one that passes: a refusal is never taken from there.
+    /// The check by what is remembered, for one that passes: a refusal is never taken from there. The two cookies were found to fit
+    /// together when the session was read; for how long, and whether their user may do this, is looked at again. Where there are
+    /// several refresh cookies, the first that fits counts, which takes reading.
     fn check_remembered(
         &self,
-        token: &TokenDigest,
-        refresh_tokens: &[RefreshToken],
+        access_token: &str,
         presented: &PresentedSession<'_>,
         asked: &Asked,
         now: OffsetDateTime,
     ) -> Option<CurrentSession> {
-        let remembered = self.session_cache.find(token, now)?;
-        let shown = self.check_shown(&remembered.found, refresh_tokens, presented, asked, now).ok()?;
+        let [refresh_cookie] = presented.refresh[..] else { return None };
+        let shown = ShownDigest::of_cookies(access_token, refresh_cookie);
+        let remembered = self.session_cache.find(&shown, now)?;
+        let (session, secret) = (&remembered.found.session, remembered.secret?);
+        session.check_usable(now).ok()?;
+        let is_honoured = session.honours(&secret, presented.received_at(now));
         // The first use of a secret is written down, so it is no matter of reading alone.
-        let is_first_use = remembered.found.session.is_first_use_of(&shown.secret.hash());
-        (!is_first_use).then(|| self.passed(remembered.found.clone(), presented, now))
+        if !is_honoured || session.is_first_use_of(&secret) {
+            return None;
+        }
+        self.check_beside(&remembered.found, presented, asked).ok()?;
+        let passed = self.passed(remembered.found.clone(), presented, now);
+        Some(CurrentSession { told: Told(Some(remembered)), ..passed })
     }
 
     /// The check by what the store has. None where the token is not good.
     async fn check_read(
         &self,
         access_token: &str,
-        token: TokenDigest,
-        refresh_tokens: &[RefreshToken],
         presented: &PresentedSession<'_>,
         asked: &Asked,
         now: OffsetDateTime,
     ) -> Option<Result<CurrentSession, CheckError>> {
-        let asked_at = self.session_cache.ask();
-        let claims = match self.verify_access_token(access_token, now).await {
-            Ok(claims) => claims?,
-            Err(error) => return Some(Err(error.into())),
-        };
-        let access = Access { token, claims, asked_at };
-        Some(self.check_pair(&access, refresh_tokens, presented, asked, now).await)
+        match self.verified(access_token, now).await {
+            Ok(access) => Some(self.check_pair(access_token, &access?, presented, asked, now).await),
+            Err(error) => Some(Err(error.into())),
+        }
     }
 
     async fn check_pair(
         &self,
+        access_token: &str,
         access: &Access,
-        refresh_tokens: &[RefreshToken],
         presented: &PresentedSession<'_>,
         asked: &Asked,
         now: OffsetDateTime,
     ) -> Result<CurrentSession, CheckError> {
         let found = self.live_session_of(access, now).await?;
-        let token = self.check_shown(&found, refresh_tokens, presented, asked, now)?;
-        let secret = token.secret.hash();
+        // A stale secret is refused here and no more. The request may have been under way for long, and
+        // ending its session would log out somebody honest; who holds a stolen one has to refresh to go on,
+        // and that ends the session.
+        let (cookie, secret) =
+            self.honoured_cookie(&found.session, presented, now).ok_or(CheckError::NotLoggedIn)?;
+        let remembered = access.remembered_with(&found, Some(secret));
+        self.session_cache.remember(ShownDigest::of_cookies(access_token, cookie), remembered);
+        self.check_beside(&found, presented, asked)?;
         if found.session.is_first_use_of(&secret) {
             self.store.alone().mark_secret_used(found.session.id_hash, &secret, now).await?;
         }
         Ok(self.passed(found, presented, now))
     }
 
-    /// Whether a session that was read is usable, and what was shown with it fits. Gives the refresh token that does.
-    fn check_shown<'t>(
+    /// The first of the refresh cookies that is of this session, and its secret one that is honoured.
+    fn honoured_cookie<'p>(
+        &self,
+        session: &Session,
+        presented: &PresentedSession<'p>,
+        now: OffsetDateTime,
+    ) -> Option<(&'p str, RefreshSecretHash)> {
+        presented.refresh.iter().take(MAX_COOKIES_OF_ONE_NAME).find_map(|&cookie| {
+            let token = RefreshToken::from_cookie(cookie, &self.keys)?;
+            let secret = token.secret.hash();
+            let is_of_this = token.session.hash() == session.id_hash;
+            (is_of_this && session.honours(&secret, presented.received_at(now))).then_some((cookie, secret))
+        })
+    }
+
+    /// What is shown beside the two cookies that fit together, and what their user may do.
+    fn check_beside(
         &self,
         found: &SessionAndUser,
-        refresh_tokens: &'t [RefreshToken],
         presented: &PresentedSession<'_>,
         asked: &Asked,
-        now: OffsetDateTime,
-    ) -> Result<&'t RefreshToken, CheckError> {
-        let SessionAndUser { session, user } = found;
-        session.check_usable(now)?;
-        let of_this_session: Vec<&RefreshToken> = tokens_of(session.id_hash, refresh_tokens);
-        let Some(token) = honoured_among(&of_this_session, session, presented.received_at(now)) else {
-            // A stale secret is refused here and no more. The request may have been under way for long, and
-            // ending its session would log out somebody honest; who holds a stolen one has to refresh to go on,
-            // and that ends the session.
-            return Err(CheckError::NotLoggedIn);
-        };
-        if !session.accepts_csrf(&presented.csrf_cookies, presented.csrf) {
+    ) -> Result<(), CheckError> {
+        if !found.session.accepts_csrf(&presented.csrf_cookies, presented.csrf) {
             return Err(CheckError::CsrfFailed);
         }
-        self.check_allowed(user, session, asked)?;
-        Ok(token)
+        self.check_allowed(&found.user, &found.session, asked)
     }
 
     fn passed(
@@ -329,24 +422,35 @@ impl Accounts {
         self.note_seen(&session, now);
         let is_csrf_cookie_missing = presented.csrf_cookies.is_empty();
         let devices = presented.devices.iter().map(|&device| device.to_owned()).collect();
-        CurrentSession { user, session, is_csrf_cookie_missing, shown_by: ShownBy::Cookies, devices }
+        CurrentSession {
+            user,
+            session,
+            is_csrf_cookie_missing,
+            shown_by: ShownBy::Cookies,
+            devices,
+            told: Told::default(),
+        }
     }
 
-    /// Reads the session of an access token, and remembers it for a while.
+    async fn verified(&self, access_token: &str, now: OffsetDateTime) -> Result<Option<Access>, StoreError> {
+        let asked_at = self.session_cache.ask();
+        let claims = self.verify_access_token(access_token, now).await?;
+        Ok(claims.map(|claims| Access { claims, asked_at }))
+    }
+
+    /// Reads the session of an access token.
     async fn live_session_of(
         &self,
         access: &Access,
         now: OffsetDateTime,
     ) -> Result<SessionAndUser, CheckError> {
-        let Access { token, claims, asked_at } = access;
-        let found = self.store.alone().find_session_with_user(claims.session).await?;
+        let found = self.store.alone().find_session_with_user(access.claims.session).await?;
         // No row: it was logged out, or its user is gone.
         let found = found.ok_or(SessionEnded::Revoked)?;
         found.session.check_usable(now)?;
-        if found.user.id != claims.user_id {
+        if found.user.id != access.claims.user_id {
             return Err(CheckError::NotLoggedIn);
         }
-        self.session_cache.remember(*token, *asked_at, *claims, &found);
         Ok(found)
     }
 
@@ -356,17 +460,13 @@ impl Accounts {
     }
 }
 
-pub(super) fn tokens_of(session: SessionIdHash, tokens: &[RefreshToken]) -> Vec<&RefreshToken> {
-    tokens.iter().filter(|token| token.session.hash() == session).collect()
-}
-
-pub(super) fn honoured_among<'a>(
-    tokens: &[&'a RefreshToken],
-    session: &Session,
-    now: OffsetDateTime,
-) -> Option<&'a RefreshToken> {
-    tokens
-        .iter()
-        .find(|token| session.standing_of(&token.secret.hash(), now) != SecretStanding::Stale)
-        .copied()
+impl Access {
+    /// What may be remembered of it for a while; nothing where the store was asked too long after the changes were known.
+    fn remembered_with(
+        &self,
+        found: &SessionAndUser,
+        secret: Option<RefreshSecretHash>,
+    ) -> Option<Remembered> {
+        self.asked_at.map(|asked| Remembered::new(self.claims, found.clone(), secret, asked))
+    }
 }

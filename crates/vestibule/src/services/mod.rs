@@ -58,7 +58,7 @@ pub use clean_up::CleanedUp;
 pub use confirm_email::{ConfirmEmail, ConfirmEmailError, EmailLink};
 pub use confirm_password::ConfirmPasswordError;
 pub use confirm_sign_up::{ConfirmSignUp, ConfirmSignUpError, DeclineSignUpError};
-pub use current_session::{Asked, CheckError, CurrentSession, PresentedSession, ShownBy};
+pub use current_session::{Asked, CheckError, CurrentSession, PresentedSession, ShownBy, ShownValues, Told};
 pub use delete_account::DeleteAccountError;
 pub use disable_user::DisableUserError;
 pub use export::{Export, ExportError};

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::current_session::{honoured_among, tokens_of};
 use super::{LoggedIn, PresentedSession};
 use crate::Accounts;
 use crate::models::{
@@ -53,7 +52,7 @@ impl Accounts {
         let tokens = self.authentic_refresh_tokens(presented);
         let mut refusal = RefreshError::NotLoggedIn;
         for session in distinct_sessions(&tokens) {
-            let tokens = tokens_of(session, &tokens);
+            let tokens: Vec<_> = tokens.iter().filter(|token| token.session.hash() == session).collect();
             match self.refresh_session(session, &tokens, presented, client).await {
                 // Perhaps another cookie of the same name fits. A wrong CSRF token too may only say that this
                 // session is a stranger's, planted before the person's own.
@@ -82,7 +81,8 @@ impl Accounts {
             let found = self.store.alone().find_session_with_user(id).await?;
             let SessionAndUser { session, user } = found.ok_or(SessionEnded::Revoked)?;
             session.check_usable(now)?;
-            let Some(token) = honoured_among(tokens, &session, received_at) else {
+            let Some(token) = tokens.iter().find(|token| session.honours(&token.secret.hash(), received_at))
+            else {
                 return self.end_replayed_session(&session, &user, tokens, client, now).await;
             };
             if !session.accepts_csrf(&presented.csrf_cookies, presented.csrf) {

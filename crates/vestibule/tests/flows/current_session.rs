@@ -2,7 +2,7 @@ use rstest::rstest;
 use time::Duration;
 use vestibule::models::{Client, CsrfProof, Role, SessionEnded};
 use vestibule::services::{Asked, CheckError, PresentedSession};
-use vestibule_testkit::{DatabaseKind, House, presented, reading, writing};
+use vestibule_testkit::{DatabaseKind, House, presented, reading, values, writing};
 
 #[rstest]
 #[tokio::test]
@@ -13,24 +13,26 @@ async fn the_first_failure_answers_in_the_order_of_the_check(
     let (ann, bob) = (house.signed_up("ann").await, house.signed_up("bob").await);
     let check = async |shown: PresentedSession<'_>, role| house.accounts.check_session(&shown, role).await;
 
-    let nothing = PresentedSession { access: vec![], refresh: vec![], ..reading(&ann) };
+    let nothing = PresentedSession { access: values(&[]), refresh: values(&[]), ..reading(&ann) };
     assert!(matches!(check(nothing, Asked::role(Role::User)).await, Err(CheckError::NotLoggedIn)));
     // 1: the access token.
-    let no_access = PresentedSession { access: vec![], csrf_cookies: vec!["wrong"], ..reading(&ann) };
+    let no_access =
+        PresentedSession { access: values(&[]), csrf_cookies: values(&["wrong"]), ..reading(&ann) };
     assert!(matches!(check(no_access, Asked::role(Role::Admin)).await, Err(CheckError::AccessTokenExpired)));
-    let forged = PresentedSession { access: vec!["a.b.c"], refresh: vec![], ..reading(&ann) };
+    let forged = PresentedSession { access: values(&["a.b.c"]), refresh: values(&[]), ..reading(&ann) };
     assert!(matches!(check(forged, Asked::role(Role::User)).await, Err(CheckError::NotLoggedIn)));
     // 3: the refresh cookie, of the same session.
-    let no_refresh = PresentedSession { refresh: vec![], csrf_cookies: vec!["wrong"], ..reading(&ann) };
+    let no_refresh =
+        PresentedSession { refresh: values(&[]), csrf_cookies: values(&["wrong"]), ..reading(&ann) };
     assert!(matches!(check(no_refresh, Asked::role(Role::Admin)).await, Err(CheckError::NotLoggedIn)));
-    let of_bob = PresentedSession { refresh: vec![&bob.tokens.refresh], ..reading(&ann) };
+    let of_bob = PresentedSession { refresh: values(&[&bob.tokens.refresh]), ..reading(&ann) };
     assert!(matches!(check(of_bob, Asked::role(Role::User)).await, Err(CheckError::NotLoggedIn)));
     // 4: the CSRF token.
     for shown in [
-        PresentedSession { csrf_cookies: vec!["wrong"], ..reading(&ann) },
+        PresentedSession { csrf_cookies: values(&["wrong"]), ..reading(&ann) },
         presented(&ann, CsrfProof::Sent(None)),
         presented(&ann, CsrfProof::Sent(Some(bob.tokens.csrf.as_str()))),
-        PresentedSession { csrf_cookies: vec![], ..writing(&ann) },
+        PresentedSession { csrf_cookies: values(&[]), ..writing(&ann) },
     ] {
         assert!(matches!(check(shown, Asked::role(Role::Admin)).await, Err(CheckError::CsrfFailed)));
     }
@@ -109,17 +111,17 @@ async fn planted_cookies_before_the_right_ones_lock_nobody_out(
     let house = House::open(kind).await;
     let (ann, eve) = (house.signed_up("ann").await, house.signed_up("eve").await);
     let shown = PresentedSession {
-        access: vec!["rubbish", &eve.tokens.access, &ann.tokens.access],
-        refresh: vec!["rubbish", &ann.tokens.refresh],
-        csrf_cookies: vec![eve.tokens.csrf.as_str(), ann.tokens.csrf.as_str()],
+        access: values(&["rubbish", &eve.tokens.access, &ann.tokens.access]),
+        refresh: values(&["rubbish", &ann.tokens.refresh]),
+        csrf_cookies: values(&[eve.tokens.csrf.as_str(), ann.tokens.csrf.as_str()]),
         csrf: CsrfProof::Sent(Some(ann.tokens.csrf.as_str())),
         received_at: None,
-        devices: vec![],
+        devices: values(&[]),
     };
     assert_eq!(*house.accounts.check_session(&shown, Asked::role(Role::User)).await.unwrap().user, ann.user);
 
     let too_many = PresentedSession {
-        access: vec!["rubbish", "rubbish", "rubbish", "rubbish", &ann.tokens.access],
+        access: values(&["rubbish", "rubbish", "rubbish", "rubbish", &ann.tokens.access]),
         ..shown
     };
     let checked = house.accounts.check_session(&too_many, Asked::role(Role::User)).await;
@@ -133,7 +135,7 @@ async fn a_lost_csrf_cookie_is_noticed_on_reading(
 ) {
     let house = House::open(kind).await;
     let ann = house.signed_up("ann").await;
-    let lost = PresentedSession { csrf_cookies: vec![], ..reading(&ann) };
+    let lost = PresentedSession { csrf_cookies: values(&[]), ..reading(&ann) };
     assert!(
         house.accounts.check_session(&lost, Asked::role(Role::User)).await.unwrap().is_csrf_cookie_missing
     );
@@ -168,12 +170,12 @@ async fn a_strangers_whole_session_planted_before_ones_own_locks_nobody_out(
     let house = House::open(kind).await;
     let (ann, eve) = (house.signed_up("ann").await, house.signed_up("eve").await);
     let shown = PresentedSession {
-        access: vec![&eve.tokens.access, &ann.tokens.access],
-        refresh: vec![&eve.tokens.refresh, &ann.tokens.refresh],
-        csrf_cookies: vec![eve.tokens.csrf.as_str(), ann.tokens.csrf.as_str()],
+        access: values(&[&eve.tokens.access, &ann.tokens.access]),
+        refresh: values(&[&eve.tokens.refresh, &ann.tokens.refresh]),
+        csrf_cookies: values(&[eve.tokens.csrf.as_str(), ann.tokens.csrf.as_str()]),
         csrf: CsrfProof::Sent(Some(ann.tokens.csrf.as_str())),
         received_at: None,
-        devices: vec![],
+        devices: values(&[]),
     };
     assert_eq!(*house.accounts.check_session(&shown, Asked::role(Role::User)).await.unwrap().user, ann.user);
     assert_eq!(house.accounts.refresh(&shown, &Client::default()).await.unwrap().user, ann.user);

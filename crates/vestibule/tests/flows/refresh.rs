@@ -2,7 +2,7 @@ use rstest::rstest;
 use time::Duration;
 use vestibule::models::{AuditEventKind, Client, CsrfProof, MailKind, Role, SessionEnded};
 use vestibule::services::{Asked, LoggedIn, PresentedSession, RefreshError};
-use vestibule_testkit::{DatabaseKind, House, PASSWORD, presented, reading, writing};
+use vestibule_testkit::{DatabaseKind, House, PASSWORD, presented, reading, values, writing};
 
 async fn refresh(house: &House, shown: &LoggedIn) -> Result<LoggedIn, RefreshError> {
     house.accounts.refresh(&writing(shown), &Client::default()).await
@@ -203,7 +203,7 @@ async fn a_cookie_that_is_not_authentic_touches_nothing(
     let (id_and_secret, mac) = ann.tokens.refresh.rsplit_once('.').unwrap();
     let other_mac: String = mac.chars().rev().collect();
     for cookie in ["", "a.b.c", mac, id_and_secret, &format!("{id_and_secret}.{other_mac}")] {
-        let shown = PresentedSession { refresh: vec![cookie], ..writing(&ann) };
+        let shown = PresentedSession { refresh: values(&[cookie]), ..writing(&ann) };
         let refused = house.accounts.refresh(&shown, &Client::default()).await;
         assert!(matches!(refused, Err(RefreshError::NotLoggedIn)), "{cookie:?}");
     }
@@ -223,7 +223,7 @@ async fn a_wrong_csrf_token_rotates_nothing(
         let refused = house.accounts.refresh(&presented(&ann, proof), &Client::default()).await;
         assert!(matches!(refused, Err(RefreshError::CsrfFailed)), "{proof:?}");
     }
-    let foreign_cookie = PresentedSession { csrf_cookies: vec![foreign], ..reading(&ann) };
+    let foreign_cookie = PresentedSession { csrf_cookies: values(&[foreign]), ..reading(&ann) };
     let refused = house.accounts.refresh(&foreign_cookie, &Client::default()).await;
     assert!(matches!(refused, Err(RefreshError::CsrfFailed)));
 
@@ -259,8 +259,8 @@ async fn of_two_cookies_of_one_name_the_one_that_fits_is_used(
 
     // An old copy of this session, one of a dead session, and rubbish stand before the one that fits.
     let planted =
-        vec!["rubbish", first.tokens.refresh.as_str(), dead.tokens.refresh.as_str(), &third.tokens.refresh];
-    let shown = PresentedSession { refresh: planted, ..writing(&third) };
+        ["rubbish", first.tokens.refresh.as_str(), dead.tokens.refresh.as_str(), &third.tokens.refresh];
+    let shown = PresentedSession { refresh: values(&planted), ..writing(&third) };
     let refreshed = house.accounts.refresh(&shown, &Client::default()).await.unwrap();
     assert!(check(&house, &refreshed).await);
     assert!(!house.outbox_kinds().await.contains(&MailKind::RefreshReused));

@@ -5,7 +5,7 @@ use rstest::rstest;
 use time::{Duration, OffsetDateTime};
 use vestibule::models::{AuditEventKind, Client, CsrfProof, MailKind, Role, SessionEnded};
 use vestibule::services::{Asked, CheckError, LoggedIn, PresentedSession, RefreshError};
-use vestibule_testkit::{DatabaseKind, Dice, House, PASSWORD, writing};
+use vestibule_testkit::{DatabaseKind, Dice, House, PASSWORD, values, writing};
 
 const ACTS: usize = 250;
 const GRACE: Duration = Duration::seconds(10);
@@ -106,7 +106,7 @@ impl Real {
 
     /// The newest access token with the secret of that number.
     fn showing(&self, secret: usize) -> PresentedSession<'_> {
-        PresentedSession { refresh: vec![&self.cookies[secret]], ..writing(&self.newest) }
+        PresentedSession { refresh: values(&[&self.cookies[secret]]), ..writing(&self.newest) }
     }
 
     async fn refresh(&mut self, server: &House, secret: usize) -> Outcome {

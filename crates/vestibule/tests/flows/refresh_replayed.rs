@@ -6,7 +6,9 @@ use stateright::Model;
 use time::Duration;
 use vestibule::models::{AuditEventKind, Client, CsrfProof, MailKind, Role, SessionEnded};
 use vestibule::services::{Asked, CheckError, LoggedIn, PresentedSession, RefreshError};
-use vestibule_testkit::{DatabaseKind, Dice, House, HouseOptions, PASSWORD, TestDatabase, generous, writing};
+use vestibule_testkit::{
+    DatabaseKind, Dice, House, HouseOptions, PASSWORD, TestDatabase, generous, values, writing,
+};
 
 use crate::refresh_checked::{Act, Content, Kind, Protocol, Request, Rule, State, Told};
 
@@ -28,11 +30,11 @@ impl Real<'_> {
     async fn answer(&mut self, server: usize, request: Request) -> Told {
         let accounts = &self.servers[server].accounts;
         let mut shown = PresentedSession {
-            refresh: vec![&self.cookies[usize::from(request.secret)]],
+            refresh: values(&[&self.cookies[usize::from(request.secret)]]),
             ..writing(&self.newest)
         };
         if !request.has_access {
-            shown.access.clear();
+            shown.access = values(&[]);
         }
         match request.kind {
             Kind::Check => {

@@ -1,5 +1,6 @@
 //! What is remembered of sessions, on one server and on two.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,10 +14,12 @@ use tokio::time::Instant;
 use vestibule::TRUSTED_FOR;
 use vestibule::models::Role;
 use vestibule::services::{
-    Administrator, Asked, ChangePassword, CheckError, ConfirmEmail, LoggedIn, ResetPassword,
+    Administrator, Asked, ChangePassword, CheckError, ConfirmEmail, LoggedIn, PresentedSession, ResetPassword,
 };
 use vestibule_testkit::DatabaseKind::{self, Postgres, Sqlite};
-use vestibule_testkit::{House, HouseOptions, PASSWORD, TestDatabase, client, generous, reading, writing};
+use vestibule_testkit::{
+    House, HouseOptions, PASSWORD, TestDatabase, client, generous, reading, values, writing,
+};
 
 const NEW: &str = "velvet orchard seventeen";
 
@@ -55,16 +58,95 @@ async fn a_session_that_was_read_a_moment_ago_is_checked_without_a_statement(
     remember(&house, &ann).await;
     let before = house.database.round_trips();
     house.accounts.check_bearer(&ann.tokens.access, Asked::role(Role::User)).await.unwrap();
-    assert_eq!(house.database.round_trips(), before, "a bearer's too");
+    assert!(house.database.round_trips() > before, "a token by itself is another thing than the two cookies");
+    let before = house.database.round_trips();
+    house.accounts.check_bearer(&ann.tokens.access, Asked::role(Role::User)).await.unwrap();
+    assert_eq!(house.database.round_trips(), before, "and remembered too");
     // A refusal is never taken from memory.
     assert_eq!(check(&house, &ann, Role::Admin).await, (false, false));
     let mut shown = reading(&ann);
-    shown.csrf_cookies = vec!["another"];
+    shown.csrf_cookies = values(&["another"]);
     let refused = house.accounts.check_session(&shown, Asked::role(Role::User)).await;
     assert!(matches!(refused, Err(CheckError::CsrfFailed)));
     let mut shown = reading(&ann);
-    shown.refresh.clear();
+    shown.refresh = values(&[]);
     assert!(house.accounts.check_session(&shown, Asked::role(Role::User)).await.is_err());
+}
+
+#[rstest]
+#[tokio::test]
+async fn cookies_that_do_not_belong_together_are_refused_also_where_each_is_remembered(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    let house = remembering(kind).await;
+    let (ann, eve) = (house.signed_up("ann").await, house.signed_up("eve").await);
+    for somebody in [&ann, &eve] {
+        remember(&house, somebody).await;
+        house.accounts.check_bearer(&somebody.tokens.access, Asked::role(Role::User)).await.unwrap();
+    }
+    let mut forged = ann.tokens.refresh.to_string();
+    forged.pop();
+    let cases = [
+        (values(&[&eve.tokens.refresh]), "another's refresh cookie"),
+        (values(&[&forged]), "a damaged one"),
+        (values(&[""]), "an empty one, beside a token that is remembered by itself"),
+        (values(&[]), "none"),
+    ];
+    for (refresh, case) in cases {
+        let shown = PresentedSession { refresh, ..reading(&ann) };
+        let refused = house.accounts.check_session(&shown, Asked::role(Role::User)).await;
+        assert!(matches!(refused, Err(CheckError::NotLoggedIn)), "{case}: {refused:?}");
+    }
+    // Of several refresh cookies the first that fits counts, as if nothing were remembered.
+    let second = house.accounts.refresh(&writing(&ann), &client()).await.unwrap();
+    let both =
+        PresentedSession { refresh: values(&[&second.tokens.refresh, &ann.tokens.refresh]), ..reading(&ann) };
+    house.accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.unwrap();
+    house.accounts.check_session(&both, Asked::role(Role::User)).await.unwrap();
+    house.clock.advance(time::Duration::seconds(11));
+    house.missed_nothing();
+    let stale = house.accounts.check_session(&reading(&ann), Asked::role(Role::User)).await;
+    assert!(
+        matches!(stale, Err(CheckError::NotLoggedIn)),
+        "the first use of the second was noticed: {stale:?}"
+    );
+    // The session that comes first is theirs, also where only that of another is remembered.
+    let ann = house.log_in("ann@example.com", PASSWORD).await.unwrap();
+    let both = PresentedSession {
+        access: values(&[&ann.tokens.access, &eve.tokens.access]),
+        refresh: values(&[&eve.tokens.refresh, &ann.tokens.refresh]),
+        csrf_cookies: values(&[eve.tokens.csrf.as_str(), ann.tokens.csrf.as_str()]),
+        ..reading(&ann)
+    };
+    let current = house.accounts.check_session(&both, Asked::role(Role::User)).await.unwrap();
+    assert_eq!(current.user.id, ann.user.id);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_told_of_a_session_is_written_once_and_anew_after_a_change(
+    #[values(Sqlite, Postgres)] kind: DatabaseKind,
+) {
+    async fn told(house: &House, ann: &LoggedIn) -> (Vec<u8>, bool) {
+        let current = house.accounts.check_session(&reading(ann), Asked::role(Role::User)).await.unwrap();
+        let mut is_written = false;
+        let told = current.told.or_write(|| {
+            is_written = true;
+            Ok::<_, Infallible>(current.user.name.as_str().as_bytes().to_vec())
+        });
+        (told.unwrap().to_vec(), is_written)
+    }
+    let house = remembering(kind).await;
+    let ann = house.signed_up("ann").await;
+    let name = ann.user.name.as_str().as_bytes().to_vec();
+    assert_eq!(told(&house, &ann).await, (name.clone(), true));
+    assert_eq!(told(&house, &ann).await, (name.clone(), true), "nobody follows, so nothing is kept");
+    remember(&house, &ann).await;
+    assert_eq!(told(&house, &ann).await, (name.clone(), true));
+    assert_eq!(told(&house, &ann).await, (name, false));
+    house.accounts.change_name(&house.current(&ann).await, "Ann the Second", &client()).await.unwrap();
+    remember(&house, &ann).await;
+    assert_eq!(told(&house, &ann).await, (b"Ann the Second".to_vec(), true));
 }
 
 #[rstest]
