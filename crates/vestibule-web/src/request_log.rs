@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::response::{Html, IntoResponse, Response};
 use tracing::{Instrument, Span};
 use uuid::Uuid;
@@ -40,7 +40,7 @@ const TURNED_AWAY: [&str; 2] = [TOO_MANY, OVERLOADED];
 /// hundred of them could else take all cores for refusals alone. At most 512 of each
 /// kind wait so: a request that waits holds its connection.
 pub const ANSWERS_ARE_HELD_FOR: Duration = Duration::from_millis(100);
-const REQUEST_ID: &str = "x-request-id";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Where answers are for programs. Everything else is read by people.
 const API_PREFIXES: [&str; 5] = ["/api/", "/.well-known/", "/healthz", "/readyz", "/dev/mailbox.json"];
 
@@ -74,7 +74,7 @@ where
     let known = request_id();
     let id = known.unwrap_or_else(|| vestibule.request_ids().next(started));
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
+    let uri = request.uri().clone();
     let address = request.extensions().get::<ClientAddress>().and_then(|ClientAddress(address)| *address);
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map(MatchedPath::as_str);
@@ -95,7 +95,9 @@ where
 
     let problem = response.extensions().get::<Problem>().cloned();
     let (route, took) = (route.unwrap_or("-"), accounts.now() - started);
-    Line { id, method: &method, route, response: &response }.write(took, problem.as_ref());
+    let mut letters = Uuid::encode_buffer();
+    let id_in_letters: &str = id.hyphenated().encode_lower(&mut letters);
+    Line { id: id_in_letters, method: &method, route, response: &response }.write(took, problem.as_ref());
     if let Some(observer) = vestibule.observer() {
         let (status, problem) = (response.status(), problem.as_ref().map(|problem| problem.code));
         observer.answered(&Answered { method: &method, route, status, problem, took });
@@ -123,10 +125,10 @@ where
     }
 
     let mut response = match problem {
-        Some(problem) => finish(vestibule, &path, id, &problem, response),
+        Some(problem) => finish(vestibule, uri.path(), id_in_letters, &problem, response),
         None => response,
     };
-    let id = HeaderValue::try_from(id.to_string()).expect("a UUID is visible ASCII");
+    let id = HeaderValue::from_str(id_in_letters).expect("a UUID is visible ASCII");
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
@@ -165,7 +167,7 @@ fn in_words(address: Option<IpAddr>) -> String {
 }
 
 struct Line<'a> {
-    id: Uuid,
+    id: &'a str,
     method: &'a Method,
     route: &'a str,
     response: &'a Response,
@@ -177,8 +179,9 @@ impl Line<'_> {
         let status = self.response.status().as_u16();
         let extensions = self.response.extensions();
         let user = extensions.get::<CurrentUser>().map(|current| current.user().id);
-        let user = user.or_else(|| extensions.get::<RequestOf>().map(|of| of.0)).map(|id| id.to_string());
-        let user = user.as_deref().unwrap_or("-");
+        let user = user.or_else(|| extensions.get::<RequestOf>().map(|of| of.0));
+        let mut letters = Uuid::encode_buffer();
+        let user = user.map_or("-", |id| id.as_uuid().hyphenated().encode_lower(&mut letters));
         let duration_ms = (duration.as_seconds_f64() * 1_000_000.0).round() / 1000.0;
         let (method, route, request_id) = (self.method.as_str(), self.route, self.id);
         let code = problem.map_or("-", |problem| problem.code);
@@ -202,7 +205,7 @@ fn chain(error: &(dyn Error + Send + Sync)) -> String {
     text
 }
 
-fn finish(vestibule: &Vestibule, path: &str, id: Uuid, problem: &Problem, response: Response) -> Response {
+fn finish(vestibule: &Vestibule, path: &str, id: &str, problem: &Problem, response: Response) -> Response {
     let is_page_made =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind != "application/problem+json")
             || response.status().is_redirection();
@@ -247,13 +250,12 @@ struct PlainErrorPage<'a> {
     page: &'a ErrorPage<'a>,
 }
 
-fn error_page(vestibule: &Vestibule, path: &str, id: Uuid, problem: &Problem, told: &Response) -> Response {
-    let id = id.to_string();
+fn error_page(vestibule: &Vestibule, path: &str, id: &str, problem: &Problem, told: &Response) -> Response {
     let content = ErrorPage {
         status: problem.status.as_u16(),
         title: problem.heading(),
         message: &problem.detail,
-        request_id: problem.cause.is_some().then_some(id.as_str()),
+        request_id: problem.cause.is_some().then_some(id),
     };
     let visit = PageVisit::left_on(told.extensions(), path);
     // Outside of the layer that catches panics, and the layout may be what is broken: then the page is told without it.
