@@ -1,5 +1,6 @@
 //! What a line of the log looks like.
 
+use std::cell::Cell;
 use std::fmt::{self, Write as _};
 
 use tracing::field::{Field, Visit};
@@ -60,7 +61,8 @@ where
         // What other crates tell by the crate `log` has its own level and place.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-        let mut line = Line(String::with_capacity(512));
+        // Whoever tells something while this is told has a line of their own.
+        let mut line = Line(LINE.take());
         line.0.push_str("{\"timestamp\":\"");
         let written = Written::new(SystemClock.now());
         line.0.push_str(written.as_ref().map_or("", Written::as_str));
@@ -81,9 +83,21 @@ where
             line.0.push_str(fields.filter(|fields| !fields.is_empty()).unwrap_or("{}"));
         }
         line.0.push_str("}\n");
-        writer.write_str(&line.0)
+        let written = writer.write_str(&line.0);
+        line.0.clear();
+        line.0.shrink_to(LONG);
+        LINE.set(line.0);
+        written
     }
 }
+
+thread_local! {
+    /// The room for a line, kept from one to the next.
+    static LINE: Cell<String> = const { Cell::new(String::new()) };
+}
+
+/// More room is not kept.
+const LONG: usize = 4096;
 
 /// The request that an event happened in, unless the event names one itself: two members of a name are one too many.
 fn request_to_name(event: &Event<'_>) -> Option<Uuid> {
@@ -119,8 +133,9 @@ impl Line {
 
     /// Ends a string that began at a place, and escapes what must be (RFC 8259, 7).
     fn end_text(&mut self, from: usize) {
-        let must_be_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-        if self.0.bytes().skip(from).any(must_be_escaped) {
+        let must_be_escaped = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+        // All of them are looked at, also after one that must: so the compiler has many compared at once.
+        if self.0.as_bytes()[from..].iter().fold(false, |any, byte| any | must_be_escaped(byte)) {
             let text = self.0.split_off(from);
             for letter in text.chars() {
                 match letter {
@@ -136,6 +151,20 @@ impl Line {
         }
         self.0.push('"');
     }
+}
+
+/// A number of whole thousandths, as durations are: to find out how few digits tell any other one takes longer than the rest of a line.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    clippy::float_cmp,
+    reason = "it is compared with what it was made of"
+)]
+fn in_thousandths(value: f64) -> Option<(u64, u64)> {
+    const MOST: f64 = 1e12;
+    let thousandths = (0.0..MOST).contains(&value).then(|| (value * 1000.0).round() as u64)?;
+    (thousandths as f64 / 1000.0 == value).then_some((thousandths / 1000, thousandths % 1000))
 }
 
 /// The place of what came by the crate `log` is told as for all others.
@@ -176,7 +205,9 @@ impl Visit for Line {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        if value.is_finite() {
+        if let Some((whole, thousandths)) = in_thousandths(value) {
+            self.member(field.name(), format_args!("{whole}.{thousandths:03}"));
+        } else if value.is_finite() {
             self.member(field.name(), format_args!("{value}"));
         } else {
             // JSON has no infinity.
@@ -237,8 +268,9 @@ mod tests {
                 "day\t"
             );
             tracing::info!(infinite = f64::INFINITY, r#type = ?Some(1), "x");
+            tracing::info!(none = 0.0, third = 1.0 / 3.0, below = -0.5, much = 1e300, exact = 12.005);
         });
-        assert_eq!(lines.len(), 2);
+        assert_eq!(lines.len(), 3);
         let line = &lines[0];
         assert_eq!(line["level"], "WARN");
         assert_eq!(line["message"], "what a day\t");
@@ -247,6 +279,10 @@ mod tests {
         let values = [&line["user.id"], &line["status"], &line["took"], &line["off"], &line["is"]];
         assert_eq!(values, [&json!("-"), &json!(500), &json!(1.25), &json!(-3), &json!(true)]);
         assert_eq!((&lines[1]["infinite"], &lines[1]["type"]), (&Value::Null, &json!("Some(1)")));
+        let [none, third, below, much, exact] =
+            ["none", "third", "below", "much", "exact"].map(|name| &lines[2][name]);
+        assert_eq!([none, third, below], [&json!(0.0), &json!(1.0 / 3.0), &json!(-0.5)]);
+        assert_eq!([much, exact], [&json!(1e300), &json!(12.005)]);
         let moment = line["timestamp"].as_str().unwrap();
         let read =
             time::OffsetDateTime::parse(moment, &time::format_description::well_known::Rfc3339).unwrap();

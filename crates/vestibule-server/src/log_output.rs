@@ -21,7 +21,13 @@ struct Shared {
     gathered: Mutex<Gathered>,
     is_something_there: Condvar,
     /// Held by who writes, so that lines keep their order.
-    file: Mutex<Box<dyn Write + Send>>,
+    out: Mutex<Out>,
+}
+
+struct Out {
+    file: Box<dyn Write + Send>,
+    /// Room that takes the place of what is written: to ask for it anew each time would have all of it zeroed by the system.
+    spare: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -46,7 +52,7 @@ impl LogOutput {
         let shared = Shared {
             gathered: Mutex::default(),
             is_something_there: Condvar::new(),
-            file: Mutex::new(Box::new(file)),
+            out: Mutex::new(Out { file: Box::new(file), spare: Vec::new() }),
         };
         let output = Self(Arc::new(shared));
         let written = output.clone();
@@ -73,11 +79,14 @@ impl LogOutput {
 
     /// Nobody is told where it cannot be written: there is nowhere to tell it. What was torn does not swallow the next line.
     fn write_out(&self) {
-        let mut file = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = std::mem::take(&mut self.gathered().lines);
-        if file.write_all(&lines).is_err() {
+        let mut out = self.0.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let Out { file, spare } = &mut *out;
+        std::mem::swap(spare, &mut self.gathered().lines);
+        if file.write_all(spare).is_err() {
             self.gathered().lines.insert(0, b'\n');
         }
+        spare.clear();
+        spare.shrink_to(MOST);
     }
 
     fn gathered(&self) -> MutexGuard<'_, Gathered> {

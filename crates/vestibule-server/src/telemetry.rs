@@ -2,8 +2,8 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::filter::{EnvFilter, Targets};
 use tracing_subscriber::fmt::Layer as Lines;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::JsonFields;
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry};
@@ -40,9 +40,12 @@ pub(crate) fn start(
     let gathering =
         is_serving.then(|| LogOutput::gather(std::io::stderr())).transpose().map_err(Failure::because)?;
     let (output, gatherer) = gathering.unzip();
-    let output = output.map_or_else(|| BoxMakeWriter::new(std::io::stderr), BoxMakeWriter::new);
-    let lines = lines(format, std::io::stderr().is_terminal(), output, filter);
     let traces = traces.map(|(setting, name)| Traces::start(setting, name)).transpose()?;
+    let (has_colours, is_beside_traces) = (std::io::stderr().is_terminal(), traces.is_some());
+    let lines = match output {
+        Some(output) => lines(format, has_colours, output, filter, is_beside_traces),
+        None => lines(format, has_colours, std::io::stderr, filter, is_beside_traces),
+    };
     let layer = traces.as_ref().map(|traces| {
         let only = Targets::new().with_target(TRACED, tracing::Level::DEBUG);
         tracing_opentelemetry::layer()
@@ -60,20 +63,19 @@ pub(crate) fn start(
 fn lines(
     format: LogFormat,
     has_colours: bool,
-    output: BoxMakeWriter,
+    output: impl for<'w> MakeWriter<'w> + Send + Sync + 'static,
     filter: EnvFilter,
+    is_beside_traces: bool,
 ) -> Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync> {
     let no_traces = format!("{TRACED}=off").parse().expect("a target and a level are a directive");
     let filter = filter.add_directive(no_traces);
     let lines = Lines::<Registry>::new().with_writer(output);
-    match format {
-        LogFormat::Pretty => {
-            lines.with_ansi(has_colours).event_format(ForPeople::new(has_colours)).with_filter(filter).boxed()
-        }
-        LogFormat::Json => {
-            lines.event_format(ForMachines).fmt_fields(JsonFields::new()).with_filter(filter).boxed()
-        }
-    }
+    let lines = match format {
+        LogFormat::Pretty => lines.with_ansi(has_colours).event_format(ForPeople::new(has_colours)).boxed(),
+        LogFormat::Json => lines.event_format(ForMachines).fmt_fields(JsonFields::new()).boxed(),
+    };
+    // A filter for the lines alone is asked again for each of them. Where there is nothing else, it is one for everything.
+    if is_beside_traces { lines.with_filter(filter).boxed() } else { lines.and_then(filter).boxed() }
 }
 
 #[cfg(test)]
@@ -84,12 +86,25 @@ mod tests {
     use axum::http::{Method, StatusCode};
     use axum::routing::get;
     use rstest::rstest;
+    use tracing::Subscriber;
+    use tracing::level_filters::LevelFilter;
     use vestibule_sql::Database;
     use vestibule_testkit::DatabaseKind::Sqlite;
     use vestibule_testkit::{ServerOptions, TestDatabase, TestServer};
     use vestibule_web::{CurrentUser, Routes, Vestibule, Who};
 
     use super::*;
+
+    #[rstest]
+    fn what_is_not_told_is_not_even_asked_about(
+        #[values(LogFormat::Pretty, LogFormat::Json)] format: LogFormat,
+        #[values(false, true)] is_beside_traces: bool,
+    ) {
+        let lines = lines(format, false, std::io::sink, EnvFilter::new(DEFAULT_FILTER), is_beside_traces);
+        let no_traces = None::<LevelFilter>;
+        let all = tracing_subscriber::registry().with(lines).with(no_traces);
+        assert_eq!(Subscriber::max_level_hint(&all), Some(LevelFilter::INFO));
+    }
 
     async fn greet(_: CurrentUser) -> &'static str {
         tracing::info!("greeted");
@@ -116,10 +131,11 @@ mod tests {
         #[case] format: LogFormat,
         #[case] span: &str,
         #[values(DEFAULT_FILTER, "debug,sqlx=warn")] filter: &str,
+        #[values(false, true)] is_beside_traces: bool,
     ) {
         let log = tempfile::NamedTempFile::new().unwrap();
-        let output = BoxMakeWriter::new(Arc::new(log.reopen().unwrap()));
-        let lines = lines(format, false, output, EnvFilter::new(filter));
+        let output = Arc::new(log.reopen().unwrap());
+        let lines = lines(format, false, output, EnvFilter::new(filter), is_beside_traces);
         // For this thread, which is the server's too.
         let _written = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines));
         let options = ServerOptions { routes: nested, ..ServerOptions::default() };
