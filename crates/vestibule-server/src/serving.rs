@@ -6,6 +6,7 @@ mod handshake;
 mod http2;
 mod patience;
 mod places;
+mod undisturbed;
 mod watched;
 
 use std::convert::Infallible;
@@ -22,17 +23,18 @@ use axum::http::{Request, Response};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1::{Builder, UpgradeableConnection};
 use hyper::server::conn::http2::Connection as Http2Connection;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
-use tower::ServiceExt;
+use tower::Service as _;
 
 use self::body::{Answering, Arriving};
-use self::patience::Patience;
+use self::patience::{Patience, Waiting};
 use self::places::Place;
+use self::undisturbed::Undisturbed;
 use self::watched::Watched;
 use crate::certificates::HTTP_2;
 
@@ -157,11 +159,9 @@ async fn hold<I>(
     let io = TokioIo::new(Watched::new(io, patience.clone(), place));
     let service = {
         let patience = patience.clone();
-        tower::service_fn(move |request: Request<Incoming>| {
-            answer(router.clone(), peer, request, patience.clone(), None)
-        })
+        service_fn(move |request| answer(router.clone(), peer, request, &patience, None))
     };
-    let connection = builder().serve_connection(io, TowerToHyperService::new(service)).with_upgrades();
+    let connection = builder().serve_connection(io, service).with_upgrades();
     converse(connection, UpgradeableConnection::graceful_shutdown, &patience, &mut stopped).await;
 }
 
@@ -180,11 +180,9 @@ async fn hold_many<I>(
     let turns = http2::turns();
     let service = {
         let patience = patience.clone();
-        tower::service_fn(move |request: Request<Incoming>| {
-            answer(router.clone(), peer, request, patience.clone(), Some(Arc::clone(&turns)))
-        })
+        service_fn(move |request| answer(router.clone(), peer, request, &patience, Some(Arc::clone(&turns))))
     };
-    let connection = http2::builder().serve_connection(io, TowerToHyperService::new(service));
+    let connection = http2::builder().serve_connection(io, service);
     converse(connection, Http2Connection::graceful_shutdown, &patience, &mut stopped).await;
 }
 
@@ -197,25 +195,35 @@ async fn converse<C: Future>(
     stopped: &mut watch::Receiver<bool>,
 ) {
     let mut connection = pin!(connection);
-    let mut is_leaving = false;
-    loop {
-        tokio::select! {
-            // Whatever went wrong is the other side's affair: it hung up, or spoke no HTTP.
-            _ = connection.as_mut() => return,
-            over = patience.over(), if !is_leaving => {
-                if !over.deserves_a_farewell() {
-                    return;
-                }
-            }
-            _ = stopped.wait_for(|is_stopping| *is_stopping), if !is_leaving => {
-                is_leaving = true;
-                end(connection.as_mut());
-                continue;
-            }
+    let why = tokio::select! {
+        biased;
+        // Whatever went wrong is the other side's affair: it hung up, or spoke no HTTP.
+        _ = connection.as_mut() => return,
+        why = Undisturbed::new(interrupted(patience, stopped)) => why,
+    };
+    match why {
+        Interruption::OutOfPatience(over) if !over.deserves_a_farewell() => {}
+        Interruption::OutOfPatience(_) => {
+            end(connection.as_mut());
+            let _ = tokio::time::timeout(FAREWELL, connection).await;
         }
-        end(connection.as_mut());
-        let _ = tokio::time::timeout(FAREWELL, connection.as_mut()).await;
-        return;
+        Interruption::Stopping => {
+            end(connection.as_mut());
+            let _ = connection.await;
+        }
+    }
+}
+
+/// Why a connection does not go on.
+enum Interruption {
+    OutOfPatience(Waiting),
+    Stopping,
+}
+
+async fn interrupted(patience: &Patience, stopped: &mut watch::Receiver<bool>) -> Interruption {
+    tokio::select! {
+        over = patience.over() => Interruption::OutOfPatience(over),
+        _ = stopped.wait_for(|is_stopping| *is_stopping) => Interruption::Stopping,
     }
 }
 
@@ -233,21 +241,23 @@ fn builder() -> Builder {
     builder
 }
 
-async fn answer(
-    router: Router,
+/// Has a request answered. No `async fn`: it would keep the request twice.
+fn answer(
+    mut router: Router,
     peer: SocketAddr,
     request: Request<Incoming>,
-    patience: Patience,
+    patience: &Patience,
     turns: Option<Arc<Semaphore>>,
-) -> Result<Response<Answering>, Infallible> {
+) -> impl Future<Output = Result<Response<Answering>, Infallible>> + use<> {
     let work = patience.work();
     let mut request = request.map(|body| {
         // Most requests have none, and nothing to wait for.
         if body.is_end_stream() { Body::empty() } else { Body::new(Arriving::new(body, turns)) }
     });
     request.extensions_mut().insert(ConnectInfo(peer));
-    let response = router.oneshot(request).await?;
-    Ok(response.map(|body| Answering::new(body, work)))
+    // A router is always ready.
+    let answered = router.call(request);
+    async move { Ok(answered.await?.map(|body| Answering::new(body, work))) }
 }
 
 /// Says no more than once a minute that it is time to say something.
