@@ -183,7 +183,7 @@ pub(crate) async fn guard_api(guard: &Guard, request: Request, inner: Inner) -> 
             Err(_) => inner.run(request).await,
         };
     };
-    let proof = proof(request.method(), header_token(request.headers()));
+    let proof = proof(request.method(), || header_token(request.headers()));
     match check_api(&guard.vestibule, request.headers(), asked, proof).await {
         Ok(current) => {
             let set = missing_csrf_cookie(&guard.vestibule, &current);
@@ -328,7 +328,7 @@ async fn visit(
     };
     let presented = PresentedSession {
         received_at: Some(received_at),
-        ..cookies.presented(proof(&request.method, form_token))
+        ..cookies.presented(proof(&request.method, || form_token))
     };
     check_or_refresh(vestibule, request, &presented, asked)
         .await
@@ -472,8 +472,8 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Bearer<'_> {
     }
 }
 
-fn proof<'a>(method: &Method, sent: Option<&'a str>) -> CsrfProof<'a> {
-    if method.is_safe() { CsrfProof::NotNeeded } else { CsrfProof::Sent(sent) }
+fn proof<'a>(method: &Method, sent: impl FnOnce() -> Option<&'a str>) -> CsrfProof<'a> {
+    if method.is_safe() { CsrfProof::NotNeeded } else { CsrfProof::Sent(sent()) }
 }
 
 /// The CSRF token of a request of the API.

@@ -192,14 +192,18 @@ impl SessionCache {
     }
 
     /// What is remembered of what is shown, if it may be trusted now.
-    pub(crate) fn find(&self, shown: &ShownDigest, now: OffsetDateTime) -> Option<Arc<Remembered>> {
+    pub(crate) fn find(
+        &self,
+        shown: impl FnOnce() -> ShownDigest,
+        now: OffsetDateTime,
+    ) -> Option<Arc<Remembered>> {
         let entries = self.entries.as_ref()?;
         // Read before it is written: the cores would else take the line from each other at each request.
         if !self.is_asked.load(Ordering::Relaxed) {
             self.is_asked.store(true, Ordering::Relaxed);
         }
         let moment = self.stopwatch.elapsed();
-        let found = if self.is_trusted(moment) { entries.get(shown) } else { None };
+        let found = if self.is_trusted(moment) { entries.get(&shown()) } else { None };
         let found = found.filter(|remembered| {
             moment.saturating_sub(remembered.asked.at) < REMEMBERED_FOR
                 && remembered.claims.expires_at > now
@@ -221,8 +225,8 @@ impl SessionCache {
     }
 
     /// Remembers what the store said to who asked.
-    pub(crate) fn remember(&self, shown: ShownDigest, remembered: Option<Remembered>) {
-        if let (Some(entries), Some(remembered)) = (&self.entries, remembered) {
+    pub(crate) fn remember(&self, shown: ShownDigest, remembered: Remembered) {
+        if let Some(entries) = &self.entries {
             entries.insert(shown, Arc::new(remembered));
         }
     }
@@ -380,7 +384,7 @@ mod tests {
     }
 
     fn holds(cache: &SessionCache) -> bool {
-        cache.find(&ShownDigest::of_token(TOKEN), NOON).is_some()
+        cache.find(|| ShownDigest::of_token(TOKEN), NOON).is_some()
     }
 
     #[test]
@@ -391,7 +395,7 @@ mod tests {
         cache.knows_all_until(cache.moment());
         remember(&cache);
         assert!(holds(&cache));
-        assert!(cache.find(&ShownDigest::of_token("another"), NOON).is_none());
+        assert!(cache.find(|| ShownDigest::of_token("another"), NOON).is_none());
         hand.turn(TRUSTED_FOR);
         assert!(!holds(&cache), "it was not shown for a second");
         cache.knows_all_until(cache.moment());
@@ -441,7 +445,9 @@ mod tests {
         read: &SessionAndUser,
     ) {
         let remembered = asked.map(|asked| Remembered::new(claims, read.clone(), None, asked));
-        cache.remember(ShownDigest::of_token(TOKEN), remembered);
+        if let Some(remembered) = remembered {
+            cache.remember(ShownDigest::of_token(TOKEN), remembered);
+        }
     }
 
     #[test]
@@ -452,7 +458,7 @@ mod tests {
         hand.turn(REMEMBERED_FOR.checked_sub(Duration::from_millis(1)).unwrap());
         cache.knows_all_until(cache.moment());
         assert!(holds(&cache));
-        assert!(cache.find(&ShownDigest::of_token(TOKEN), claims.expires_at).is_none());
+        assert!(cache.find(|| ShownDigest::of_token(TOKEN), claims.expires_at).is_none());
         hand.turn(Duration::from_millis(1));
         cache.knows_all_until(cache.moment());
         assert!(!holds(&cache));

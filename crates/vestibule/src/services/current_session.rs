@@ -272,7 +272,7 @@ impl Accounts {
     /// there is no refresh cookie to fit and no forged request to fear.
     pub async fn check_bearer(&self, access_token: &str, asked: Asked) -> Result<CurrentSession, CheckError> {
         let now = self.clock.now();
-        if let Some(remembered) = self.session_cache.find(&ShownDigest::of_token(access_token), now)
+        if let Some(remembered) = self.session_cache.find(|| ShownDigest::of_token(access_token), now)
             && let Ok(current) = self.check_bearer_of(remembered.found.clone(), &asked, now)
         {
             return Ok(CurrentSession { told: Told(Some(remembered)), ..current });
@@ -288,8 +288,9 @@ impl Accounts {
     ) -> Result<CurrentSession, CheckError> {
         let access = self.verified(access_token, now).await?.ok_or(CheckError::NotLoggedIn)?;
         let found = self.live_session_of(&access, now).await?;
-        let remembered = access.remembered_with(&found, None);
-        self.session_cache.remember(ShownDigest::of_token(access_token), remembered);
+        if let Some(remembered) = access.remembered_with(&found, None) {
+            self.session_cache.remember(ShownDigest::of_token(access_token), remembered);
+        }
         self.check_bearer_of(found, asked, now)
     }
 
@@ -333,8 +334,8 @@ impl Accounts {
         now: OffsetDateTime,
     ) -> Option<CurrentSession> {
         let [refresh_cookie] = presented.refresh[..] else { return None };
-        let shown = ShownDigest::of_cookies(access_token, refresh_cookie);
-        let remembered = self.session_cache.find(&shown, now)?;
+        let shown = || ShownDigest::of_cookies(access_token, refresh_cookie);
+        let remembered = self.session_cache.find(shown, now)?;
         let (session, secret) = (&remembered.found.session, remembered.secret?);
         session.check_usable(now).ok()?;
         let is_honoured = session.honours(&secret, presented.received_at(now));
@@ -375,8 +376,9 @@ impl Accounts {
         // and that ends the session.
         let (cookie, secret) =
             self.honoured_cookie(&found.session, presented, now).ok_or(CheckError::NotLoggedIn)?;
-        let remembered = access.remembered_with(&found, Some(secret));
-        self.session_cache.remember(ShownDigest::of_cookies(access_token, cookie), remembered);
+        if let Some(remembered) = access.remembered_with(&found, Some(secret)) {
+            self.session_cache.remember(ShownDigest::of_cookies(access_token, cookie), remembered);
+        }
         self.check_beside(&found, presented, asked)?;
         if found.session.is_first_use_of(&secret) {
             self.store.alone().mark_secret_used(found.session.id_hash, &secret, now).await?;
