@@ -197,9 +197,11 @@ async fn converse<C: Future>(
     let mut connection = pin!(connection);
     let why = tokio::select! {
         biased;
+        // First, for a connection that a stranger keeps busy uses up what a task may do at a time: it would never be let go, and no
+        // program stop that serves it (starvation).
+        why = Undisturbed::new(interrupted(patience, stopped)) => why,
         // Whatever went wrong is the other side's affair: it hung up, or spoke no HTTP.
         _ = connection.as_mut() => return,
-        why = Undisturbed::new(interrupted(patience, stopped)) => why,
     };
     match why {
         Interruption::OutOfPatience(over) if !over.deserves_a_farewell() => {}
@@ -423,6 +425,28 @@ mod tests {
         places.tell_that_it_is_crowded();
         assert_eq!(seconds_until_closed(&mut idle).await.0, 0);
         assert!(seconds_until_closed(&mut busy).await.1.starts_with("HTTP/1.1 200 OK"));
+    }
+
+    /// One that always has something to do uses up what a task may do at a time, and leaves nothing for what is looked at after it.
+    #[tokio::test]
+    async fn a_connection_that_is_never_at_rest_hears_that_the_program_stops() {
+        let (stop, mut stopped) = watch::channel(false);
+        let place = places().take().await;
+        let patience = Patience::begin(place.crowd());
+        let is_ended = std::cell::Cell::new(false);
+        let flood = async {
+            while !is_ended.get() {
+                tokio::task::consume_budget().await;
+            }
+        };
+        let heard = converse(flood, |_| is_ended.set(true), &patience, &mut stopped);
+        let stopping = async {
+            tokio::task::yield_now().await;
+            stop.send_replace(true);
+        };
+        let both = async { tokio::join!(heard, stopping) };
+        tokio::time::timeout(Duration::from_secs(10), both).await.expect("it stops");
+        assert!(is_ended.get());
     }
 
     #[tokio::test(start_paused = true)]
