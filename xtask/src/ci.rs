@@ -4,13 +4,14 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::cargo::{self, cargo};
-use crate::{check_deploy, deny, fuzz, instructions, package, say, schemathesis, test};
+use crate::{check_deploy, deny, fuzz, instructions, package, room, say, schemathesis, test};
 
 /// How long each target is fuzzed: enough to find what a change has broken. Longer runs are for people.
 const FUZZ_SECONDS: u32 = 10;
 
 /// Runs all checks, cheapest first.
 pub fn run() -> Result<()> {
+    room::tell_where_little();
     step("format", "run `cargo fmt --all`, and the same in fuzz/", || {
         cargo::run(&mut cargo(&["fmt", "--all", "--check"]))?;
         cargo::run(&mut cargo(&["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"]))
@@ -59,6 +60,7 @@ fn step(name: &str, way_out: &str, check: impl FnOnce() -> Result<()>) -> Result
     let seconds = started.elapsed().as_secs_f32();
     if let Err(error) = checked {
         say::note(&format!("{name}: did not pass, after {seconds:.1} s. The way out: {way_out}"));
+        room::tell_where_next_to_none();
         return Err(error.context(name.to_owned()));
     }
     say::note(&format!("{name}: passed in {seconds:.1} s"));

@@ -20,6 +20,7 @@ mod postgres;
 mod postgres_programs;
 mod python;
 mod rehearse;
+mod room;
 mod say;
 mod schemathesis;
 mod semver;
