@@ -10,10 +10,12 @@ mod undisturbed;
 mod watched;
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -195,13 +197,22 @@ async fn converse<C: Future>(
     stopped: &mut watch::Receiver<bool>,
 ) {
     let mut connection = pin!(connection);
-    let why = tokio::select! {
-        biased;
-        // First, for a connection that a stranger keeps busy uses up what a task may do at a time: it would never be let go, and no
-        // program stop that serves it (starvation).
-        why = Undisturbed::new(interrupted(patience, stopped)) => why,
-        // Whatever went wrong is the other side's affair: it hung up, or spoke no HTTP.
-        _ = connection.as_mut() => return,
+    let why = loop {
+        let why = tokio::select! {
+            biased;
+            // First, for a connection that a stranger keeps busy uses up what a task may do at a time: it would else never be let
+            // go, and a program that serves it could not stop (starvation).
+            why = Undisturbed::new(interrupted(patience, stopped)) => why,
+            // Whatever went wrong is the other side's affair: it hung up, or spoke no HTTP.
+            _ = connection.as_mut() => return,
+        };
+        // A request that is here by now is answered: a proxy sends a POST that is lost no second time.
+        if is_over(connection.as_mut()).await {
+            return;
+        }
+        if matches!(why, Interruption::Stopping) || patience.is_over() {
+            break why;
+        }
     };
     match why {
         Interruption::OutOfPatience(over) if !over.deserves_a_farewell() => {}
@@ -214,6 +225,11 @@ async fn converse<C: Future>(
             let _ = connection.await;
         }
     }
+}
+
+/// Lets a future go on once, and says whether it is over.
+async fn is_over<F: Future>(mut future: Pin<&mut F>) -> bool {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await
 }
 
 /// Why a connection does not go on.
@@ -425,6 +441,38 @@ mod tests {
         places.tell_that_it_is_crowded();
         assert_eq!(seconds_until_closed(&mut idle).await.0, 0);
         assert!(seconds_until_closed(&mut busy).await.1.starts_with("HTTP/1.1 200 OK"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_comes_with_the_stop_or_the_crowd_is_answered() {
+        for is_stop in [true, false] {
+            let places = places();
+            let (mut stream, stop, _) = connect(&places).await;
+            stream.write_all(GET).await.unwrap();
+            hello(&mut stream).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            // Both before the connection is looked at again.
+            stream.write_all(GET).await.unwrap();
+            if is_stop {
+                stop.send_replace(true);
+            } else {
+                places.tell_that_it_is_crowded();
+            }
+            let (seconds, answer) = seconds_until_closed(&mut stream).await;
+            assert!(seconds == 0 && answer.ends_with("hello"), "{is_stop} {seconds} {answer}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_request_that_comes_with_the_crowd_has_the_time_of_one() {
+        let places = places();
+        let (mut stream, _stop, _) = connect(&places).await;
+        stream.write_all(GET).await.unwrap();
+        hello(&mut stream).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stream.write_all(b"GET / HT").await.unwrap();
+        places.tell_that_it_is_crowded();
+        assert_eq!(seconds_until_closed(&mut stream).await.0, 10);
     }
 
     /// One that always has something to do uses up what a task may do at a time, and leaves nothing for what is looked at after it.

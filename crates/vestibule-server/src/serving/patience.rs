@@ -152,6 +152,12 @@ impl Patience {
         }
     }
 
+    /// Whether it was waited long enough at this moment.
+    pub(super) fn is_over(&self) -> bool {
+        let (_, until) = self.deadline(*self.0.crowd.borrow());
+        until.is_some_and(|until| until <= Instant::now())
+    }
+
     /// In a crowd nobody waits for who is idle.
     fn tell_if_crowded(&self) {
         if *self.0.crowd.borrow() {
