@@ -191,10 +191,11 @@ impl SessionCache {
         self.changes.write().unwrap_or_else(PoisonError::into_inner).note(changed, at);
     }
 
-    /// What is remembered of what is shown, if it may be trusted now.
+    /// What is remembered of what is shown, if it may be trusted now. Where what is shown is nothing that can be remembered, it is
+    /// left to the store as well.
     pub(crate) fn find(
         &self,
-        shown: impl FnOnce() -> ShownDigest,
+        shown: impl FnOnce() -> Option<ShownDigest>,
         now: OffsetDateTime,
     ) -> Option<Arc<Remembered>> {
         let entries = self.entries.as_ref()?;
@@ -203,7 +204,8 @@ impl SessionCache {
             self.is_asked.store(true, Ordering::Relaxed);
         }
         let moment = self.stopwatch.elapsed();
-        let found = if self.is_trusted(moment) { entries.get(&shown()) } else { None };
+        let shown = if self.is_trusted(moment) { shown() } else { None };
+        let found = shown.and_then(|shown| entries.get(&shown));
         let found = found.filter(|remembered| {
             moment.saturating_sub(remembered.asked.at) < REMEMBERED_FOR
                 && remembered.claims.expires_at > now
@@ -384,7 +386,7 @@ mod tests {
     }
 
     fn holds(cache: &SessionCache) -> bool {
-        cache.find(|| ShownDigest::of_token(TOKEN), NOON).is_some()
+        cache.find(|| Some(ShownDigest::of_token(TOKEN)), NOON).is_some()
     }
 
     #[test]
@@ -395,7 +397,7 @@ mod tests {
         cache.knows_all_until(cache.moment());
         remember(&cache);
         assert!(holds(&cache));
-        assert!(cache.find(|| ShownDigest::of_token("another"), NOON).is_none());
+        assert!(cache.find(|| Some(ShownDigest::of_token("another")), NOON).is_none());
         hand.turn(TRUSTED_FOR);
         assert!(!holds(&cache), "it was not shown for a second");
         cache.knows_all_until(cache.moment());
@@ -458,7 +460,7 @@ mod tests {
         hand.turn(REMEMBERED_FOR.checked_sub(Duration::from_millis(1)).unwrap());
         cache.knows_all_until(cache.moment());
         assert!(holds(&cache));
-        assert!(cache.find(|| ShownDigest::of_token(TOKEN), claims.expires_at).is_none());
+        assert!(cache.find(|| Some(ShownDigest::of_token(TOKEN)), claims.expires_at).is_none());
         hand.turn(Duration::from_millis(1));
         cache.knows_all_until(cache.moment());
         assert!(!holds(&cache));

@@ -123,7 +123,8 @@ pub struct CurrentSession {
 }
 
 /// What `GET /api/auth/session` tells, and nothing else does: written once, and kept as long as the session and its user are remembered,
-/// in which time neither changes.
+/// as they were read. A change of either that others must hear of ends that; when the session expires is not one, and may be as much as
+/// a minute old.
 #[doc(hidden)]
 #[derive(Clone, Default)]
 pub struct Told(Option<Arc<Remembered>>);
@@ -272,7 +273,7 @@ impl Accounts {
     /// there is no refresh cookie to fit and no forged request to fear.
     pub async fn check_bearer(&self, access_token: &str, asked: Asked) -> Result<CurrentSession, CheckError> {
         let now = self.clock.now();
-        if let Some(remembered) = self.session_cache.find(|| ShownDigest::of_token(access_token), now)
+        if let Some(remembered) = self.session_cache.find(|| Some(ShownDigest::of_token(access_token)), now)
             && let Ok(current) = self.check_bearer_of(remembered.found.clone(), &asked, now)
         {
             return Ok(CurrentSession { told: Told(Some(remembered)), ..current });
@@ -333,8 +334,10 @@ impl Accounts {
         asked: &Asked,
         now: OffsetDateTime,
     ) -> Option<CurrentSession> {
-        let [refresh_cookie] = presented.refresh[..] else { return None };
-        let shown = || ShownDigest::of_cookies(access_token, refresh_cookie);
+        let shown = || match presented.refresh[..] {
+            [refresh_cookie] => Some(ShownDigest::of_cookies(access_token, refresh_cookie)),
+            _ => None,
+        };
         let remembered = self.session_cache.find(shown, now)?;
         let (session, secret) = (&remembered.found.session, remembered.secret?);
         session.check_usable(now).ok()?;
@@ -386,7 +389,7 @@ impl Accounts {
         Ok(self.passed(found, presented, now))
     }
 
-    /// The first of the refresh cookies that is of this session, and its secret one that is honoured.
+    /// The first refresh cookie that is of this session and whose secret is honoured, with the hash of that secret.
     fn honoured_cookie<'p>(
         &self,
         session: &Session,
@@ -463,7 +466,7 @@ impl Accounts {
 }
 
 impl Access {
-    /// What may be remembered of it for a while; nothing where the store was asked too long after the changes were known.
+    /// What may be remembered of it for a while; nothing where nothing is remembered at all, or changes are not followed.
     fn remembered_with(
         &self,
         found: &SessionAndUser,

@@ -102,7 +102,9 @@ async fn cookies_that_do_not_belong_together_are_refused_also_where_each_is_reme
     let both =
         PresentedSession { refresh: values(&[&second.tokens.refresh, &ann.tokens.refresh]), ..reading(&ann) };
     house.accounts.check_session(&reading(&ann), Asked::role(Role::User)).await.unwrap();
+    let read = house.session_cache.state().misses;
     house.accounts.check_session(&both, Asked::role(Role::User)).await.unwrap();
+    assert_eq!(house.session_cache.state().misses, read + 1, "that it was read is counted");
     house.clock.advance(time::Duration::seconds(11));
     house.missed_nothing();
     let stale = house.accounts.check_session(&reading(&ann), Asked::role(Role::User)).await;
