@@ -32,6 +32,7 @@ pub fn describe(bench: &Bench) -> Result<Value> {
         "kernel": told_by("uname", &["-sr"]),
         "rustc": told_by("rustc", &["--version"]),
         "postgresql": postgres,
+        "file system of the databases": told_by("stat", &["-f", "-c", "%T", &std::env::temp_dir().to_string_lossy()]),
     }))
 }
 

@@ -1,4 +1,5 @@
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -24,6 +25,14 @@ pub struct Load<'a> {
     pub lasts: Duration,
     pub requests: &'a [Vec<u8>],
     pub order: Order,
+}
+
+impl Load<'_> {
+    /// Half of the cores: one alone would be the bound of what many cores answer. Those that send each request once read one file.
+    fn threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        if self.order == Order::Once { 1 } else { (cores / 2).clamp(1, self.connections) }
+    }
 }
 
 /// What a load measured.
@@ -61,7 +70,8 @@ pub fn start(load: &Load<'_>) -> Result<UnderWay> {
     out.flush()?;
     drop(out);
     let wrk = Command::new("wrk")
-        .args(["-t1", "--timeout", "20s"])
+        .args(["--timeout", "20s"])
+        .arg(format!("-t{}", load.threads()))
         .arg(format!("-c{}", load.connections))
         .arg(format!("-d{}s", load.lasts.as_secs().max(1)))
         .arg("-s")
@@ -78,7 +88,7 @@ pub fn start(load: &Load<'_>) -> Result<UnderWay> {
 }
 
 impl UnderWay {
-    /// Waits for the end of it. Any answer that is no success is an error: it would not be what was to be measured.
+    /// Waits for the end of it. Any answer of 400 or more is an error: it would not be what was to be measured.
     pub fn finish(self) -> Result<Measured> {
         let told = self.wrk.wait_with_output().context("wrk does not end")?;
         let told = String::from_utf8_lossy(&told.stdout).into_owned();

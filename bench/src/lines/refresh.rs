@@ -10,7 +10,7 @@ pub const CONNECTIONS: usize = 32;
 const SESSIONS: u64 = 300;
 /// The secrets of so many sessions take turns in a round. Many more than there are connections, so that none is overtaken.
 pub const SESSIONS_A_ROUND: u64 = 300;
-/// No machine makes more a second: so many requests are made ready for a round.
+/// So many requests are made ready for each second of a round. A machine that makes more has to be given more.
 pub const MOST_A_SECOND: u64 = 15_000;
 const LEAST_OF_CHECK: f64 = 0.4;
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use vestibule::ports::{Stopwatch, SystemStopwatch};
 
@@ -164,7 +164,7 @@ impl Servers<'_> {
             let (watch, check, is_over) = (Arc::clone(&watch), check.to_owned(), Arc::clone(&is_over));
             std::thread::spawn(move || -> Result<Option<Duration>> {
                 while !is_over.load(Ordering::Relaxed) {
-                    if there.ask(&check)?.status != 200 {
+                    if is_refused(there.ask(&check)?.status)? {
                         return Ok(Some(watch.elapsed()));
                     }
                 }
@@ -187,6 +187,16 @@ impl Servers<'_> {
         );
         let refused_at = watching.join().ok().context("the watch ended early")??;
         let there_after = refused_at.map_or(LONGEST_WAIT, |at| at.saturating_sub(done_at));
-        Ok(Ended { here_at_once: first != 200, there_after })
+        Ok(Ended { here_at_once: is_refused(first)?, there_after })
+    }
+}
+
+/// Whether a check is refused for want of a session or a role, or honoured. Anything else is neither.
+fn is_refused(status: u16) -> Result<bool> {
+    match status {
+        200 => Ok(false),
+        // 303: a page leads to the log-in.
+        303 | 401 | 403 => Ok(true),
+        other => bail!("a check is answered with {other}"),
     }
 }
