@@ -83,11 +83,11 @@ where
             line.0.push_str(fields.filter(|fields| !fields.is_empty()).unwrap_or("{}"));
         }
         line.0.push_str("}\n");
-        let written = writer.write_str(&line.0);
+        let told = writer.write_str(&line.0);
         line.0.clear();
         line.0.shrink_to(LONG);
         LINE.set(line.0);
-        written
+        told
     }
 }
 

@@ -327,7 +327,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "SESSION_CACHE",
         default: "10000",
-        about: "How many sessions are remembered, of about two kilobytes each, so that most checks need no statement. What is ended on another server is refused here within some milliseconds, and in no case later than a second. `0`: each check reads the database.",
+        about: "How many sessions are remembered, each by what a browser or a program shows of it and in about two kilobytes, so that most checks need no statement. What is ended on another server is refused here within some milliseconds, and in no case later than a second. `0`: each check reads the database.",
         way_out: "Set a number up to 10000000, or 0.",
         ..Key::EMPTY
     },
