@@ -32,6 +32,8 @@ const REVOKED_WITHIN_MS = 10_000;
 const REVOCATIONS_PAUSE_MS = 1_000;
 // A token has about a third of this.
 const MAX_TOKEN_LENGTH = 2048;
+// Three parts of base64url without padding (RFC 7515). Libraries may read plain base64 too.
+const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 // How far the site's clock may be ahead of this one. `exp` has no leeway, as at the site itself.
 const IAT_LEEWAY_SECONDS = 30;
 
@@ -66,7 +68,7 @@ export class Verifier {
 
   /** The claims of a good token. Throws Refused or Unavailable. */
   async verify(token) {
-    if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH) throw new Refused('no token');
+    if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH || !TOKEN.test(token)) throw new Refused('no token');
     let claims;
     try {
       ({ payload: claims } = await jwtVerify(token, ({ kid }) => this.#key(kid), {

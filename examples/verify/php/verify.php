@@ -61,7 +61,7 @@ final class Unavailable extends Exception
 final class Verifier
 {
     private string $url;
-    /** @var array{keys: array<string, string>, fetched_at: int, tried_at: int} */
+    /** @var array{keys: array<string, string>, fetched_at: int, tried_at: float} */
     private array $copy = ['keys' => [], 'fetched_at' => 0, 'tried_at' => 0];
 
     /** @var array{revoked: array<string, int>, all_at: int, cursor: ?string, as_of: int, tried_at: float} */
@@ -165,10 +165,10 @@ final class Verifier
     {
         $lock = $this->lock("$this->cacheFile.lock", $patience, $hasWaited);
         $this->read();
-        if ($lock === false || $hasWaited || abs(time() - $this->copy['tried_at']) < PAUSE_SECONDS) {
+        if ($lock === false || $hasWaited || abs(microtime(true) - $this->copy['tried_at']) < PAUSE_SECONDS) {
             return $lock !== false;
         }
-        $this->copy['tried_at'] = time();
+        $this->copy['tried_at'] = microtime(true);
         [$status, $body] = $this->get('/.well-known/jwks.json');
         $listed = $status === 200 ? json_decode($body, true) : null;
         $keys = [];

@@ -19,6 +19,7 @@ import http.client
 import json
 import os
 import queue
+import re
 import sys
 import threading
 import time
@@ -45,6 +46,8 @@ REVOKED_WITHIN_SECONDS = 10
 REVOCATIONS_PAUSE_SECONDS = 1
 # A token has about a third of this.
 MAX_TOKEN_LENGTH = 2048
+# Three parts of base64url without padding (RFC 7515). The library would also read plain base64.
+TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 # How far the site's clock may be ahead of this one. `exp` has no leeway, as at the site itself.
 IAT_LEEWAY_SECONDS = 30
 
@@ -84,7 +87,7 @@ class Verifier:
 
     def verify(self, token):
         """The claims of a good token. Raises Refused or Unavailable."""
-        if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH:
+        if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH or not TOKEN.fullmatch(token):
             raise Refused("no token")
         try:
             header = jwt.get_unverified_header(token)
