@@ -207,7 +207,7 @@ async fn converse<C: Future>(
             _ = connection.as_mut() => return,
         };
         // A request that is here by now is answered: a proxy sends a POST that is lost no second time.
-        if is_over(connection.as_mut()).await {
+        if ends_now(connection.as_mut()).await {
             return;
         }
         if matches!(why, Interruption::Stopping) || patience.is_over() {
@@ -227,8 +227,8 @@ async fn converse<C: Future>(
     }
 }
 
-/// Lets a future go on once, and says whether it is over.
-async fn is_over<F: Future>(mut future: Pin<&mut F>) -> bool {
+/// Lets a future go on once, and says whether that was its end.
+async fn ends_now<F: Future>(mut future: Pin<&mut F>) -> bool {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await
 }
 
@@ -334,6 +334,14 @@ mod tests {
         }
     }
 
+    /// A connection that has had one answer, and is idle.
+    async fn greeted(places: &Places) -> (DuplexStream, watch::Sender<bool>) {
+        let (mut stream, stop, _) = connect(places).await;
+        stream.write_all(GET).await.unwrap();
+        hello(&mut stream).await;
+        (stream, stop)
+    }
+
     async fn seconds_until_closed(stream: &mut DuplexStream) -> (u64, String) {
         let began = Instant::now();
         let mut rest = Vec::new();
@@ -358,9 +366,7 @@ mod tests {
         hello(&mut stream).await;
         assert_eq!(seconds_until_closed(&mut stream).await.0, 75, "no other request came");
 
-        let (mut stream, _stop, _) = connect(&places).await;
-        stream.write_all(GET).await.unwrap();
-        hello(&mut stream).await;
+        let (mut stream, _stop) = greeted(&places).await;
         tokio::time::sleep(Duration::from_secs(30)).await;
         stream.write_all(b"GET / HT").await.unwrap();
         assert_eq!(seconds_until_closed(&mut stream).await.0, 10, "the rest of a request did not come");
@@ -432,9 +438,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn when_others_wait_who_is_idle_leaves_and_who_is_served_stays() {
         let places = places();
-        let (mut idle, _stop, _) = connect(&places).await;
-        idle.write_all(GET).await.unwrap();
-        hello(&mut idle).await;
+        let (mut idle, _stop) = greeted(&places).await;
         let (mut busy, _stop_too, _) = connect(&places).await;
         busy.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -447,9 +451,7 @@ mod tests {
     async fn a_request_that_comes_with_the_stop_or_the_crowd_is_answered() {
         for is_stop in [true, false] {
             let places = places();
-            let (mut stream, stop, _) = connect(&places).await;
-            stream.write_all(GET).await.unwrap();
-            hello(&mut stream).await;
+            let (mut stream, stop) = greeted(&places).await;
             tokio::time::sleep(Duration::from_secs(1)).await;
             // Both before the connection is looked at again.
             stream.write_all(GET).await.unwrap();
@@ -466,9 +468,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn half_a_request_that_comes_with_the_crowd_has_the_time_of_one() {
         let places = places();
-        let (mut stream, _stop, _) = connect(&places).await;
-        stream.write_all(GET).await.unwrap();
-        hello(&mut stream).await;
+        let (mut stream, _stop) = greeted(&places).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         stream.write_all(b"GET / HT").await.unwrap();
         places.tell_that_it_is_crowded();
@@ -500,9 +500,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stop_ends_the_idle_at_once_and_the_busy_when_they_are_done() {
         let places = places();
-        let (mut idle, stop, _) = connect(&places).await;
-        idle.write_all(GET).await.unwrap();
-        hello(&mut idle).await;
+        let (mut idle, stop) = greeted(&places).await;
         stop.send_replace(true);
         assert_eq!(seconds_until_closed(&mut idle).await.0, 0);
         let (mut busy, stop, _) = connect(&places).await;
